@@ -1,0 +1,3 @@
+//! Policy-as-data for AI agents.
+
+pub mod diagnostic;
