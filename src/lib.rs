@@ -1,8 +1,14 @@
 //! Policy-as-data for AI agents.
 
+pub mod audit;
+pub mod bundle;
 pub mod decode;
 pub mod diagnostic;
 pub mod event;
 pub mod redact;
+pub mod rule;
+pub mod session;
+pub mod text;
+pub mod tool;
 pub mod verdict;
 mod yaml;

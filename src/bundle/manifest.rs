@@ -1,0 +1,181 @@
+//! `ringfence.yaml` as written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::quantity::ByteSize;
+use crate::decode::{Entries, Spanned};
+
+/// The manifest: what the bundle is called, and how its parts are to be read.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Ringfence manifest (ringfence.yaml)", deny_unknown_fields)]
+pub(crate) struct ManifestSpec {
+    /// Name of the bundle.
+    pub(crate) name: String,
+    /// Version of the bundle, in any form that grows, such as `2026.11.1`.
+    pub(crate) version: String,
+    /// Whether decisions of rules and policies are enforced or only recorded.
+    #[serde(default)]
+    pub(crate) mode: Spanned<Mode>,
+    /// Where a user's roles come from.
+    #[serde(default)]
+    pub(crate) roles: RolesFrom,
+    /// What a tool is that `tools.yaml` does not declare.
+    #[serde(default)]
+    pub(crate) unlisted_tools: UnlistedSpec,
+    /// Limits on every event and session.
+    #[serde(default)]
+    pub(crate) limits: LimitsSpec,
+    /// What a session starts with when its history is not known.
+    #[serde(default)]
+    pub(crate) session_default_labels: Vec<Spanned<String>>,
+    /// Whether a verdict waits for its record to be durable.
+    #[serde(default)]
+    pub(crate) audit: AuditSpec,
+    /// Names of parameters whose values are never recorded, at any depth and in any case.
+    #[serde(default)]
+    pub(crate) sensitive_parameters: Vec<String>,
+    /// Attributes that events may state of a user, besides `tenant`.
+    #[serde(default)]
+    pub(crate) user_attributes: Entries<AttributeTypeSpec>,
+    /// What detectors outside the engine may state about an event.
+    #[serde(default)]
+    pub(crate) facts: Entries<FactSpec>,
+}
+
+/// Whether decisions of rules and policies are enforced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mode {
+    /// They are.
+    #[default]
+    Enforce,
+    /// They are recorded, and the event goes on unedited. Invalid events and failures still deny.
+    Shadow,
+}
+
+/// Where a user's roles come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RolesFrom {
+    /// The host application states them in each event; users that the directory lists have only the roles it gives.
+    #[default]
+    Host,
+    /// Only from the directory: a user that it does not list is refused.
+    Directory,
+}
+
+/// What a tool is that `tools.yaml` does not declare.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename = "$shape", rename_all = "snake_case")]
+#[schemars(untagged, rename = "UnlistedTools")]
+pub(crate) enum UnlistedSpec {
+    /// `deny`: such a tool may not be called.
+    Scalar(DenySpec),
+    /// A tool that the host application offered in its `access` event is of this kind.
+    Mapping(UnlistedToolSpec),
+}
+
+impl Default for UnlistedSpec {
+    fn default() -> Self {
+        UnlistedSpec::Scalar(DenySpec::Deny)
+    }
+}
+
+/// The word `deny`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DenySpec {
+    /// Refused.
+    Deny,
+}
+
+/// The kind of an unlisted tool.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct UnlistedToolSpec {
+    /// Toolsets that it is in.
+    #[serde(default, rename = "in")]
+    pub(crate) parents: Vec<Spanned<String>>,
+    /// Labels that its result puts on the session.
+    #[serde(default)]
+    pub(crate) reads: Vec<Spanned<String>>,
+    /// Labels of where it sends.
+    #[serde(default)]
+    pub(crate) writes: Vec<Spanned<String>>,
+}
+
+/// Limits on every event and session. What is absent is not limited, but for `event_bytes` and `decide_ms`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct LimitsSpec {
+    /// Bytes of all strings of one event (default 1MiB).
+    pub(crate) event_bytes: Option<ByteSize>,
+    /// Tool calls of one session.
+    pub(crate) calls: Option<u64>,
+    /// User messages of one session.
+    pub(crate) turns: Option<u64>,
+    /// Model tokens of one session, as far as events state them.
+    pub(crate) tokens: Option<u64>,
+    /// Milliseconds to decide one event (default 50).
+    pub(crate) decide_ms: Option<u64>,
+}
+
+/// Whether a verdict waits for its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AuditSpec {
+    /// It does.
+    #[default]
+    Sync,
+    /// It is answered before the record is durable.
+    Batched,
+}
+
+/// Type of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AttributeTypeSpec {
+    /// Text.
+    String,
+    /// A whole number of 64 bits.
+    Integer,
+    /// True or false.
+    Boolean,
+    /// A set of texts.
+    Strings,
+}
+
+/// What a detector may state.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct FactSpec {
+    /// What its values are.
+    #[serde(rename = "type")]
+    #[expect(dead_code, reason = "there is one type so far; naming it keeps the format open")]
+    pub(crate) kind: FactType,
+    /// What happens when a threshold needs the fact and the event lacks it.
+    #[serde(default)]
+    pub(crate) missing: Missing,
+}
+
+/// Type of a fact.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FactType {
+    /// A score for each category.
+    Scores,
+}
+
+/// What happens when a threshold needs a fact that the event lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Missing {
+    /// The event is refused.
+    #[default]
+    Deny,
+    /// A person is asked.
+    Ask,
+    /// The threshold does not fire.
+    Skip,
+}

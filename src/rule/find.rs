@@ -1,0 +1,396 @@
+//! `find:`: one file for what a rule looks for, as written and as used.
+
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::pack::{ExamplesSpec, Scope};
+use super::{Find, Reporter, Threshold};
+use crate::decode::Spanned;
+use crate::diagnostic::{did_you_mean, Code, Diagnostic};
+use crate::text::{self, Exception, Finder, FinderSpec, Kind, NearSpec, SignalSpec, Unless, View};
+
+/// What a rule finds: exactly one of `pattern`, `phrases`, `signals` and `threshold`, and conditions on a match.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Find", deny_unknown_fields)]
+pub(crate) struct FindSpec {
+    /// A regular expression of the `regex` crate: linear time, without look-around and back-references. A group
+    /// named `value` limits the match to that group.
+    pattern: Option<Spanned<String>>,
+    /// Phrases; case, spacing and punctuation do not matter.
+    phrases: Option<Spanned<Vec<String>>>,
+    /// Weighted signals that fire together.
+    signals: Option<Spanned<SignalsSpec>>,
+    /// A score of a fact.
+    threshold: Option<Spanned<ThresholdSpec>>,
+    /// Not yet in this version.
+    command: Option<Spanned<Value>>,
+    /// Not yet in this version.
+    path: Option<Spanned<Value>>,
+    /// Not yet in this version.
+    url: Option<Spanned<Value>>,
+    /// Not yet in this version.
+    sql: Option<Spanned<Value>>,
+    /// A named checksum or range check that a match passes.
+    check: Option<Spanned<String>>,
+    /// Words that stand near a match.
+    near: Option<NearbySpec>,
+    /// Matches that do not count.
+    #[serde(default)]
+    not: Vec<ExceptionSpec>,
+    /// Views of the text that are searched besides the raw one.
+    #[serde(default)]
+    views: Vec<ViewSpec>,
+    /// Longest match in bytes, where the pattern itself has no bound.
+    max_bytes: Option<usize>,
+}
+
+/// Fires when the weights of distinct signals in one text reach `at`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Signals", deny_unknown_fields)]
+pub(crate) struct SignalsSpec {
+    /// The sum that fires.
+    at: f64,
+    /// The signals.
+    of: Vec<OneSignalSpec>,
+}
+
+/// One signal: `phrases` or a `pattern`, and its weight.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Signal", deny_unknown_fields)]
+pub(crate) struct OneSignalSpec {
+    /// Phrases, any of which is the signal.
+    phrases: Option<Vec<String>>,
+    /// A regular expression.
+    pattern: Option<String>,
+    /// What it adds.
+    weight: f64,
+}
+
+/// Fires when a category's score reaches `at`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Threshold", deny_unknown_fields)]
+pub(crate) struct ThresholdSpec {
+    /// The fact, as the manifest declares it.
+    fact: Spanned<String>,
+    /// The category within the fact.
+    category: String,
+    /// The score from which on it fires.
+    at: f64,
+}
+
+/// Words near a match.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Near", deny_unknown_fields)]
+pub(crate) struct NearbySpec {
+    /// Any of these.
+    words: Vec<String>,
+    /// Characters between word and match at most.
+    within: usize,
+    /// When no word is needed.
+    unless: Option<UnlessSpec>,
+}
+
+/// When no word is needed near a match.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnlessSpec {
+    /// The match has separators: a space, dash, dot or slash.
+    Separated,
+}
+
+/// A match that does not count.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename = "$shape", rename_all = "snake_case")]
+#[schemars(untagged, rename = "Exception")]
+pub(crate) enum ExceptionSpec {
+    /// This very text, in any case.
+    Scalar(String),
+    /// What a pattern matches.
+    Mapping(ExceptionPatternSpec),
+}
+
+/// A pattern for matches that do not count.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "ExceptionPattern", deny_unknown_fields)]
+pub(crate) struct ExceptionPatternSpec {
+    /// A regular expression, searched within the match.
+    pattern: String,
+}
+
+/// A view of a text besides the raw one.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ViewSpec {
+    /// Compatibility forms, case, look-alikes, invisible characters and spacing evened out.
+    Folded,
+    /// Base64 decoded.
+    Base64,
+    /// Hexadecimal decoded.
+    Hex,
+    /// Percent-encoding decoded.
+    Percent,
+    /// HTML entities and `\u` escapes decoded.
+    Html,
+    /// ROT13.
+    Rot13,
+    /// Read from the end.
+    Reversed,
+    /// Digits and signs that stand for letters.
+    Leet,
+    /// Letters spaced apart joined.
+    Spaced,
+}
+
+impl From<ViewSpec> for View {
+    fn from(view: ViewSpec) -> View {
+        match view {
+            ViewSpec::Folded => View::Folded,
+            ViewSpec::Base64 => View::Base64,
+            ViewSpec::Hex => View::Hex,
+            ViewSpec::Percent => View::Percent,
+            ViewSpec::Html => View::Html,
+            ViewSpec::Rot13 => View::Rot13,
+            ViewSpec::Reversed => View::Reversed,
+            ViewSpec::Leet => View::Leet,
+            ViewSpec::Spaced => View::Spaced,
+        }
+    }
+}
+
+impl FindSpec {
+    /// The matcher; diagnostics where there is none.
+    pub(crate) fn compile(
+        &self,
+        id: &str,
+        at: Range<usize>,
+        scope: &Scope<'_>,
+        reporter: &mut Reporter<'_>,
+    ) -> Option<Find> {
+        let before = reporter.out.len();
+        let later = [("command", &self.command), ("path", &self.path), ("url", &self.url), ("sql", &self.sql)];
+        for (name, value) in later {
+            if let Some(value) = value {
+                reporter.push(unsupported(name, reporter, value.range()));
+            }
+        }
+        let given: Vec<&str> = [
+            ("pattern", self.pattern.is_some()),
+            ("phrases", self.phrases.is_some()),
+            ("signals", self.signals.is_some()),
+            ("threshold", self.threshold.is_some()),
+        ]
+        .iter()
+        .filter(|(_, there)| *there)
+        .map(|(name, _)| *name)
+        .collect();
+        if reporter.out.len() > before {
+            return None;
+        }
+        if given.len() != 1 {
+            let message = match given.as_slice() {
+                [] => format!("`{id}` finds nothing"),
+                several => format!("`{id}` says in {} ways what to find", several.len()),
+            };
+            reporter.push(
+                Diagnostic::new(Code::BadFind, message)
+                    .at(reporter.span(at), "")
+                    .help("give exactly one of `pattern`, `phrases`, `signals` and `threshold`"),
+            );
+            return None;
+        }
+        if let Some(threshold) = &self.threshold {
+            return self.threshold(threshold, scope, reporter);
+        }
+        let spec = self.finder_spec(reporter)?;
+        match Finder::new(&spec) {
+            Ok(finder) => Some(Find::Text(Box::new(finder))),
+            Err(error) => {
+                self.report(&error, at, reporter);
+                None
+            }
+        }
+    }
+
+    fn threshold(
+        &self,
+        threshold: &Spanned<ThresholdSpec>,
+        scope: &Scope<'_>,
+        reporter: &mut Reporter<'_>,
+    ) -> Option<Find> {
+        let ThresholdSpec { fact, category, at } = &threshold.value;
+        if self.check.is_some()
+            || self.near.is_some()
+            || !self.not.is_empty()
+            || !self.views.is_empty()
+            || self.max_bytes.is_some()
+        {
+            reporter.push(
+                Diagnostic::new(Code::BadFind, "a threshold takes no further conditions")
+                    .at(reporter.span(threshold.range()), "")
+                    .help("`check`, `near`, `not`, `views` and `max_bytes` are about matches in a text"),
+            );
+            return None;
+        }
+        if !scope.facts.contains(&fact.value) {
+            reporter.push(
+                Diagnostic::new(Code::UndeclaredName, format!("no fact is called `{}`", fact.value))
+                    .at(reporter.span(fact.range()), "")
+                    .help(did_you_mean(&fact.value, scope.facts.iter().map(String::as_str)).unwrap_or_else(
+                        || "declare it under `facts:` in ringfence.yaml".to_owned(),
+                    )),
+            );
+            return None;
+        }
+        Some(Find::Threshold(Threshold { fact: fact.value.clone(), category: category.clone(), at: *at }))
+    }
+
+    fn finder_spec(&self, reporter: &mut Reporter<'_>) -> Option<FinderSpec> {
+        let kind = if let Some(pattern) = &self.pattern {
+            Kind::Pattern(pattern.value.clone())
+        } else if let Some(phrases) = &self.phrases {
+            Kind::Phrases(phrases.value.clone())
+        } else {
+            let signals = self.signals.as_ref()?;
+            let mut of = Vec::new();
+            for signal in &signals.value.of {
+                let what = match (&signal.pattern, &signal.phrases) {
+                    (Some(pattern), None) => Kind::Pattern(pattern.clone()),
+                    (None, Some(phrases)) => Kind::Phrases(phrases.clone()),
+                    _ => {
+                        reporter.push(
+                            Diagnostic::new(Code::BadFind, "a signal is `phrases` or a `pattern`")
+                                .at(reporter.span(signals.range()), "")
+                                .help("give each signal exactly one of the two"),
+                        );
+                        return None;
+                    }
+                };
+                of.push(SignalSpec { what, weight: signal.weight });
+            }
+            Kind::Signals { at: signals.value.at, of }
+        };
+        Some(FinderSpec {
+            kind,
+            check: self.check.as_ref().map(|check| check.value.clone()),
+            near: self.near.as_ref().map(|near| NearSpec {
+                words: near.words.clone(),
+                within: near.within,
+                unless: near.unless.map(|UnlessSpec::Separated| Unless::Separated),
+            }),
+            not: self
+                .not
+                .iter()
+                .map(|exception| match exception {
+                    ExceptionSpec::Scalar(text) => Exception::Literal(text.clone()),
+                    ExceptionSpec::Mapping(pattern) => Exception::Pattern(pattern.pattern.clone()),
+                })
+                .collect(),
+            views: self.views.iter().map(|view| View::from(*view)).collect(),
+            max_bytes: self.max_bytes,
+        })
+    }
+
+    fn report(&self, error: &text::FindError, at: Range<usize>, reporter: &mut Reporter<'_>) {
+        let diagnostic = match error {
+            text::FindError::UnknownCheck { name } => {
+                let span = self.check.as_ref().map_or(at, Spanned::range);
+                Diagnostic::new(Code::UnknownCheck, format!("there is no check called `{name}`"))
+                    .at(reporter.span(span), "")
+                    .help(did_you_mean(name, text::check::NAMES.iter().copied()).unwrap_or_else(|| {
+                        format!("the checks are {}", text::check::NAMES.join(", "))
+                    }))
+            }
+            other => {
+                let span = self.pattern.as_ref().map_or(at, Spanned::range);
+                Diagnostic::new(Code::BadPattern, one_line(&other.to_string()))
+                    .at(reporter.span(span), "")
+                    .maybe_help(other.help())
+            }
+        };
+        reporter.push(diagnostic);
+    }
+
+    /// The same without what a match has to fulfil beyond its shape: what a near miss still matches.
+    fn shape_only(&self, reporter: &mut Reporter<'_>) -> Option<Finder> {
+        if self.check.is_none() && self.near.is_none() && self.not.is_empty() {
+            return None;
+        }
+        let spec = self.finder_spec(reporter)?;
+        Finder::new(&FinderSpec { check: None, near: None, not: Vec::new(), ..spec }).ok()
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a matcher of a later version earns.
+pub(crate) fn unsupported(name: &str, reporter: &Reporter<'_>, at: Range<usize>) -> Diagnostic {
+    Diagnostic::new(Code::UnsupportedKind, format!("this version can't apply a `{name}` matcher"))
+        .at(reporter.span(at), "")
+        .help("leave it out and use the tool's JSON Schema (`enum`, `pattern`, `maxLength`) and Cedar policies")
+}
+
+/// Holds a rule to its own examples.
+pub(crate) fn prove(
+    id: &str,
+    spec: &FindSpec,
+    finder: &Finder,
+    examples: Option<&Spanned<ExamplesSpec>>,
+    at: Range<usize>,
+    reporter: &mut Reporter<'_>,
+) {
+    if let Err(error) = finder.prove() {
+        spec.report(&error, at, reporter);
+        return;
+    }
+    let Some(examples) = examples else {
+        let mut diagnostic = Diagnostic::new(Code::NoNearMiss, format!("nothing proves that `{id}` works"))
+            .at(reporter.span(at), "")
+            .help("add `examples:` with texts to `match` and texts to `ignore`");
+        diagnostic.severity = crate::diagnostic::Severity::Warning;
+        reporter.push(diagnostic);
+        return;
+    };
+    let ExamplesSpec { matching, ignore } = &examples.value;
+    let fires = |finder: &Finder, text: &str| !finder.find(&text::Text::new(text)).is_empty();
+    for example in matching {
+        if !fires(finder, &example.value) {
+            let why = match spec.shape_only(reporter) {
+                Some(shape) if fires(&shape, &example.value) => {
+                    "its shape matches, but `check`, `near` or `not` rejects it"
+                }
+                _ => "nothing in it matches",
+            };
+            reporter.push(
+                Diagnostic::new(Code::ExampleFails, format!("`{id}` does not match its own example"))
+                    .at(reporter.span(example.range()), why),
+            );
+        }
+    }
+    for example in ignore {
+        if fires(finder, &example.value) {
+            reporter.push(
+                Diagnostic::new(Code::ExampleFails, format!("`{id}` matches an example that it should ignore"))
+                    .at(reporter.span(example.range()), "matches"),
+            );
+        }
+    }
+    let near = match spec.shape_only(reporter) {
+        Some(shape) => ignore.iter().any(|example| fires(&shape, &example.value)),
+        None => {
+            let known: Vec<String> = matching.iter().flat_map(|example| text::trigrams(&example.value)).collect();
+            ignore.iter().any(|example| text::trigrams(&example.value).iter().any(|gram| known.contains(gram)))
+        }
+    };
+    if !near {
+        reporter.push(
+            Diagnostic::new(Code::NoNearMiss, format!("no `ignore` example of `{id}` comes close to it"))
+                .at(reporter.span(examples.range()), "")
+                .help("add a text that has the shape and fails `check`, `near` or `not`; or, for a bare pattern, one that shares a word with a match"),
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! Packs, tools and retention classes: as written, and as used.
+
+pub(crate) mod find;
+pub(crate) mod pack;
+pub(crate) mod replace;
+pub(crate) mod retention;
+pub(crate) mod tool;
+
+pub use retention::{From, Then};
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Span};
+use crate::event::{Part, Stage};
+use crate::text::Finder;
+use crate::verdict::{Action, Severity};
+
+pub(crate) use replace::{Replacement, Replacing};
+
+/// A rule as used.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    /// `pack/rule`.
+    pub(crate) id: Arc<str>,
+    pub(crate) pack: Arc<str>,
+    pub(crate) stages: Vec<Stage>,
+    /// Empty: every part.
+    pub(crate) parts: Vec<Part>,
+    pub(crate) find: Find,
+    pub(crate) action: Action,
+    pub(crate) replacement: Replacement,
+    pub(crate) message: Option<String>,
+    pub(crate) severity: Severity,
+    pub(crate) waivable: bool,
+    pub(crate) tags: Vec<Arc<str>>,
+    pub(crate) file: Arc<str>,
+    /// Line of the rule's id, from 1.
+    pub(crate) line: u32,
+}
+
+/// What a rule finds.
+#[derive(Debug)]
+pub(crate) enum Find {
+    /// Something in a text.
+    Text(Box<Finder>),
+    /// A fact's score.
+    Threshold(Threshold),
+}
+
+/// Fires when a score reaches a bound.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Threshold {
+    pub(crate) fact: String,
+    pub(crate) category: String,
+    pub(crate) at: f64,
+}
+
+impl Rule {
+    pub(crate) fn applies(&self, stage: Stage, part: Option<Part>) -> bool {
+        self.stages.contains(&stage)
+            && (self.parts.is_empty() || part.is_none_or(|part| self.parts.contains(&part)))
+    }
+}
+
+/// Where diagnostics about one file go.
+pub(crate) struct Reporter<'a> {
+    pub(crate) file: &'a Arc<str>,
+    pub(crate) text: &'a str,
+    pub(crate) out: &'a mut Vec<Diagnostic>,
+}
+
+impl Reporter<'_> {
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        self.out.push(diagnostic);
+    }
+
+    pub(crate) fn span(&self, range: std::ops::Range<usize>) -> Span {
+        Span::new(self.file, range.start, range.end)
+    }
+
+    /// The line of a byte, from 1.
+    pub(crate) fn line(&self, at: usize) -> u32 {
+        line(self.text, at)
+    }
+}
+
+/// The line of a byte of a text, from 1.
+pub(crate) fn line(text: &str, at: usize) -> u32 {
+    let before = text.as_bytes().get(..at.min(text.len())).unwrap_or_default();
+    u32::try_from(before.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX).saturating_add(1)
+}

@@ -1,0 +1,240 @@
+//! `packs/*.yaml`: text rules and thresholds.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::find::FindSpec;
+use super::replace::ReplaceSpec;
+use super::{Find, Replacement, Reporter, Rule};
+use crate::decode::{List, Spanned};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::event::{Part, Stage};
+use crate::verdict::{Action, Severity};
+
+/// A pack: rules that belong together, with what they have in common.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Ringfence pack (packs/*.yaml)", deny_unknown_fields)]
+pub(crate) struct PackSpec {
+    /// Name of the pack; its rules are called `pack/rule`.
+    pub(crate) pack: Spanned<String>,
+    /// What it is about, for people.
+    #[expect(dead_code, reason = "for people; reading it keeps the key known")]
+    pub(crate) title: Option<String>,
+    /// Stages of rules that name none.
+    pub(crate) stages: Option<Vec<Stage>>,
+    /// Action of rules that name none.
+    pub(crate) action: Option<Action>,
+    /// Tags of every rule, besides its own.
+    #[serde(default)]
+    pub(crate) tags: Vec<Spanned<String>>,
+    /// The rules.
+    pub(crate) rules: List<RuleSpec>,
+}
+
+/// A rule.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Rule", deny_unknown_fields)]
+pub(crate) struct RuleSpec {
+    /// Name of the rule within its pack.
+    pub(crate) id: Spanned<String>,
+    /// What it is about, for people.
+    #[expect(dead_code, reason = "for people; reading it keeps the key known")]
+    pub(crate) title: Option<String>,
+    /// The stages at which it applies.
+    pub(crate) stages: Option<Vec<Stage>>,
+    /// The parts of an event that it reads; all where absent.
+    #[serde(default)]
+    pub(crate) parts: Vec<Spanned<Part>>,
+    /// What it finds.
+    pub(crate) find: Spanned<FindSpec>,
+    /// What it does with what it finds.
+    pub(crate) action: Option<Action>,
+    /// What stands in place of a match, for `redact` (default `[REMOVED]`).
+    pub(crate) replace: Option<Spanned<ReplaceSpec>>,
+    /// What the agent or user is told instead, for `deny` and `ask`.
+    pub(crate) message: Option<Spanned<String>>,
+    /// How bad a match is.
+    #[serde(default)]
+    pub(crate) severity: Severity,
+    /// Whether a policy may waive it (default true).
+    pub(crate) waivable: Option<bool>,
+    /// Its tags, besides those of the pack.
+    #[serde(default)]
+    pub(crate) tags: Vec<Spanned<String>>,
+    /// Texts that it must and must not match, proved whenever the bundle is compiled.
+    pub(crate) examples: Option<Spanned<ExamplesSpec>>,
+}
+
+/// Texts that a rule must and must not match.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(title = "Examples", deny_unknown_fields)]
+pub(crate) struct ExamplesSpec {
+    /// Texts that it matches.
+    #[serde(default, rename = "match")]
+    pub(crate) matching: Vec<Spanned<String>>,
+    /// Texts that it does not match; one at least comes close.
+    #[serde(default)]
+    pub(crate) ignore: Vec<Spanned<String>>,
+}
+
+/// What a pack's file declares.
+pub(crate) struct Pack {
+    pub(crate) name: Spanned<String>,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// Whether examples are proved: not for a bundle whose own build has done so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Examples {
+    Prove,
+    Trust,
+}
+
+/// What rules may refer to.
+pub(crate) struct Scope<'a> {
+    pub(crate) facts: &'a [String],
+    pub(crate) has_key: bool,
+    pub(crate) examples: Examples,
+}
+
+pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter<'_>) -> Pack {
+    let mut rules: Vec<(Spanned<String>, Rule)> = Vec::new();
+    let pack: Arc<str> = spec.pack.value.as_str().into();
+    plain_name(&spec.pack, "a pack", reporter);
+    for rule in spec.rules.0 {
+        plain_name(&rule.id, "a rule", reporter);
+        let id = rule.id.clone();
+        if let Some((first, _)) = rules.iter().find(|(known, _)| known.value == id.value) {
+            let duplicate = Diagnostic::new(Code::DuplicateName, format!("two rules are called `{}`", id.value))
+                .at(reporter.span(id.range()), "again here")
+                .related(reporter.span(first.range()), "first here");
+            reporter.push(duplicate);
+            continue;
+        }
+        let defaults = Defaults {
+            pack: &pack,
+            stages: spec.stages.as_deref(),
+            action: spec.action,
+            tags: &spec.tags,
+        };
+        if let Some(rule) = compile_rule(rule, &defaults, scope, reporter) {
+            rules.push((id, rule));
+        }
+    }
+    Pack { name: spec.pack, rules: rules.into_iter().map(|(_, rule)| rule).collect() }
+}
+
+fn plain_name(name: &Spanned<String>, what: &str, reporter: &mut Reporter<'_>) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if name.value.is_empty() || !name.value.bytes().all(plain) {
+        let diagnostic = Diagnostic::new(Code::BadValue, format!("`{}` can't name {what}", name.value))
+            .at(reporter.span(name.range()), "")
+            .help("use letters, digits, `_`, `-` and `.`");
+        reporter.push(diagnostic);
+    }
+}
+
+struct Defaults<'a> {
+    pack: &'a Arc<str>,
+    stages: Option<&'a [Stage]>,
+    action: Option<Action>,
+    tags: &'a [Spanned<String>],
+}
+
+fn compile_rule(
+    spec: RuleSpec,
+    defaults: &Defaults<'_>,
+    scope: &Scope<'_>,
+    reporter: &mut Reporter<'_>,
+) -> Option<Rule> {
+    let at = spec.id.range();
+    let id: Arc<str> = format!("{}/{}", defaults.pack, spec.id.value).into();
+    let line = reporter.line(at.start);
+    let missing = |what: &str, reporter: &Reporter<'_>| {
+        Diagnostic::new(Code::MissingKey, format!("the rule `{id}` has no `{what}`"))
+            .at(reporter.span(at.clone()), "")
+            .help(format!("add `{what}:` to the rule or, for all its rules, to the pack"))
+    };
+    let Some(action) = spec.action.or(defaults.action) else {
+        reporter.push(missing("action", reporter));
+        return None;
+    };
+    let stages = spec.stages.as_deref().or(defaults.stages).unwrap_or_default().to_vec();
+    if stages.is_empty() {
+        reporter.push(missing("stages", reporter));
+        return None;
+    }
+    check_parts(&spec.parts, &stages, reporter);
+    let find = spec.find.value.compile(&id, spec.find.range(), scope, reporter)?;
+    let replacement = match spec.replace {
+        Some(replace) => {
+            if action != Action::Redact {
+                reporter.push(
+                    Diagnostic::new(Code::BadRule, format!("`replace` of `{id}` has no effect"))
+                        .at(reporter.span(replace.range()), "")
+                        .help("`replace` belongs to `action: redact`"),
+                );
+            }
+            replace.value.compile(replace.start..replace.end, scope, reporter)?
+        }
+        None => Replacement::default(),
+    };
+    if let (Some(message), Action::Flag | Action::Redact) = (&spec.message, action) {
+        reporter.push(
+            Diagnostic::new(Code::BadRule, format!("`message` of `{id}` is never shown"))
+                .at(reporter.span(message.range()), "")
+                .help("`message` belongs to `action: deny` or `action: ask`"),
+        );
+    }
+    if matches!(find, Find::Threshold(_)) && action == Action::Redact {
+        reporter.push(
+            Diagnostic::new(Code::BadRule, format!("`{id}` has nothing to redact"))
+                .at(reporter.span(spec.find.range()), "a threshold judges the event as a whole")
+                .help("use `action: deny`, `ask` or `flag`"),
+        );
+        return None;
+    }
+    if let (Examples::Prove, Find::Text(finder)) = (scope.examples, &find) {
+        super::find::prove(&id, &spec.find.value, finder, spec.examples.as_ref(), at, reporter);
+    }
+    let mut tags: Vec<Arc<str>> =
+        defaults.tags.iter().chain(&spec.tags).map(|tag| tag.value.as_str().into()).collect();
+    tags.dedup();
+    Some(Rule {
+        id,
+        pack: Arc::clone(defaults.pack),
+        stages,
+        parts: spec.parts.iter().map(|part| part.value).collect(),
+        find,
+        action,
+        replacement,
+        message: spec.message.map(|message| message.value),
+        severity: spec.severity,
+        waivable: spec.waivable.unwrap_or(true),
+        tags,
+        file: Arc::clone(reporter.file),
+        line,
+    })
+}
+
+
+fn check_parts(parts: &[Spanned<Part>], stages: &[Stage], reporter: &mut Reporter<'_>) {
+    for part in parts {
+        let (at, name) = match part.value {
+            Part::User => (&[Stage::Input][..], "user"),
+            Part::History => (&[Stage::Input][..], "history"),
+            Part::Name => (&[Stage::Access][..], "name"),
+            Part::Instructions => (&[Stage::Input, Stage::Access][..], "instructions"),
+        };
+        if !at.iter().any(|stage| stages.contains(stage)) {
+            let stages: Vec<String> = at.iter().map(|stage| format!("`{stage}`")).collect();
+            reporter.push(
+                Diagnostic::new(Code::BadRule, format!("no stage of this rule has a part `{name}`"))
+                    .at(reporter.span(part.range()), "")
+                    .help(format!("`{name}` is a part of {}", stages.join(" and "))),
+            );
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! `retention.yaml`: classes of data and how long each is kept. Read and checked here; acted on by the audit log.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Reporter;
+use crate::bundle::Period;
+use crate::decode::{Entries, List, Spanned};
+use crate::diagnostic::{did_you_mean, Code, Diagnostic};
+use crate::event::Stage;
+
+/// The retention classes. The first that matches a piece of data is its class.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(title = "Ringfence retention (retention.yaml)", deny_unknown_fields)]
+pub(crate) struct RetentionSpec {
+    /// The classes, in order.
+    #[serde(default)]
+    pub(crate) classes: List<ClassSpec>,
+    /// Periods of single tenants by class.
+    #[serde(default)]
+    pub(crate) tenants: Entries<Entries<Spanned<Period>>>,
+}
+
+/// A class of data.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "Class", deny_unknown_fields)]
+pub(crate) struct ClassSpec {
+    /// Its name.
+    pub(crate) name: Spanned<String>,
+    /// Whether it is about contents or about the records of the audit log.
+    #[serde(default)]
+    pub(crate) what: What,
+    /// Stages; all where absent.
+    #[serde(default)]
+    pub(crate) stages: Vec<Stage>,
+    /// Tags of findings, any of which makes it match; all data where absent.
+    #[serde(default)]
+    pub(crate) tags: Vec<Spanned<String>>,
+    /// Agents; all where absent.
+    #[serde(default)]
+    pub(crate) agents: Vec<Spanned<String>>,
+    /// Tools; all where absent.
+    #[serde(default)]
+    pub(crate) tools: Vec<Spanned<String>>,
+    /// How long it is kept, or `never`.
+    pub(crate) keep: Spanned<Period>,
+    /// How long it must be kept.
+    pub(crate) minimum: Option<Spanned<Period>>,
+    /// What happens then.
+    #[serde(default)]
+    pub(crate) then: Then,
+    /// From when on.
+    #[serde(default)]
+    pub(crate) from: From,
+    /// Whether a tenant may keep it longer than `keep`.
+    #[serde(default)]
+    pub(crate) longer: Longer,
+}
+
+/// What a class is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum What {
+    /// Texts, arguments and results.
+    #[default]
+    Content,
+    /// Records of the audit log.
+    Audit,
+}
+
+/// What happens at the end of a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Then {
+    /// The data is deleted.
+    #[default]
+    Erase,
+    /// Personal data in it is replaced; role and time stay.
+    Anonymise,
+    /// The key that it is encrypted under is destroyed.
+    Shred,
+}
+
+/// From when on a period runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum From {
+    /// Its creation.
+    #[default]
+    Created,
+    /// The last event of its session.
+    LastActivity,
+    /// The end of its session.
+    SessionEnd,
+}
+
+/// Whether a tenant may keep data longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Longer {
+    /// No.
+    #[default]
+    Refused,
+    /// Yes.
+    Allowed,
+}
+
+/// Names that classes may use.
+pub(crate) struct Names<'a> {
+    pub(crate) tags: Vec<&'a str>,
+    pub(crate) agents: Vec<&'a str>,
+    pub(crate) tools: Vec<&'a str>,
+}
+
+impl RetentionSpec {
+    /// Reports every contradiction.
+    pub(crate) fn check(&self, names: &Names<'_>, reporter: &mut Reporter<'_>) {
+        for (index, class) in self.classes.0.iter().enumerate() {
+            let earlier = self.classes.0.get(..index).unwrap_or_default();
+            class.check(earlier, names, reporter);
+        }
+        for (tenant, periods) in &self.tenants.0 {
+            for (class, period) in &periods.0 {
+                self.check_tenant(&tenant.value, class, period, reporter);
+            }
+        }
+    }
+
+    fn check_tenant(
+        &self,
+        tenant: &str,
+        name: &Spanned<String>,
+        period: &Spanned<Period>,
+        reporter: &mut Reporter<'_>,
+    ) {
+        let Some(class) = self.classes.0.iter().find(|class| class.name.value == name.value) else {
+            let known = self.classes.0.iter().map(|class| class.name.value.as_str());
+            reporter.push(
+                Diagnostic::new(Code::UndeclaredName, format!("no retention class is called `{}`", name.value))
+                    .at(reporter.span(name.range()), "")
+                    .maybe_help(did_you_mean(&name.value, known)),
+            );
+            return;
+        };
+        let class_span = reporter.span(class.keep.range());
+        let conflict = |message: String, help: &str| {
+            Diagnostic::new(Code::RetentionConflict, message)
+                .at(reporter.span(period.range()), "")
+                .related(class_span.clone(), "of the class")
+                .help(help)
+        };
+        let (keep, asked) = (class.keep.value, period.value);
+        if asked > keep && class.longer == Longer::Refused {
+            let found = conflict(
+                format!("`{tenant}` keeps `{}` for {asked}, longer than the class: {keep}", name.value),
+                "a tenant may only shorten, unless the class says `longer: allowed`",
+            );
+            reporter.push(found);
+        } else if class.minimum.as_ref().is_some_and(|minimum| asked < minimum.value) {
+            let found = conflict(
+                format!("`{tenant}` keeps `{}` for {asked}, less than its minimum", name.value),
+                "keep it for the minimum at least, or lower the minimum of the class",
+            );
+            reporter.push(found);
+        }
+    }
+}
+
+impl ClassSpec {
+    fn check(&self, earlier: &[ClassSpec], names: &Names<'_>, reporter: &mut Reporter<'_>) {
+        if let Some(first) = earlier.iter().find(|first| first.name.value == self.name.value) {
+            let message = format!("two retention classes are called `{}`", self.name.value);
+            reporter.push(
+                Diagnostic::new(Code::DuplicateName, message)
+                    .at(reporter.span(self.name.range()), "again here")
+                    .related(reporter.span(first.name.range()), "first here"),
+            );
+        }
+        let lists = [
+            ("tag", &self.tags, &names.tags),
+            ("agent", &self.agents, &names.agents),
+            ("tool", &self.tools, &names.tools),
+        ];
+        for (kind, list, known) in lists {
+            for name in list {
+                if !known.contains(&name.value.as_str()) {
+                    reporter.push(
+                        Diagnostic::new(Code::UndeclaredName, format!("no {kind} is called `{}`", name.value))
+                            .at(reporter.span(name.range()), "")
+                            .maybe_help(did_you_mean(&name.value, known.iter().copied())),
+                    );
+                }
+            }
+        }
+        if let Some(minimum) = &self.minimum {
+            if minimum.value > self.keep.value {
+                let message = format!(
+                    "`{}` must be kept for {} and may be kept for {}",
+                    self.name.value, minimum.value, self.keep.value
+                );
+                reporter.push(
+                    Diagnostic::new(Code::RetentionConflict, message)
+                        .at(reporter.span(minimum.range()), "the minimum")
+                        .related(reporter.span(self.keep.range()), "the period")
+                        .help("make `keep` at least as long as `minimum`"),
+                );
+            }
+        }
+        if self.what == What::Audit && !(self.tags.is_empty() && self.tools.is_empty()) {
+            reporter.push(
+                Diagnostic::new(Code::RetentionConflict, "records of the audit log are kept as a whole")
+                    .at(reporter.span(self.name.range()), "")
+                    .help("leave out `tags` and `tools`: removing single records would break the chain"),
+            );
+        }
+        if let Some(first) = earlier.iter().find(|first| first.takes_all_of(self)) {
+            let message = format!("`{}` is never reached: `{}` takes all of it", self.name.value, first.name.value);
+            reporter.push(
+                Diagnostic::new(Code::RetentionUnreachable, message)
+                    .at(reporter.span(self.name.range()), "never reached")
+                    .related(reporter.span(first.name.range()), "takes it first")
+                    .help("the first class that matches wins: put the narrower one first"),
+            );
+        }
+    }
+
+    /// Whether everything that `other` matches matches this class too.
+    fn takes_all_of(&self, other: &ClassSpec) -> bool {
+        fn covers<T: PartialEq>(mine: &[T], others: &[T]) -> bool {
+            mine.is_empty() || (!others.is_empty() && others.iter().all(|item| mine.contains(item)))
+        }
+        let values = |list: &[Spanned<String>]| list.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
+        self.what == other.what
+            && covers(&self.stages, &other.stages)
+            && covers(&values(&self.tags), &values(&other.tags))
+            && covers(&values(&self.agents), &values(&other.agents))
+            && covers(&values(&self.tools), &values(&other.tools))
+    }
+}
+
+/// A retention class as compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// Its name.
+    pub name: String,
+    /// Seconds that data of it is kept; 0 means never.
+    pub keep_seconds: u64,
+    /// What happens then.
+    pub then: Then,
+    /// From when on the period runs.
+    pub from: From,
+}
+
+impl ClassSpec {
+    pub(crate) fn to_class(&self) -> Class {
+        Class { name: self.name.value.clone(), keep_seconds: self.keep.value.seconds, then: self.then, from: self.from }
+    }
+}

@@ -1,0 +1,94 @@
+//! The running state of one agent run: labels, counters, history. Advanced only by the guard.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+
+use crate::event::User;
+
+/// Most calls whose results are still expected, and most pseudonyms, of one session.
+const MAX_REMEMBERED: usize = 4096;
+
+/// What the guard knows of one agent run.
+///
+/// A session that the guard has not seen, or no longer holds, starts with the labels that the manifest gives as
+/// `session_default_labels`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Session {
+    /// Labels that results have put on it.
+    pub labels: BTreeSet<String>,
+    /// Tool calls that were allowed.
+    pub calls: u64,
+    /// Events that were refused.
+    pub denials: u64,
+    /// Findings of text rules and thresholds.
+    pub findings: u64,
+    /// User messages that were allowed.
+    pub turns: u64,
+    /// Model tokens that events have stated.
+    pub tokens: u64,
+    /// Events so far.
+    pub seq: u64,
+    /// When its first event happened.
+    pub started: Option<Timestamp>,
+    /// The model of its latest `access` event.
+    pub model: Option<String>,
+    /// The user as the latest event that stated roles, tenant or attributes has them.
+    pub(crate) user: Option<User>,
+    /// Tools that the host application offered in an allowed `access` event and that remained.
+    pub(crate) offered: BTreeSet<String>,
+    calls_by_id: BTreeMap<String, String>,
+    call_order: VecDeque<String>,
+    pseudonyms: BTreeMap<(String, [u8; 16]), u32>,
+    last_pseudonyms: BTreeMap<String, u32>,
+}
+
+impl Session {
+    /// A session that starts with these labels.
+    #[must_use]
+    pub fn with_labels(labels: impl IntoIterator<Item = String>) -> Self {
+        Self { labels: labels.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Whole minutes since its first event.
+    #[must_use]
+    pub fn minutes(&self, now: Timestamp) -> u64 {
+        let started = self.started.unwrap_or(now);
+        u64::try_from(now.as_second().saturating_sub(started.as_second()) / 60).unwrap_or(0)
+    }
+
+    /// The tool that a call id was last used for.
+    #[must_use]
+    pub fn tool_of_call(&self, call: &str) -> Option<&str> {
+        self.calls_by_id.get(call).map(String::as_str)
+    }
+
+    pub(crate) fn remember_call(&mut self, call: &str, tool: &str) {
+        if self.calls_by_id.insert(call.to_owned(), tool.to_owned()).is_none() {
+            self.call_order.push_back(call.to_owned());
+            if self.call_order.len() > MAX_REMEMBERED {
+                if let Some(oldest) = self.call_order.pop_front() {
+                    self.calls_by_id.remove(&oldest);
+                }
+            }
+        }
+    }
+
+    /// The number of a value among the pseudonyms of one name: its own, or `None` where it has none yet.
+    pub(crate) fn pseudonym(&self, name: &str, digest: [u8; 16]) -> Option<u32> {
+        self.pseudonyms.get(&(name.to_owned(), digest)).copied()
+    }
+
+    /// The highest number given under a name.
+    pub(crate) fn last_pseudonym(&self, name: &str) -> u32 {
+        self.last_pseudonyms.get(name).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn remember_pseudonym(&mut self, name: &str, digest: [u8; 16], number: u32) {
+        self.last_pseudonyms.insert(name.to_owned(), number);
+        // Beyond the bound a value gets a new number each time: never another value's.
+        if self.pseudonyms.len() < MAX_REMEMBERED {
+            self.pseudonyms.insert((name.to_owned(), digest), number);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What tells a secret from a word.
+
+/// Shannon entropy per character: at least 3.5 bits, 3.0 where all are hexadecimal digits, over 12 characters or more.
+pub(super) fn entropy(text: &str) -> bool {
+    let text = text.trim();
+    let mut counts = [0u32; 256];
+    for byte in text.bytes() {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count += 1;
+        }
+    }
+    let total = text.len();
+    if total < 12 {
+        return false;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "counts of a short text")]
+    let share = |count: u32| f64::from(count) / total as f64;
+    let bits: f64 = counts.iter().filter(|count| **count > 0).map(|count| -share(*count) * share(*count).log2()).sum();
+    let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    bits >= if hexadecimal { 3.0 } else { 3.5 }
+}
+
+/// A JSON Web Token (RFC 7519) whose header decodes to a JSON object with `alg`.
+pub(super) fn jwt(text: &str) -> bool {
+    let header = text.trim().split('.').next().and_then(base64url);
+    let header = header.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    header.is_some_and(|header| header.get("alg").is_some_and(serde_json::Value::is_string))
+}
+
+/// Base64url without padding (RFC 4648, section 5).
+fn base64url(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut bits, mut held) = (0u32, 0);
+    for byte in text.bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6) | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from((bits >> held) & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets() {
+        assert!(entropy("x9Fq2LpT7vKd0ZrW") && entropy("9f8a7c6d5e4b3a2f1c0d"));
+        assert!(!entropy("aaaaaaaaaaaaaaaa") && !entropy("password") && !entropy("example-example-example"));
+        assert!(jwt("eyJhbGciOiJIUzI1NiJ9.e30.sig"));
+        assert!(!jwt("eyJ0eXAiOiJ4In0.e30.sig") && !jwt("abc.def.ghi"));
+    }
+}

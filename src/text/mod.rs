@@ -1,0 +1,291 @@
+//! What rules look for in texts: views of a text, matchers, named checks, and the plain scanner.
+//!
+//! A [`Finder`] is one rule's `find:`, compiled. It reads a [`Text`], which makes its views once for all finders of a
+//! scan. Spans always come back in bytes of the original text, on character boundaries. Matching is linear in the
+//! text; what is rejected by a check is searched again from its second character, within a fixed budget.
+
+pub mod check;
+mod fold;
+mod matcher;
+mod near;
+mod phrases;
+mod view;
+
+use matcher::Matcher;
+use near::Near;
+pub use view::{Text, View};
+
+/// What a finder looks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// A regular expression; a group named `value` limits the match to that group.
+    Pattern(String),
+    /// Phrases. Case, spacing and punctuation do not matter, words are whole words; in a phrase that holds one of
+    /// `< > [ ] { } | : / #` these characters do count, and only spacing does not.
+    Phrases(Vec<String>),
+    /// Fires once per text when the weights of distinct signals reach `at`; there is one hit for each signal that
+    /// contributed, at its first occurrence.
+    Signals {
+        /// The sum that fires.
+        at: f64,
+        /// The signals.
+        of: Vec<SignalSpec>,
+    },
+}
+
+/// One signal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignalSpec {
+    /// A pattern or phrases.
+    pub what: Kind,
+    /// What it adds.
+    pub weight: f64,
+}
+
+/// Words that must stand near a match.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NearSpec {
+    /// Any of these words or phrases.
+    pub words: Vec<String>,
+    /// Characters before and after the match that are searched.
+    pub within: usize,
+    /// When no word is needed.
+    pub unless: Option<Unless>,
+}
+
+/// When no word is needed near a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unless {
+    /// The match has a space, dash, dot or slash in it.
+    Separated,
+}
+
+/// A match that does not count.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Exception {
+    /// This text, in any case, spaces around it apart.
+    Literal(String),
+    /// Anything in which this pattern is found.
+    Pattern(String),
+}
+
+/// A finder as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinderSpec {
+    /// What to look for.
+    pub kind: Kind,
+    /// A check of [`check::NAMES`] that a match passes.
+    pub check: Option<String>,
+    /// Words near it.
+    pub near: Option<NearSpec>,
+    /// Matches that do not count.
+    pub not: Vec<Exception>,
+    /// Views besides the raw text in which patterns are searched.
+    pub views: Vec<View>,
+    /// Longest match in bytes: a longer one is cut there, and the search goes on behind the cut.
+    pub max_bytes: Option<usize>,
+}
+
+impl FinderSpec {
+    /// A finder without conditions.
+    #[must_use]
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, check: None, near: None, not: Vec::new(), views: Vec::new(), max_bytes: None }
+    }
+}
+
+/// Why a finder can't be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FindError {
+    /// A pattern is not a regular expression of the `regex` crate.
+    #[error("the pattern is not a regular expression: {message}")]
+    Pattern {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A pattern that matches nothing at all, everywhere.
+    #[error("the pattern matches the empty text")]
+    MatchesEmpty,
+    /// No check of this name.
+    #[error("there is no check called `{name}`")]
+    UnknownCheck {
+        /// The name.
+        name: String,
+    },
+    /// A phrase, or the list of them, is empty.
+    #[error("a phrase needs at least two letters or digits, or a sign such as `<`")]
+    EmptyPhrase,
+    /// Signals that can't fire, or always do.
+    #[error("the weights of these signals can't reach `at`, or one is not above zero")]
+    Weights,
+    /// A view that this version does not have.
+    #[error("this version has no `{name}` view")]
+    View {
+        /// Its name.
+        name: &'static str,
+    },
+}
+
+impl FindError {
+    /// What to do.
+    #[must_use]
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            FindError::Pattern { message } if message.contains("look-around") => {
+                "look-around would make matching slower than the text is long; use `near:` or `not:`"
+            }
+            FindError::Pattern { message } if message.contains("backreference") => {
+                "back-references would make matching slower than the text is long; use `check:`"
+            }
+            FindError::Pattern { .. } => "the syntax is that of Rust's `regex` crate",
+            FindError::MatchesEmpty => "make one part of it required",
+            FindError::EmptyPhrase => "leave empty phrases out",
+            FindError::Weights => "give each signal a weight above zero, and let their sum reach `at`",
+            FindError::View { .. } => "the views are `folded`; encoded text comes with a later version",
+            FindError::UnknownCheck { .. } => return None,
+        };
+        Some(help.to_owned())
+    }
+}
+
+/// One match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// First byte in the original text.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// What a rule looks for, compiled.
+#[derive(Debug)]
+pub struct Finder {
+    matcher: Matcher,
+    conditions: Conditions,
+}
+
+/// What a match has to fulfil beyond its shape.
+#[derive(Debug)]
+struct Conditions {
+    check: Option<check::Check>,
+    near: Option<Near>,
+    not: Vec<Rejection>,
+}
+
+#[derive(Debug)]
+enum Rejection {
+    Literal(String),
+    Pattern(matcher::LazyRegex),
+}
+
+impl Finder {
+    /// Compiles a finder. Patterns are parsed here and compiled when they are first used.
+    ///
+    /// # Errors
+    /// When a pattern, phrase, check or view can't be used.
+    pub fn new(spec: &FinderSpec) -> Result<Self, FindError> {
+        if let Some(view) = spec.views.iter().find(|view| !matches!(view, View::Raw | View::Folded)) {
+            return Err(FindError::View { name: view.name() });
+        }
+        let check = match &spec.check {
+            Some(name) => {
+                Some(check::named(name).ok_or_else(|| FindError::UnknownCheck { name: name.clone() })?)
+            }
+            None => None,
+        };
+        let near = spec.near.as_ref().map(Near::new).transpose()?;
+        let not = spec
+            .not
+            .iter()
+            .map(|exception| match exception {
+                Exception::Literal(text) => Ok(Rejection::Literal(text.trim().to_lowercase())),
+                Exception::Pattern(pattern) => {
+                    matcher::LazyRegex::new(pattern, matcher::Empty::Allowed).map(Rejection::Pattern)
+                }
+            })
+            .collect::<Result<_, _>>()?;
+        let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;
+        Ok(Self { matcher, conditions: Conditions { check, near, not } })
+    }
+
+    /// Compiles every pattern now, so that one too large to compile is known when a bundle is checked.
+    ///
+    /// # Errors
+    /// When a pattern can't be compiled.
+    pub fn prove(&self) -> Result<(), FindError> {
+        self.matcher.prove()?;
+        self.conditions.not.iter().try_for_each(|rejection| match rejection {
+            Rejection::Literal(_) => Ok(()),
+            Rejection::Pattern(pattern) => pattern.prove(),
+        })
+    }
+
+    /// Every match, ordered and without overlaps.
+    #[must_use]
+    pub fn find(&self, text: &Text<'_>) -> Vec<Hit> {
+        let mut hits = self.matcher.find(text, &self.conditions);
+        hits.sort_unstable();
+        let mut united: Vec<Hit> = Vec::with_capacity(hits.len());
+        for hit in hits {
+            match united.last_mut() {
+                Some(last) if hit.start < last.end => last.end = last.end.max(hit.end),
+                _ => united.push(hit),
+            }
+        }
+        united
+    }
+}
+
+impl Conditions {
+    /// Whether a match counts: `matched` as its view shows it, `hit` in the original text.
+    fn accept(&self, matched: &str, hit: Hit, text: &Text<'_>) -> bool {
+        let rejected = |rejection: &Rejection| match rejection {
+            Rejection::Literal(literal) => matched.trim().to_lowercase() == *literal,
+            Rejection::Pattern(pattern) => pattern.get().is_none_or(|regex| regex.is_match(matched)),
+        };
+        self.check.is_none_or(|check| check(matched))
+            && !self.not.iter().any(rejected)
+            && self.near.as_ref().is_none_or(|near| near.holds(matched, hit, text.raw()))
+    }
+}
+
+/// Told when a scan was stopped before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped;
+
+/// The plain scanner: each finder by itself. The reference for any faster one.
+///
+/// Hits come ordered by start, end and finder. `stop` is asked between finders.
+///
+/// # Errors
+/// [`Stopped`] when `stop` said so.
+pub fn scan<'f>(
+    finders: impl Iterator<Item = (usize, &'f Finder)>,
+    text: &str,
+    stop: &dyn Fn() -> bool,
+) -> Result<Vec<(usize, Hit)>, Stopped> {
+    let text = Text::new(text);
+    let mut hits = Vec::new();
+    for (index, finder) in finders {
+        if stop() {
+            return Err(Stopped);
+        }
+        hits.extend(finder.find(&text).into_iter().map(|hit| (index, hit)));
+    }
+    hits.sort_unstable_by_key(|(index, hit)| (hit.start, hit.end, *index));
+    Ok(hits)
+}
+
+/// Every three letters or digits that follow each other in a text, folded: a cheap measure of likeness.
+pub(crate) fn trigrams(text: &str) -> Vec<String> {
+    let text = Text::new(text);
+    let squashed = &text.squashed().text;
+    let words = squashed.split(' ');
+    words
+        .flat_map(|word| {
+            let letters: Vec<char> = word.chars().collect();
+            letters.windows(3).map(|three| three.iter().collect()).collect::<Vec<String>>()
+        })
+        .collect()
+}

@@ -1,0 +1,48 @@
+//! Words near a match.
+
+use super::phrases::Phrases;
+use super::view::Text;
+use super::{FindError, Hit, NearSpec, Unless};
+
+/// Words that must stand near a match.
+#[derive(Debug)]
+pub(super) struct Near {
+    words: Phrases,
+    within: usize,
+    unless: Option<Unless>,
+}
+
+impl Near {
+    pub(super) fn new(spec: &NearSpec) -> Result<Self, FindError> {
+        Ok(Self { words: Phrases::new(&spec.words)?, within: spec.within, unless: spec.unless })
+    }
+
+    pub(super) fn holds(&self, matched: &str, hit: Hit, raw: &str) -> bool {
+        let separator = |c: char| c.is_whitespace() || matches!(c, '-' | '.' | '/' | '\u{2010}'..='\u{2015}');
+        if self.unless == Some(Unless::Separated) && matched.trim().contains(separator) {
+            return true;
+        }
+        let (Some(before), Some(after)) = (raw.get(..hit.start), raw.get(hit.end..)) else { return false };
+        let from = before.char_indices().rev().take(self.within).last().map_or(before.len(), |(at, _)| at);
+        let to = after.char_indices().nth(self.within).map_or(after.len(), |(at, _)| at);
+        self.found(trim_start(before, from)) || self.found(trim_end(after, to))
+    }
+
+    fn found(&self, text: &str) -> bool {
+        let mut found = false;
+        self.words.find(&Text::new(text), &mut |_, _| found = true);
+        found
+    }
+}
+
+/// `text[from..]` without the rest of a word that begins before `from`.
+fn trim_start(text: &str, from: usize) -> &str {
+    let (before, window) = text.split_at_checked(from).unwrap_or((text, ""));
+    if before.ends_with(char::is_alphanumeric) { window.trim_start_matches(char::is_alphanumeric) } else { window }
+}
+
+/// `text[..to]` without the beginning of a word that ends behind `to`.
+fn trim_end(text: &str, to: usize) -> &str {
+    let (window, after) = text.split_at_checked(to).unwrap_or((text, ""));
+    if after.starts_with(char::is_alphanumeric) { window.trim_end_matches(char::is_alphanumeric) } else { window }
+}

@@ -1,0 +1,5 @@
+//! What an argument may be; one file for each kind of check, each usable alone.
+
+mod schema;
+
+pub use schema::{Fault, FaultKind, Schema, SchemaError};
