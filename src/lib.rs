@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod bundle;
+pub mod cedar;
 pub mod decode;
 pub mod diagnostic;
 pub mod event;

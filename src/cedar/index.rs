@@ -1,0 +1,180 @@
+//! Policies by scope.
+
+use std::collections::{BTreeSet, HashMap};
+
+use cedar_policy::pst;
+use cedar_policy::{
+    ActionConstraint, Authorizer, Entities, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, Request,
+    ResourceConstraint,
+};
+
+use super::reads::{Arguments, Parts, Reads};
+use super::request::Scope;
+
+/// Number of an entity that some scope names; 0 stands for "anything".
+type Number = u32;
+
+/// Policies by what their scope names.
+#[derive(Default)]
+pub(super) struct Index {
+    numbers: HashMap<EntityUid, Number>,
+    buckets: HashMap<(Number, Number, Number), Bucket>,
+}
+
+/// The policies of one scope: those that read no arguments, and those that do.
+#[derive(Default)]
+pub(super) struct Bucket {
+    plain: Set,
+    reading: Set,
+}
+
+/// Policies that are evaluated together.
+///
+/// All are stored as permits: Cedar's answer then lists every one that is satisfied, where a forbid would hide the
+/// permits beside it. What each really does is known from its number.
+#[derive(Default)]
+pub(super) struct Set {
+    policies: Vec<usize>,
+    set: PolicySet,
+    parts: Parts,
+    arguments: BTreeSet<String>,
+    all_arguments: bool,
+}
+
+/// What of the context some sets read.
+pub(super) struct Needs<'a> {
+    pub(super) parts: Parts,
+    pub(super) arguments: BTreeSet<&'a str>,
+    pub(super) all_arguments: bool,
+}
+
+impl<'a> Needs<'a> {
+    pub(super) fn of(sets: &[&'a Set]) -> Self {
+        let mut needs = Needs { parts: Parts::default(), arguments: BTreeSet::new(), all_arguments: false };
+        for set in sets {
+            needs.parts = needs.parts.union(set.parts);
+            needs.arguments.extend(set.arguments.iter().map(String::as_str));
+            needs.all_arguments |= set.all_arguments;
+        }
+        needs
+    }
+
+    #[cfg(test)]
+    pub(super) fn everything() -> Needs<'static> {
+        Needs { parts: Parts::ALL, arguments: BTreeSet::new(), all_arguments: true }
+    }
+}
+
+impl Index {
+    /// `None` where Cedar refuses to rebuild a policy, which it parsed itself.
+    pub(super) fn new<'p>(policies: impl Iterator<Item = (&'p Policy, &'p Reads)>) -> Option<Self> {
+        let mut index = Index::default();
+        for (number, (policy, reads)) in policies.enumerate() {
+            let stored = as_permit(policy, number)?;
+            for key in index.keys(policy) {
+                let bucket = index.buckets.entry(key).or_default();
+                let set = if reads.input { &mut bucket.reading } else { &mut bucket.plain };
+                set.set.add(stored.clone()).ok()?;
+                set.policies.push(number);
+                set.parts = set.parts.union(reads.parts);
+                match &reads.arguments {
+                    Arguments::These(names) => set.arguments.extend(names.iter().cloned()),
+                    Arguments::All => set.all_arguments = true,
+                }
+            }
+        }
+        Some(index)
+    }
+
+    fn number(&mut self, uid: EntityUid) -> Number {
+        let next = Number::try_from(self.numbers.len() + 1).unwrap_or(Number::MAX);
+        *self.numbers.entry(uid).or_insert(next)
+    }
+
+    fn keys(&mut self, policy: &Policy) -> Vec<(Number, Number, Number)> {
+        let principal = match policy.principal_constraint() {
+            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => 0,
+            PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
+                self.number(uid)
+            }
+        };
+        let resource = match policy.resource_constraint() {
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => 0,
+            ResourceConstraint::In(uid) | ResourceConstraint::Eq(uid) | ResourceConstraint::IsIn(_, uid) => {
+                self.number(uid)
+            }
+        };
+        let mut actions = match policy.action_constraint() {
+            ActionConstraint::Any => vec![0],
+            ActionConstraint::Eq(uid) => vec![self.number(uid)],
+            ActionConstraint::In(uids) => uids.into_iter().map(|uid| self.number(uid)).collect(),
+        };
+        actions.sort_unstable();
+        actions.dedup();
+        actions.into_iter().map(|action| (principal, action, resource)).collect()
+    }
+
+    /// The buckets whose scope can match.
+    pub(super) fn candidates(&self, scope: &Scope) -> Vec<&Bucket> {
+        let numbers = |uids: &[EntityUid]| -> Vec<Number> {
+            std::iter::once(0).chain(uids.iter().filter_map(|uid| self.numbers.get(uid).copied())).collect()
+        };
+        let principals = numbers(&scope.principals);
+        let actions = numbers(&scope.actions);
+        let resources = numbers(&scope.resources);
+        let mut found = Vec::new();
+        for principal in &principals {
+            for action in &actions {
+                for resource in &resources {
+                    found.extend(self.buckets.get(&(*principal, *action, *resource)));
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Bucket {
+    pub(super) fn sets(&self) -> impl Iterator<Item = &Set> {
+        self.plain().into_iter().chain(self.reading())
+    }
+
+    pub(super) fn plain(&self) -> Option<&Set> {
+        (!self.plain.policies.is_empty()).then_some(&self.plain)
+    }
+
+    pub(super) fn reading(&self) -> Option<&Set> {
+        (!self.reading.policies.is_empty()).then_some(&self.reading)
+    }
+}
+
+impl Set {
+    pub(super) fn policies(&self) -> impl Iterator<Item = usize> {
+        self.policies.iter().copied()
+    }
+
+    /// The policies that are satisfied, and those that can't be evaluated.
+    pub(super) fn evaluate(&self, request: &Request, entities: &Entities) -> (Vec<usize>, Vec<usize>) {
+        let response = Authorizer::new().is_authorized(request, &self.set, entities);
+        let satisfied = response.diagnostics().reason().filter_map(number).collect();
+        let erring = response
+            .diagnostics()
+            .errors()
+            .filter_map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| number(error.policy_id()))
+            .collect();
+        (satisfied, erring)
+    }
+}
+
+fn number(id: &PolicyId) -> Option<usize> {
+    AsRef::<str>::as_ref(id).parse().ok()
+}
+
+/// The same policy as a permit under its number, without annotations and source text.
+fn as_permit(policy: &Policy, number: usize) -> Option<Policy> {
+    let body = policy.to_pst().ok()?.body().clone();
+    let mut template = body.with_annotations(Default::default()).with_id(number.to_string().as_str().into());
+    template.effect = pst::Effect::Permit;
+    let stored = pst::StaticPolicy::try_from(template).ok()?;
+    Policy::from_pst(stored.into()).ok()
+}

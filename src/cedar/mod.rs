@@ -1,0 +1,315 @@
+//! The only module that names Cedar: schema, checks of policies, the index by scope, and requests.
+//!
+//! Policies are asked by scope: a policy is looked at only if its principal, action and resource can match the request's
+//! or an ancestor of them. A policy left out so is false and can't err, so that the answer is the one that Cedar's own
+//! authorizer gives over all of them; a differential test holds this.
+
+mod index;
+mod lint;
+mod parse;
+mod reads;
+mod request;
+mod schema;
+pub(crate) mod shape;
+#[cfg(test)]
+mod tests;
+mod validate;
+mod vocabulary;
+
+pub use vocabulary::{AttributeType, AttributeValue};
+pub(crate) use vocabulary::{Declared, Tool, Unlisted, Vocabulary, BUILT_IN_ACTIONS, NEW_AGENTS};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::diagnostic::{Diagnostic, Span};
+
+/// A Cedar file.
+pub(crate) struct Source {
+    pub(crate) file: Arc<str>,
+    pub(crate) text: Arc<str>,
+}
+
+/// How much of a bundle's policies is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// Everything.
+    Full,
+    /// Only what making them ready finds: for the embedded bundle, which the build's own tests check in full.
+    Trusted,
+}
+
+/// What a policy does when it applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyEffect {
+    /// It lets the event go on.
+    Permit,
+    /// It refuses the event.
+    Forbid,
+    /// It wants a person to approve the event.
+    Ask,
+    /// It is recorded and never enforced.
+    Shadow,
+    /// It makes an exception to a rule.
+    Waiver,
+}
+
+impl PolicyEffect {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            PolicyEffect::Permit => "permit",
+            PolicyEffect::Forbid => "forbid",
+            PolicyEffect::Ask => "ask",
+            PolicyEffect::Shadow => "shadow",
+            PolicyEffect::Waiver => "waiver",
+        }
+    }
+}
+
+/// A policy as people speak of it.
+#[derive(Debug, Clone)]
+pub struct PolicyInfo {
+    /// Its `@id`.
+    pub id: String,
+    /// What it does.
+    pub effect: PolicyEffect,
+    /// Where it stands.
+    pub span: Span,
+    /// The line of it, from 1.
+    pub line: u32,
+    /// Its `@reason`.
+    pub reason: Option<String>,
+    /// Its `@owner`.
+    pub owner: Option<String>,
+    /// The date of its `@expires`.
+    pub expires: Option<String>,
+    /// The same in milliseconds since 1970.
+    pub(crate) expires_at: Option<i64>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Question<'a> {
+    RunAgent,
+    CreateAgent,
+    SendInput,
+    SendOutput,
+    ReadResult { tool: &'a str },
+    CallTool { tool: &'a str, input: &'a Value },
+    CallUnlisted { tool: &'a str },
+    Waive { rule: &'a str, tool: Option<&'a str> },
+}
+
+/// A question with all that policies may read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) roles: &'a [String],
+    pub(crate) tenant: Option<&'a str>,
+    pub(crate) attributes: &'a BTreeMap<String, AttributeValue>,
+    pub(crate) question: Question<'a>,
+    pub(crate) agent: &'a str,
+    /// Whether the agent is one that is or was created, not one of the directory.
+    pub(crate) agent_is_new: bool,
+    pub(crate) model: Option<&'a str>,
+    /// Milliseconds since 1970.
+    pub(crate) at: i64,
+    pub(crate) stage: &'a str,
+    pub(crate) found: &'a BTreeSet<&'a str>,
+    pub(crate) packs: &'a BTreeSet<&'a str>,
+    pub(crate) tags: &'a BTreeSet<&'a str>,
+    pub(crate) session: &'a SessionView<'a>,
+}
+
+/// What policies see of a session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SessionView<'a> {
+    pub(crate) labels: &'a BTreeSet<String>,
+    pub(crate) calls: u64,
+    pub(crate) denials: u64,
+    pub(crate) findings: u64,
+    pub(crate) minutes: u64,
+    pub(crate) turns: u64,
+    pub(crate) tokens: u64,
+}
+
+/// The policies that were satisfied or could not be evaluated, by what they do; numbers of [`Policies::list`].
+///
+/// Cedar's own words about an error are left out on purpose: they show values of the context.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) permits: Vec<usize>,
+    pub(crate) forbids: Vec<usize>,
+    pub(crate) asks: Vec<usize>,
+    pub(crate) shadows: Vec<usize>,
+    pub(crate) errors: Vec<usize>,
+    pub(crate) shadow_errors: Vec<usize>,
+}
+
+/// Every policy of a bundle, ready to be asked.
+pub(crate) struct Policies {
+    list: Vec<PolicyInfo>,
+    index: index::Index,
+    requests: request::Requests,
+    mentions: BTreeSet<(String, String)>,
+}
+
+impl std::fmt::Debug for Policies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policies").field("policies", &self.list.len()).finish_non_exhaustive()
+    }
+}
+
+/// Checks every policy and makes them ready. `None` where there is an error among the diagnostics.
+pub(crate) fn compile(
+    sources: &[Source],
+    vocabulary: &Vocabulary,
+    checks: Checks,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Policies> {
+    let before = out.len();
+    let parsed = parse::parse(sources, out);
+    if checks == Checks::Full {
+        let names = lint::Names::new(vocabulary);
+        let mut valid = Vec::new();
+        for one in &parsed {
+            lint::scope(one, out);
+            // What is misspelt would be reported a second time, and less clearly, by Cedar's own checks.
+            let misnamed = lint::names(one, &names, out);
+            let astray = lint::paths(one, vocabulary, out);
+            if !misnamed && !astray {
+                valid.push(one);
+            }
+        }
+        validate::validate(&valid, vocabulary, out);
+        lint::unlisted(&parsed, vocabulary, out);
+    }
+    if out.iter().skip(before).any(Diagnostic::is_error) {
+        return None;
+    }
+    let mentions = parsed
+        .iter()
+        .flat_map(|one| one.policy.entity_literals())
+        .map(|literal| (literal.type_name().to_string(), literal.id().unescaped().to_owned()))
+        .collect();
+    let list: Vec<PolicyInfo> = parsed
+        .iter()
+        .map(|one| PolicyInfo {
+            id: one.id.clone(),
+            effect: one.effect,
+            span: one.head(),
+            line: line(&one.source, one.head().start),
+            reason: one.reason.clone(),
+            owner: one.owner.clone(),
+            expires: one.expires.as_ref().map(|(_, date)| date.clone()),
+            expires_at: one.expires.as_ref().map(|(at, _)| *at),
+        })
+        .collect();
+    let policies = parsed.iter().map(|one| (&one.policy, &one.reads));
+    match (index::Index::new(policies), request::Requests::new(vocabulary)) {
+        (Some(index), Some(requests)) => Some(Policies { list, index, requests, mentions }),
+        _ => {
+            let text = "the policies could not be made ready";
+            out.push(Diagnostic::new(crate::diagnostic::Code::CedarType, text));
+            None
+        }
+    }
+}
+
+/// The schema of a bundle in Cedar's own syntax.
+pub(crate) fn schema_text(vocabulary: &Vocabulary) -> Option<String> {
+    let json = schema::json_schema(vocabulary, &vocabulary.tools);
+    cedar_policy::SchemaFragment::from_json_value(json).ok()?.to_cedarschema().ok()
+}
+
+/// The line of a byte of a text, from 1.
+pub(super) fn line(text: &str, at: usize) -> u32 {
+    let before = text.as_bytes().get(..at.min(text.len())).unwrap_or_default();
+    u32::try_from(before.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+impl Policies {
+    /// Every policy, in the order of files and places.
+    pub(crate) fn list(&self) -> &[PolicyInfo] {
+        &self.list
+    }
+
+    /// Whether a policy names this entity.
+    pub(crate) fn mentions(&self, kind: &str, id: &str) -> bool {
+        self.mentions.contains(&(kind.to_owned(), id.to_owned()))
+    }
+
+    /// Asks every policy that can apply.
+    pub(crate) fn ask(&self, ask: &Ask<'_>) -> Answer {
+        let Some(scope) = self.requests.scope(ask) else { return self.all_err() };
+        let candidates = self.index.candidates(&scope);
+        let sets: Vec<&index::Set> = candidates.iter().flat_map(|bucket| bucket.sets()).collect();
+        self.evaluate(ask, &scope, &sets)
+    }
+
+    fn evaluate(&self, ask: &Ask<'_>, scope: &request::Scope, sets: &[&index::Set]) -> Answer {
+        let mut answer = Answer::default();
+        let needs = index::Needs::of(sets);
+        match self.requests.request(ask, scope, &needs) {
+            Some((request, entities)) => {
+                for set in sets {
+                    let (satisfied, erring) = set.evaluate(&request, &entities);
+                    satisfied.into_iter().for_each(|policy| self.sort(policy, ask.at, true, &mut answer));
+                    erring.into_iter().for_each(|policy| self.sort(policy, ask.at, false, &mut answer));
+                }
+            }
+            // An argument that its type can't hold: nothing that reads arguments can be evaluated.
+            None => {
+                let policies = sets.iter().flat_map(|set| set.policies());
+                policies.for_each(|policy| self.sort(policy, ask.at, false, &mut answer));
+            }
+        }
+        let Answer { permits, forbids, asks, shadows, errors, shadow_errors } = &mut answer;
+        for list in [permits, forbids, asks, shadows, errors, shadow_errors] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        answer
+    }
+
+    /// Puts a policy where it belongs in the answer; one that has expired belongs nowhere.
+    fn sort(&self, policy: usize, at: i64, satisfied: bool, answer: &mut Answer) {
+        let Some(info) = self.list.get(policy) else { return };
+        if info.expires_at.is_some_and(|expires| at >= expires) {
+            return;
+        }
+        match (info.effect, satisfied) {
+            (PolicyEffect::Permit | PolicyEffect::Waiver, true) => answer.permits.push(policy),
+            (PolicyEffect::Forbid, true) => answer.forbids.push(policy),
+            (PolicyEffect::Ask, true) => answer.asks.push(policy),
+            (PolicyEffect::Shadow, true) => answer.shadows.push(policy),
+            (PolicyEffect::Shadow, false) => answer.shadow_errors.push(policy),
+            (_, false) => answer.errors.push(policy),
+        }
+    }
+
+    fn all_err(&self) -> Answer {
+        Answer { errors: (0..self.list.len()).collect(), ..Answer::default() }
+    }
+
+    /// Whether a tool stays on offer before its arguments are known: unless a forbid that reads no arguments fires or
+    /// errs, or no permit could apply whatever the arguments.
+    pub(crate) fn remains(&self, ask: &Ask<'_>) -> bool {
+        let Some(scope) = self.requests.scope(ask) else { return false };
+        let candidates = self.index.candidates(&scope);
+        let plain: Vec<&index::Set> = candidates.iter().filter_map(|bucket| bucket.plain()).collect();
+        let answer = self.evaluate(ask, &scope, &plain);
+        let may_permit = || {
+            candidates.iter().filter_map(|bucket| bucket.reading()).flat_map(index::Set::policies).any(|policy| {
+                self.list.get(policy).is_some_and(|info| {
+                    info.effect == PolicyEffect::Permit && info.expires_at.is_none_or(|expires| ask.at < expires)
+                })
+            })
+        };
+        answer.forbids.is_empty() && answer.errors.is_empty() && (!answer.permits.is_empty() || may_permit())
+    }
+}

@@ -1,0 +1,1 @@
+//! Placeholder until the differential tests stand here.
