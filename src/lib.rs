@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod cedar;
 pub mod decode;
 pub mod diagnostic;
+pub mod engine;
 pub mod event;
 pub mod redact;
 pub mod rule;

@@ -1,0 +1,226 @@
+//! The first step: does the event fit its bundle?
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::decide::Situation;
+use super::{Inner, ListedUser};
+use crate::bundle::RolesFrom;
+use crate::cedar::AttributeValue;
+use crate::decode;
+use crate::event::{AccessKind, Body, Event, InputPart, Stage};
+use crate::tool::{Fault, FaultKind};
+use crate::verdict::{Reason, ReasonCode};
+
+/// Who the event is about, as far as the bundle lets it say so.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) roles: Vec<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) attributes: BTreeMap<String, AttributeValue>,
+}
+
+fn refuse(code: ReasonCode, field: &str, message: impl Into<String>) -> Reason {
+    let field = (!field.is_empty()).then(|| field.to_owned());
+    Reason { field, ..Reason::new(code, message) }
+}
+
+/// Names come from outside: only what is no longer than a name is repeated, and nothing that breaks a line.
+fn shown(name: &str) -> Cow<'_, str> {
+    if name.len() <= 64 && name.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
+        Cow::Owned(format!("`{name}`"))
+    } else {
+        Cow::Borrowed("this name")
+    }
+}
+
+impl Inner {
+    /// Holds an event to the limits and the directory.
+    pub(super) fn check(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Reason> {
+        if event.size() as u64 > self.limits.event_bytes {
+            let message = format!("the event is larger than {} bytes", self.limits.event_bytes);
+            return Err(refuse(ReasonCode::Limit, "", message));
+        }
+        let identity = self.identity(event, situation)?;
+        self.check_agent(event, situation)?;
+        if let Body::Access(access) = &event.body {
+            if let Some(model) = &access.model {
+                if !self.models.contains(model) {
+                    let message = "the directory has no such model";
+                    return Err(refuse(ReasonCode::UnknownModel, "/access/model", message));
+                }
+            }
+        }
+        if let Some(name) = event.facts.keys().find(|name| !self.facts.contains_key(*name)) {
+            let message = format!("the manifest declares no fact {}", shown(name));
+            return Err(refuse(ReasonCode::BadEvent, "/facts", message));
+        }
+        self.check_tool(event, situation)?;
+        self.check_limits(event, situation)?;
+        Ok(identity)
+    }
+
+    fn identity(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Reason> {
+        let user = &event.user;
+        if let Some(listed) = self.users.get(&user.id) {
+            let ListedUser { roles, tenant, attributes } = listed.clone();
+            return Ok(Identity { roles, tenant, attributes });
+        }
+        if self.roles_from == RolesFrom::Directory {
+            let message = "the directory does not list this user";
+            return Err(refuse(ReasonCode::UnknownUser, "/user/id", message));
+        }
+        // What an event leaves out is as the session's latest event for the same user had it.
+        let earlier = situation.session.user.as_ref().filter(|earlier| earlier.id == user.id);
+        let roles = user.roles.as_ref().or_else(|| earlier.and_then(|earlier| earlier.roles.as_ref()));
+        let tenant = user.tenant.as_ref().or_else(|| earlier.and_then(|earlier| earlier.tenant.as_ref()));
+        let stated = user.attributes.as_ref().or_else(|| earlier.and_then(|earlier| earlier.attributes.as_ref()));
+        let roles = roles.cloned().unwrap_or_default();
+        if let Some(role) = roles.iter().find(|role| !self.roles.contains(*role)) {
+            let message = format!("the directory has no role {}", shown(role));
+            return Err(refuse(ReasonCode::UnknownRole, "/user/roles", message));
+        }
+        let mut attributes = BTreeMap::new();
+        for (name, value) in stated.into_iter().flatten() {
+            let Some(kind) = self.user_attributes.get(name) else {
+                let message = format!("the manifest declares no user attribute {}", shown(name));
+                return Err(refuse(ReasonCode::BadEvent, "/user/attributes", message));
+            };
+            match AttributeValue::from_json(value) {
+                Some(value) if value.kind() == *kind => {
+                    attributes.insert(name.clone(), value);
+                }
+                _ => {
+                    let message = format!("the user attribute `{name}` is not of its declared type");
+                    return Err(refuse(ReasonCode::BadEvent, "/user/attributes", message));
+                }
+            }
+        }
+        Ok(Identity { roles, tenant: tenant.cloned(), attributes })
+    }
+
+    fn check_agent(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Reason> {
+        match &event.agent {
+            Some(agent) if !self.agents.contains_key(agent) && situation.created.is_none() => {
+                Err(refuse(ReasonCode::UnknownAgent, "/agent", "the directory has no such agent"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_tool(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Reason> {
+        let Some(tool) = event.tool() else { return Ok(()) };
+        let refused = |message: &str| Err(refuse(ReasonCode::UnlistedTool, "/tool", message));
+        let is_call = event.stage() == Stage::ToolCall;
+        if let (true, Some(allowed)) = (is_call, situation.created.and_then(|created| created.tools.as_ref())) {
+            if !allowed.contains(tool) {
+                return refused("this agent was created without this tool");
+            }
+        }
+        if !self.tools.contains_key(tool) {
+            if self.unlisted_reads.is_none() {
+                return refused("the bundle does not declare this tool");
+            }
+            if is_call && !situation.session.offered.contains(tool) {
+                return refused("the bundle does not declare this tool, and the application did not offer it");
+            }
+        }
+        // A result under another tool's name would put that tool's labels on the session.
+        if let (false, Some(called)) = (is_call, event.call().and_then(|call| situation.session.tool_of_call(call))) {
+            if called != tool {
+                let message = "the call of this id was of another tool";
+                return Err(refuse(ReasonCode::BadEvent, "/tool", message));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_limits(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Reason> {
+        let session = situation.session;
+        let reached = |limit: Option<u64>, used: u64| limit.filter(|limit| used >= *limit);
+        let over = |what: &str, limit: u64| {
+            Err(refuse(ReasonCode::Limit, "", format!("the session has reached its limit of {limit} {what}")))
+        };
+        if matches!(event.stage(), Stage::Access | Stage::Input | Stage::ToolCall) {
+            if let Some(limit) = reached(self.limits.tokens, session.tokens) {
+                return over("tokens", limit);
+            }
+        }
+        match &event.body {
+            Body::ToolCall { .. } => reached(self.limits.calls, session.calls).map_or(Ok(()), |limit| over("calls", limit)),
+            Body::Input { part: InputPart::User, .. } => {
+                reached(self.limits.turns, session.turns).map_or(Ok(()), |limit| over("turns", limit))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds arguments to the tool's schema, and an agent's JSON to its own.
+    pub(super) fn check_schema(&self, event: &Event) -> Vec<Reason> {
+        match &event.body {
+            Body::ToolCall { tool, arguments, .. } => match self.tools.get(tool) {
+                Some(declared) => {
+                    let place = (declared.file.as_str(), declared.line);
+                    faults(declared.schema.check(arguments), "/arguments", Some(place))
+                }
+                None => Vec::new(),
+            },
+            Body::Input { part: InputPart::User, text } => self.check_payload(event, text, |agent| agent.input.as_ref()),
+            Body::Output { text } => self.check_payload(event, text, |agent| agent.output.as_ref()),
+            Body::Input { .. } | Body::Access(_) | Body::ToolResult { .. } => Vec::new(),
+        }
+    }
+
+    fn check_payload(
+        &self,
+        event: &Event,
+        text: &Value,
+        schema: impl Fn(&super::Agent) -> Option<&crate::tool::Schema>,
+    ) -> Vec<Reason> {
+        let agent = event.agent.as_ref().and_then(|agent| self.agents.get(agent));
+        let Some(schema) = agent.and_then(schema) else { return Vec::new() };
+        let parsed = match text {
+            Value::String(text) => decode::from_json(text),
+            value => Ok(value.clone()),
+        };
+        match parsed {
+            Ok(value) => faults(schema.check(&value), "/text", None),
+            Err(problem) => vec![refuse(ReasonCode::BadArguments, "/text", problem.message)],
+        }
+    }
+
+    /// Whether the name of a new agent can be taken, once it is sanitised.
+    pub(super) fn check_new_name(&self, event: &Event) -> Option<Reason> {
+        let Body::Access(access) = &event.body else { return None };
+        let name = access.name.as_deref().filter(|_| access.kind == AccessKind::Create)?;
+        let message = if name.trim().is_empty() {
+            "nothing is left of the agent's name"
+        } else if self.agents.contains_key(name.trim()) {
+            "an agent of the directory has this name"
+        } else {
+            return None;
+        };
+        Some(refuse(ReasonCode::BadEvent, "/access/name", message))
+    }
+}
+
+
+fn faults(faults: Vec<Fault>, root: &str, place: Option<(&str, u32)>) -> Vec<Reason> {
+    let reason = |fault: Fault| {
+        let code = match fault.kind {
+            FaultKind::Undeclared => ReasonCode::UndeclaredArgument,
+            FaultKind::Mismatch => ReasonCode::BadArguments,
+        };
+        let mut reason = refuse(code, &format!("{root}{}", fault.pointer), fault.message);
+        if let Some((file, line)) = place {
+            reason.file = Some(file.to_owned());
+            reason.line = Some(line);
+        }
+        reason
+    };
+    let mut reasons: Vec<Reason> = faults.into_iter().map(reason).collect();
+    reasons.dedup();
+    reasons
+}

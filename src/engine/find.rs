@@ -1,0 +1,120 @@
+//! The second step: one scan of the event's texts, and thresholds against its facts.
+
+use super::Inner;
+use crate::bundle::Missing;
+use crate::event::{Event, Field, Stage};
+use crate::rule::{Find, Rule};
+use crate::text::{scan, Stopped};
+use crate::verdict::{Action, Finding};
+
+/// A rule that matched, with what the engine needs to act on it.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// Number of the rule.
+    pub(super) rule: usize,
+    pub(super) finding: Finding,
+    /// The text that matched, where it can be replaced.
+    pub(super) matched: Option<String>,
+    /// What is done: the rule's action, or deny where a match can't be replaced.
+    pub(super) action: Action,
+}
+
+/// What a scan found, and thresholds whose fact was missing.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) found: Vec<Found>,
+    /// Rules whose fact the event lacks, where that is not to be skipped.
+    pub(super) missing: Vec<(usize, Missing)>,
+}
+
+impl Inner {
+    /// Finds everything that the rules of this stage find.
+    pub(super) fn find(&self, event: &Event, stop: &dyn Fn() -> bool) -> Result<Findings, Stopped> {
+        let stage = event.stage();
+        let mut findings = Findings::default();
+        let fields = event.fields();
+        let mut matched_keys: Vec<String> = Vec::new();
+        for field in &fields {
+            let wanted = self.rules.iter().enumerate().filter_map(|(number, rule)| match &rule.find {
+                Find::Text(finder) if rule.applies(stage, field.part) => Some((number, finder.as_ref())),
+                _ => None,
+            });
+            for (number, hit) in scan(wanted, field.text, stop)? {
+                let Some(rule) = self.rules.get(number) else { continue };
+                if field.is_key {
+                    matched_keys.push(field.pointer.clone());
+                }
+                findings.found.push(found(number, rule, field, hit.start, hit.end));
+            }
+        }
+        // A pointer through a key that matched would repeat what matched.
+        for one in &mut findings.found {
+            if let Some(key) = matched_keys.iter().find(|key| passes(&one.finding.field, key)) {
+                let parent = key.rsplit_once('/').map_or("", |(parent, _)| parent);
+                one.finding.field = format!("{parent}/*");
+                one.matched = None;
+                if one.action == Action::Redact {
+                    one.action = Action::Deny;
+                }
+            }
+        }
+        self.thresholds(event, stage, &mut findings);
+        Ok(findings)
+    }
+
+    fn thresholds(&self, event: &Event, stage: Stage, findings: &mut Findings) {
+        for (number, rule) in self.rules.iter().enumerate() {
+            let Find::Threshold(threshold) = &rule.find else { continue };
+            if !rule.applies(stage, None) {
+                continue;
+            }
+            let score = event.facts.get(&threshold.fact).and_then(|scores| scores.get(&threshold.category));
+            match score {
+                Some(score) if *score >= threshold.at => {
+                    let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
+                    let field = format!("/facts/{}/{}", escape(&threshold.fact), escape(&threshold.category));
+                    findings.found.push(Found {
+                        rule: number,
+                        finding: finding(rule, field, 0, 0),
+                        matched: None,
+                        action: rule.action,
+                    });
+                }
+                Some(_) => {}
+                None => match self.facts.get(&threshold.fact).copied().unwrap_or_default() {
+                    Missing::Skip => {}
+                    missing => findings.missing.push((number, missing)),
+                },
+            }
+        }
+    }
+}
+
+/// Whether a pointer is that of a key's member, or lies below it.
+fn passes(pointer: &str, key: &str) -> bool {
+    pointer.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn finding(rule: &Rule, field: String, start: usize, end: usize) -> Finding {
+    Finding {
+        rule: rule.id.to_string(),
+        field,
+        start,
+        end,
+        action: rule.action,
+        waived: false,
+        severity: rule.severity,
+        tags: rule.tags.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn found(number: usize, rule: &Rule, field: &Field<'_>, start: usize, end: usize) -> Found {
+    // In a key nothing can be replaced, so what should be replaced there refuses the event.
+    let (action, matched) = match (field.is_key, rule.action) {
+        (true, Action::Redact) => (Action::Deny, None),
+        (true, action) => (action, None),
+        (false, action) => (action, field.text.get(start..end).map(str::to_owned)),
+    };
+    let (start, end) = if field.is_key { (0, 0) } else { (start, end) };
+    Found { rule: number, finding: finding(rule, field.pointer.clone(), start, end), matched, action }
+}

@@ -1,0 +1,199 @@
+//! A compiled bundle, and how it decides one event. Pure: no clock, no I/O, no randomness.
+
+mod check;
+mod decide;
+mod edits;
+mod find;
+
+pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::bundle::{Missing, Mode, RolesFrom};
+use crate::cedar::{AttributeType, AttributeValue, Policies, PolicyInfo};
+use crate::rule::retention::Class;
+use crate::rule::Rule;
+use crate::tool::Schema;
+use crate::verdict::Reason;
+
+/// A compiled bundle: immutable, cheap to clone, answers any number of events.
+#[derive(Debug, Clone)]
+pub struct Engine(pub(crate) Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) digest: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) mode: Mode,
+    pub(crate) roles_from: RolesFrom,
+    pub(crate) batched_audit: bool,
+    pub(crate) limits: Limits,
+    pub(crate) default_labels: Vec<String>,
+    pub(crate) sensitive_parameters: Vec<String>,
+    pub(crate) facts: BTreeMap<String, Missing>,
+    pub(crate) user_attributes: BTreeMap<String, AttributeType>,
+    pub(crate) roles: BTreeSet<String>,
+    pub(crate) models: BTreeSet<String>,
+    pub(crate) agents: BTreeMap<String, Agent>,
+    pub(crate) users: BTreeMap<String, ListedUser>,
+    pub(crate) tools: BTreeMap<String, Tool>,
+    /// Labels that the result of an unlisted tool puts on the session, where such tools are let in.
+    pub(crate) unlisted_reads: Option<Vec<String>>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) policies: Policies,
+    pub(crate) retention: Vec<Class>,
+    pub(crate) key: Vec<u8>,
+    pub(crate) inventory: Inventory,
+    pub(crate) cedar_schema: String,
+}
+
+/// Limits of the manifest.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) event_bytes: u64,
+    pub(crate) calls: Option<u64>,
+    pub(crate) turns: Option<u64>,
+    pub(crate) tokens: Option<u64>,
+    pub(crate) decide_ms: u64,
+}
+
+/// An agent of the directory.
+#[derive(Debug, Default)]
+pub(crate) struct Agent {
+    pub(crate) input: Option<Schema>,
+    pub(crate) output: Option<Schema>,
+}
+
+/// A user that the directory lists.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ListedUser {
+    pub(crate) roles: Vec<String>,
+    pub(crate) tenant: Option<String>,
+    pub(crate) attributes: BTreeMap<String, AttributeValue>,
+}
+
+/// A declared tool.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    pub(crate) reads: Vec<String>,
+    pub(crate) schema: Schema,
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    /// Pointers of arguments whose values may stand in the audit record.
+    pub(crate) logged: Vec<String>,
+}
+
+/// Everything of a bundle that a test can reach.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// The policies.
+    pub policies: Vec<Item>,
+    /// The rules.
+    pub rules: Vec<Item>,
+    /// The tools.
+    pub tools: Vec<Item>,
+}
+
+/// A policy, rule or tool of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its name.
+    pub name: String,
+    /// The file that declares it.
+    pub file: String,
+    /// Its line there, from 1.
+    pub line: u32,
+    /// `permit`, `forbid`, `ask`, `shadow` or `waiver`; a rule's action; `tool`.
+    pub kind: &'static str,
+    /// The date from which on it does not apply.
+    pub expires: Option<String>,
+}
+
+/// What happened while an event was decided, beyond what the verdict says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// Permits that were satisfied.
+    pub permits: Vec<String>,
+    /// Forbids that were.
+    pub forbids: Vec<String>,
+    /// Ask-forbids that were.
+    pub asks: Vec<String>,
+    /// Policies in shadow that were, or that could not be evaluated.
+    pub shadows: Vec<String>,
+    /// Waivers that were.
+    pub waivers: Vec<String>,
+    /// Rules that matched.
+    pub rules: Vec<String>,
+    /// The declared tool that the event is about.
+    pub tool: Option<String>,
+    /// What else would have refused the event, beyond the reasons of the verdict.
+    pub also: Vec<Reason>,
+}
+
+impl Engine {
+    /// Digest of the bundle.
+    #[must_use]
+    pub fn bundle_digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// The bundle's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The bundle's version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.0.version
+    }
+
+    /// Everything that a test can reach.
+    #[must_use]
+    pub fn inventory(&self) -> &Inventory {
+        &self.0.inventory
+    }
+
+    /// The policies.
+    #[must_use]
+    pub fn policies(&self) -> &[PolicyInfo] {
+        self.0.policies.list()
+    }
+
+    /// The bundle's Cedar schema.
+    #[must_use]
+    pub fn cedar_schema(&self) -> &str {
+        &self.0.cedar_schema
+    }
+
+    /// The retention classes.
+    #[must_use]
+    pub fn retention(&self) -> &[Class] {
+        &self.0.retention
+    }
+
+    /// Names of parameters whose values are never recorded.
+    #[must_use]
+    pub fn sensitive_parameters(&self) -> &[String] {
+        &self.0.sensitive_parameters
+    }
+
+    /// Pointers of a tool's arguments whose values may stand in the audit record.
+    #[must_use]
+    pub fn logged_arguments(&self, tool: &str) -> &[String] {
+        self.0.tools.get(tool).map_or(&[], |tool| tool.logged.as_slice())
+    }
+
+    /// Roles that policies may name.
+    pub fn roles(&self) -> impl Iterator<Item = &str> {
+        self.0.roles.iter().map(String::as_str)
+    }
+
+    /// Agents that may be run.
+    pub fn agents(&self) -> impl Iterator<Item = &str> {
+        self.0.agents.keys().map(String::as_str)
+    }
+}
