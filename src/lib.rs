@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod bundle;
 pub mod cedar;
+pub mod compile;
 pub mod decode;
 pub mod diagnostic;
 pub mod engine;

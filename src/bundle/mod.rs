@@ -6,7 +6,7 @@ mod folder;
 mod manifest;
 mod quantity;
 
-pub(crate) use directory::{AgentSpec, AttributeSpec, DirectorySpec, NamedSpec, PayloadSpec};
+pub(crate) use directory::{AttributeSpec, DirectorySpec, NameSpec, NamedSpec, PayloadSpec, UserEntrySpec};
 pub use embedded::starter;
 pub use folder::LoadError;
 pub(crate) use manifest::{

@@ -1,0 +1,410 @@
+//! A bundle to an engine, or every diagnostic.
+
+mod names;
+mod unused;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::bundle::{
+    AuditSpec, Bundle, DirectorySpec, ManifestSpec, Mode, PayloadSpec, Role, Source, UnlistedSpec, DIRECTORY, MANIFEST,
+    RETENTION, TOOLS,
+};
+use crate::cedar::{self, shape::Shape, Checks, Vocabulary, BUILT_IN_ACTIONS};
+use crate::diagnostic::{did_you_mean, Code, Diagnostic, Span};
+use crate::engine::{Agent, Engine, Inner, Inventory, Item, Limits, ListedUser, Tool};
+use crate::rule::pack::{self, Examples, Pack, PackSpec, Scope};
+use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
+use crate::rule::tool::{file_name, schema_file, ToolsSpec};
+use crate::rule::{Reporter, Rule};
+use crate::tool::Schema;
+use crate::verdict::Action;
+use crate::yaml;
+
+/// Bytes that an event may have where the manifest says nothing.
+const DEFAULT_EVENT_BYTES: u64 = 1 << 20;
+/// Milliseconds to decide an event where the manifest says nothing.
+const DEFAULT_DECIDE_MS: u64 = 50;
+
+/// What compiling needs beyond the bundle.
+#[derive(Clone, Default)]
+pub struct CompileOptions {
+    /// Key for hashes and pseudonyms; a bundle that makes such is an error without one.
+    pub key: Option<Vec<u8>>,
+    trusted: bool,
+}
+
+impl std::fmt::Debug for CompileOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompileOptions").field("key", &self.key.as_ref().map(|_| "…")).finish_non_exhaustive()
+    }
+}
+
+/// A compiled bundle with what its author should know.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The engine.
+    pub engine: Engine,
+    /// Warnings.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why a bundle does not compile.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the bundle has {} errors; the first: {}", self.errors(), self.first())]
+pub struct CompileError {
+    /// Every error and warning.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl CompileError {
+    fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count()
+    }
+
+    fn first(&self) -> String {
+        self.diagnostics.iter().find(|diagnostic| diagnostic.is_error()).map_or_else(String::new, ToString::to_string)
+    }
+}
+
+/// Compiles a bundle: reads every file, checks everything, and makes it ready to decide.
+///
+/// # Errors
+/// With every diagnostic where at least one is an error.
+pub fn compile(bundle: &Bundle, options: &CompileOptions) -> Result<Compiled, CompileError> {
+    let mut out = Vec::new();
+    let engine = Compiler { bundle, options, out: &mut out }.run();
+    out.sort_by_cached_key(|diagnostic: &Diagnostic| {
+        (std::cmp::Reverse(diagnostic.severity), diagnostic.primary.as_ref().map(|label| label.span.clone()))
+    });
+    match engine {
+        Some(engine) if !out.iter().any(Diagnostic::is_error) => Ok(Compiled { engine, warnings: out }),
+        _ => Err(CompileError { diagnostics: out }),
+    }
+}
+
+impl Engine {
+    /// The default bundle, compiled. Its own build has proved its examples and checked its policies, so that this is
+    /// much faster than [`compile`].
+    ///
+    /// # Errors
+    /// Never, unless the build's tests were skipped.
+    pub fn embedded() -> Result<Engine, CompileError> {
+        let options = CompileOptions { trusted: true, ..CompileOptions::default() };
+        compile(&Bundle::embedded(), &options).map(|compiled| compiled.engine)
+    }
+}
+
+struct Compiler<'a> {
+    bundle: &'a Bundle,
+    options: &'a CompileOptions,
+    out: &'a mut Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    fn read<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let source = self.bundle.source(name)?;
+        let (value, diagnostics) = yaml::read(&source.name, &source.text);
+        self.out.extend(diagnostics);
+        value
+    }
+
+    fn reporter<'r>(&'r mut self, source: &'r Source) -> Reporter<'r> {
+        Reporter { file: &source.name, text: &source.text, out: self.out }
+    }
+
+    fn run(mut self) -> Option<Engine> {
+        self.misplaced();
+        if self.bundle.source(MANIFEST).is_none() {
+            self.out.push(
+                Diagnostic::new(Code::MissingManifest, "the bundle has no `ringfence.yaml`")
+                    .help("`ringfence init DIR` writes a bundle to start from"),
+            );
+            return None;
+        }
+        let manifest: ManifestSpec = self.read(MANIFEST)?;
+        let directory: DirectorySpec = if self.bundle.source(DIRECTORY).is_some() { self.read(DIRECTORY)? } else { DirectorySpec::default() };
+        let tools: ToolsSpec = if self.bundle.source(TOOLS).is_some() { self.read(TOOLS)? } else { ToolsSpec::default() };
+        if manifest.mode.value == Mode::Shadow {
+            let file: Arc<str> = MANIFEST.into();
+            self.out.push(
+                Diagnostic::new(Code::ShadowBundle, "the bundle is in shadow: nothing that it decides is enforced")
+                    .at(Span::new(&file, manifest.mode.start, manifest.mode.end), "")
+                    .help("`mode: enforce` puts it into force"),
+            );
+        }
+        let packs = self.packs(&manifest);
+        let names = names::Names::collect(self.bundle, &manifest, &directory, &tools, self.out);
+        let tool_list = self.tools(&tools);
+        let agents = self.agents(&directory);
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut pack_names = Vec::new();
+        for (pack, _) in packs {
+            pack_names.push(pack.name.value);
+            rules.extend(pack.rules);
+        }
+        let vocabulary = names.vocabulary(&manifest, &directory, &tool_list, &pack_names, &rules);
+        let retention = self.retention(&vocabulary);
+        let sources: Vec<cedar::Source> = self
+            .bundle
+            .with_role(Role::Policies)
+            .map(|source| cedar::Source { file: Arc::clone(&source.name), text: Arc::clone(&source.text) })
+            .collect();
+        let checks = if self.options.trusted { Checks::Trusted } else { Checks::Full };
+        let policies = cedar::compile(&sources, &vocabulary, checks, self.out)?;
+        if !self.options.trusted {
+            unused::report(self.bundle, &directory, &tools, &vocabulary, &policies, self.out);
+        }
+        if self.out.iter().any(Diagnostic::is_error) {
+            return None;
+        }
+        let inventory = inventory(&policies, &rules, &tool_list);
+        let cedar_schema = if self.options.trusted { String::new() } else { cedar::schema_text(&vocabulary).unwrap_or_default() };
+        let limits = &manifest.limits;
+        Some(Engine(Arc::new(Inner {
+            digest: self.bundle.digest().to_owned(),
+            name: manifest.name.clone(),
+            version: manifest.version.clone(),
+            mode: manifest.mode.value,
+            roles_from: manifest.roles,
+            batched_audit: manifest.audit == AuditSpec::Batched,
+            limits: Limits {
+                event_bytes: limits.event_bytes.map_or(DEFAULT_EVENT_BYTES, |size| size.0),
+                calls: limits.calls,
+                turns: limits.turns,
+                tokens: limits.tokens,
+                decide_ms: limits.decide_ms.unwrap_or(DEFAULT_DECIDE_MS),
+            },
+            default_labels: manifest.session_default_labels.iter().map(|label| label.value.clone()).collect(),
+            sensitive_parameters: manifest.sensitive_parameters.clone(),
+            facts: manifest.facts.0.iter().map(|(name, fact)| (name.value.clone(), fact.missing)).collect(),
+            user_attributes: vocabulary.user_attributes.clone(),
+            roles: vocabulary.roles.iter().map(|role| role.name.clone()).collect(),
+            models: vocabulary.models.iter().map(|model| model.name.clone()).collect(),
+            agents,
+            users: users(&directory),
+            tools: tool_list.into_iter().map(|(declared, tool)| (declared.declared.name, tool)).collect(),
+            unlisted_reads: match &manifest.unlisted_tools {
+                UnlistedSpec::Scalar(_) => None,
+                UnlistedSpec::Mapping(unlisted) => {
+                    Some(unlisted.reads.iter().map(|label| label.value.clone()).collect())
+                }
+            },
+            rules,
+            policies,
+            retention,
+            key: self.options.key.clone().unwrap_or_default(),
+            inventory,
+            cedar_schema,
+        })))
+    }
+
+    /// Files that look like policy and are not read, or are of no known kind.
+    fn misplaced(&mut self) {
+        for source in self.bundle.sources() {
+            let diagnostic = match source.role() {
+                Role::Misplaced => {
+                    let known = [MANIFEST, DIRECTORY, TOOLS, RETENTION];
+                    let help = did_you_mean(&source.name, known).unwrap_or_else(|| {
+                        "packs are in `packs/*.yaml`, tests in `tests/*.yaml`, policies in `*.cedar` beside the manifest".to_owned()
+                    });
+                    Diagnostic::new(Code::BadFile, format!("`{}` is not where Ringfence reads such a file", source.name))
+                        .at(Span::whole(&source.name), "")
+                        .help(help)
+                }
+                Role::Unknown => Diagnostic::new(Code::UnknownFile, format!("`{}` is not read", source.name))
+                    .at(Span::whole(&source.name), ""),
+                _ => continue,
+            };
+            self.out.push(diagnostic);
+        }
+    }
+
+    fn packs(&mut self, manifest: &ManifestSpec) -> Vec<(Pack, Span)> {
+        let facts: Vec<String> = manifest.facts.0.iter().map(|(name, _)| name.value.clone()).collect();
+        let examples = if self.options.trusted { Examples::Trust } else { Examples::Prove };
+        let has_key = self.options.key.as_ref().is_some_and(|key| !key.is_empty());
+        let scope = Scope { facts: &facts, has_key, examples };
+        let mut packs: Vec<(Pack, Span)> = Vec::new();
+        let sources: Vec<&Source> = self.bundle.with_role(Role::Pack).collect();
+        for source in sources {
+            let Some(spec) = self.read::<PackSpec>(&source.name) else { continue };
+            let pack = pack::compile(spec, &scope, &mut self.reporter(source));
+            let span = Span::new(&source.name, pack.name.start, pack.name.end);
+            if let Some((_, first)) = packs.iter().find(|(known, _)| known.name.value == pack.name.value) {
+                self.out.push(
+                    Diagnostic::new(Code::DuplicateName, format!("two packs are called `{}`", pack.name.value))
+                        .at(span, "again here")
+                        .related(first.clone(), "first here"),
+                );
+                continue;
+            }
+            packs.push((pack, span));
+        }
+        packs
+    }
+
+    fn tools(&mut self, spec: &ToolsSpec) -> Vec<(cedar::Tool, Tool)> {
+        let Some(source) = self.bundle.source(TOOLS) else { return Vec::new() };
+        let bundle = self.bundle;
+        let file = |name: &str| bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text);
+        let mut tools = Vec::new();
+        for tool in &spec.tools.0 {
+            let mut reporter = self.reporter(source);
+            let name = &tool.name;
+            if BUILT_IN_ACTIONS.contains(&name.value.as_str()) || name.value.is_empty() {
+                reporter.push(
+                    Diagnostic::new(Code::ReservedName, format!("`{}` can't name a tool", name.value))
+                        .at(reporter.span(name.range()), "Ringfence's own action")
+                        .help("give the tool another name; the application may map it"),
+                );
+                continue;
+            }
+            let Some(declared) = tool.schema(file, &mut reporter) else { continue };
+            let schema = match Schema::new(&declared) {
+                Ok(schema) => schema,
+                Err(error) => {
+                    let at = tool.input.as_ref().map_or_else(|| name.range(), |input| input.start..input.end);
+                    reporter.push(
+                        Diagnostic::new(Code::BadSchema, format!("the input of `{}`: {error}", name.value))
+                            .at(reporter.span(at), ""),
+                    );
+                    continue;
+                }
+            };
+            let input = Shape::of_arguments(&declared);
+            for pointer in tool.pointers() {
+                let first = pointer.value.trim_start_matches('/').split('/').next().unwrap_or_default();
+                if let Shape::Record(fields) = &input {
+                    if !fields.contains_key(first) {
+                        reporter.push(
+                            Diagnostic::new(Code::UnknownAttribute, format!("`{}` has no argument `{first}`", name.value))
+                                .at(reporter.span(pointer.range()), "")
+                                .maybe_help(did_you_mean(first, fields.keys().map(String::as_str))),
+                        );
+                    }
+                }
+            }
+            let strings = |list: &[crate::decode::Spanned<String>]| list.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
+            let line = reporter.line(name.start);
+            tools.push((
+                cedar::Tool {
+                    declared: cedar::Declared {
+                        name: name.value.clone(),
+                        parents: strings(&tool.parents),
+                        attributes: names::attributes(&tool.attributes),
+                    },
+                    reads: strings(&tool.reads),
+                    writes: strings(&tool.writes),
+                    input,
+                },
+                Tool {
+                    reads: strings(&tool.reads),
+                    schema,
+                    file: source.name.to_string(),
+                    line,
+                    logged: tool.logged(),
+                },
+            ));
+        }
+        tools
+    }
+
+    fn agents(&mut self, spec: &DirectorySpec) -> BTreeMap<String, Agent> {
+        let Some(source) = self.bundle.source(DIRECTORY) else { return BTreeMap::new() };
+        let bundle = self.bundle;
+        let file = |name: &str| bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text);
+        let mut agents = BTreeMap::new();
+        for agent in &spec.agents.0 {
+            let mut compiled = Agent::default();
+            for (payload, place) in [(&agent.input, &mut compiled.input), (&agent.output, &mut compiled.output)] {
+                let Some(PayloadSpec::Mapping(payload)) = payload else { continue };
+                let mut reporter = self.reporter(source);
+                let at = payload.schema.range();
+                let declared = match file_name(&payload.schema.value) {
+                    Some(name) => schema_file(name, at.clone(), file, &mut reporter),
+                    None => Some(payload.schema.value.clone()),
+                };
+                match declared.as_ref().map(Schema::new) {
+                    Some(Ok(schema)) => *place = Some(schema),
+                    Some(Err(error)) => {
+                        let message = format!("a schema of `{}`: {error}", agent.name.value);
+                        reporter.push(Diagnostic::new(Code::BadSchema, message).at(reporter.span(at), ""));
+                    }
+                    None => {}
+                }
+            }
+            agents.insert(agent.name.value.clone(), compiled);
+        }
+        agents
+    }
+
+    fn retention(&mut self, vocabulary: &Vocabulary) -> Vec<crate::rule::retention::Class> {
+        let Some(source) = self.bundle.source(RETENTION) else { return Vec::new() };
+        let Some(spec) = self.read::<RetentionSpec>(RETENTION) else { return Vec::new() };
+        let names = RetentionNames {
+            tags: vocabulary.tags.iter().map(String::as_str).collect(),
+            agents: vocabulary.agents.iter().map(|agent| agent.name.as_str()).collect(),
+            tools: vocabulary.tools.iter().map(|tool| tool.declared.name.as_str()).collect(),
+        };
+        spec.check(&names, &mut self.reporter(source));
+        spec.classes.0.iter().map(crate::rule::retention::ClassSpec::to_class).collect()
+    }
+}
+
+fn users(directory: &DirectorySpec) -> BTreeMap<String, ListedUser> {
+    let listed = |user: &crate::bundle::UserEntrySpec| ListedUser {
+        roles: user.roles.iter().map(|role| role.value.clone()).collect(),
+        tenant: user.tenant.clone(),
+        attributes: names::attributes(&user.attributes),
+    };
+    directory.users.0.iter().map(|user| (user.name.value.clone(), listed(user))).collect()
+}
+
+fn inventory(policies: &cedar::Policies, rules: &[Rule], tools: &[(cedar::Tool, Tool)]) -> Inventory {
+    let action = |action: Action| match action {
+        Action::Flag => "flag",
+        Action::Redact => "redact",
+        Action::Ask => "ask",
+        Action::Deny => "deny",
+    };
+    Inventory {
+        policies: policies
+            .list()
+            .iter()
+            .map(|policy| Item {
+                name: policy.id.clone(),
+                file: policy.span.file.to_string(),
+                line: policy.line,
+                kind: policy.effect.name(),
+                expires: policy.expires.clone(),
+            })
+            .collect(),
+        rules: rules
+            .iter()
+            .map(|rule| Item {
+                name: rule.id.to_string(),
+                file: rule.file.to_string(),
+                line: rule.line,
+                kind: action(rule.action),
+                expires: None,
+            })
+            .collect(),
+        tools: tools
+            .iter()
+            .map(|(declared, tool)| Item {
+                name: declared.declared.name.clone(),
+                file: tool.file.clone(),
+                line: tool.line,
+                kind: "tool",
+                expires: None,
+            })
+            .collect(),
+    }
+}
+
+/// Tags of all rules, each once.
+fn tags(rules: &[Rule]) -> Vec<String> {
+    let tags: BTreeSet<&str> = rules.iter().flat_map(|rule| rule.tags.iter().map(|tag| &**tag)).collect();
+    tags.into_iter().map(str::to_owned).collect()
+}
