@@ -8,6 +8,7 @@ pub mod decode;
 pub mod diagnostic;
 pub mod engine;
 pub mod event;
+pub mod guard;
 pub mod redact;
 pub mod rule;
 pub mod session;

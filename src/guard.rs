@@ -1,0 +1,362 @@
+//! The only door: evaluate, fail closed, advance the session, record.
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::audit::{AuditError, AuditSink, Record};
+use crate::bundle::Mode;
+use crate::engine::{CreatedAgent, Engine, Evaluation, Situation, Trace};
+use crate::event::{Access, AccessKind, Body, Event, InputPart};
+use crate::session::Session;
+use crate::verdict::{Decision, Reason, ReasonCode, Verdict};
+
+/// Most sessions that are held; the one unused for longest makes room for a new one.
+const MAX_SESSIONS: usize = 100_000;
+/// Most agents that are created in one guard's lifetime.
+const MAX_CREATED: usize = 100_000;
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// An engine with its sessions and its audit log. Every event of every agent goes through [`Guard::check`].
+///
+/// Whatever fails inside is a deny with a reason of its own. Events of one session are decided one after the other,
+/// whichever threads they come from; those of different sessions side by side.
+pub struct Guard {
+    engine: Engine,
+    sink: Option<Arc<dyn AuditSink>>,
+    clock: Arc<dyn Clock>,
+    time_limit: TimeLimit,
+    sessions: Mutex<Sessions>,
+    created: Mutex<HashMap<String, CreatedAgent>>,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard").field("bundle", &self.engine.bundle_digest()).finish_non_exhaustive()
+    }
+}
+
+/// Whether deciding is limited in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TimeLimit {
+    OfTheBundle,
+    None,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_id: HashMap<String, (Arc<Mutex<Session>>, u64)>,
+    uses: u64,
+}
+
+/// Makes a [`Guard`].
+pub struct GuardBuilder {
+    engine: Engine,
+    sink: Option<Arc<dyn AuditSink>>,
+    clock: Arc<dyn Clock>,
+    time_limit: TimeLimit,
+}
+
+impl std::fmt::Debug for GuardBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuardBuilder").finish_non_exhaustive()
+    }
+}
+
+impl GuardBuilder {
+    /// Where records go. Without a sink there are none.
+    #[must_use]
+    pub fn sink(mut self, sink: Arc<dyn AuditSink>) -> Self {
+        self.sink = Some(sink);
+        self
+    }
+
+    /// The clock that stamps events without a time of their own.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Lets an event take as long as it takes: for tests and evaluation of files, which must not depend on the machine.
+    #[must_use]
+    pub fn no_time_limit(mut self) -> Self {
+        self.time_limit = TimeLimit::None;
+        self
+    }
+
+    /// The guard.
+    #[must_use]
+    pub fn build(self) -> Guard {
+        let Self { engine, sink, clock, time_limit } = self;
+        let sessions = Mutex::new(Sessions::default());
+        Guard { engine, sink, clock, time_limit, sessions, created: Mutex::new(HashMap::new()) }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while a session was locked is answered with a deny; what the session holds was not half changed, since it
+    // is advanced in one step after deciding.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Guard {
+    /// A guard with the system's clock and no audit log.
+    #[must_use]
+    pub fn new(engine: Engine) -> Self {
+        Self::builder(engine).build()
+    }
+
+    /// A guard to be configured.
+    #[must_use]
+    pub fn builder(engine: Engine) -> GuardBuilder {
+        GuardBuilder { engine, sink: None, clock: Arc::new(SystemClock), time_limit: TimeLimit::OfTheBundle }
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What the guard knows of a session; `None` where it holds none of this id.
+    #[must_use]
+    pub fn session(&self, id: &str) -> Option<Session> {
+        let session = lock(&self.sessions).by_id.get(id).map(|(session, _)| Arc::clone(session))?;
+        let session = lock(&session).clone();
+        Some(session)
+    }
+
+    /// Forgets a session: its next event starts a new one.
+    pub fn end_session(&self, id: &str) {
+        lock(&self.sessions).by_id.remove(id);
+    }
+
+    /// Decides one event, advances its session and writes the record.
+    pub fn check(&self, event: &Event) -> Verdict {
+        self.examine(event).0
+    }
+
+    /// Decides an event as one line of JSON. What is no event is refused.
+    pub fn check_json(&self, line: &str) -> Verdict {
+        match Event::from_json(line) {
+            Ok(event) => self.check(&event),
+            Err(error) => self.refuse_malformed(None, &error.to_string()),
+        }
+    }
+
+    /// Refuses what is no event, and records that. `message` must not repeat what was read.
+    pub fn refuse_malformed(&self, session: Option<&str>, message: &str) -> Verdict {
+        let evaluation = Evaluation::refuse(vec![Reason::new(ReasonCode::BadEvent, message)]);
+        let mut verdict = self.verdict(None, 0, evaluation).0;
+        verdict.session = session.map(str::to_owned);
+        let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.record(at, None, verdict, &[])
+    }
+
+    /// The same as [`Guard::check`], with what happened on the way.
+    pub fn examine(&self, event: &Event) -> (Verdict, Trace) {
+        let session = self.session_of(&event.session);
+        // Held until the session has advanced: of two calls at once, the second sees the labels of the first.
+        let mut session = lock(&session);
+        session.seq = session.seq.saturating_add(1);
+        let seq = session.seq;
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let at = event.at.unwrap_or_else(|| self.clock.now());
+            (at, self.evaluate(event, &session, at))
+        }));
+        let (at, mut evaluation) = decided.unwrap_or_else(|_| {
+            let reason = Reason::new(ReasonCode::Panic, "deciding failed unexpectedly");
+            (event.at.unwrap_or(Timestamp::UNIX_EPOCH), Evaluation::refuse(vec![reason]))
+        });
+        if evaluation.enforced == Decision::Allow && !self.can_remember_created(event) {
+            let reason = Reason::new(ReasonCode::Limit, "too many agents have been created");
+            evaluation = Evaluation::refuse(vec![reason]);
+        }
+        let pseudonyms = std::mem::take(&mut evaluation.pseudonyms);
+        let (verdict, trace) = self.verdict(Some(event), seq, evaluation);
+        // The record comes first: an event that can't be recorded has not happened.
+        let verdict = self.record(at, Some(event), verdict, &trace.waivers);
+        for (name, digest, number) in &pseudonyms {
+            session.remember_pseudonym(name, *digest, *number);
+        }
+        self.remember_created(event, &verdict);
+        self.advance(&mut session, event, &verdict, at);
+        (verdict, trace)
+    }
+
+    fn evaluate(&self, event: &Event, session: &Session, at: Timestamp) -> Evaluation {
+        let created = event.agent.as_ref().and_then(|agent| lock(&self.created).get(agent).cloned());
+        let started = Instant::now();
+        let limit = u128::from(self.engine.0.limits.decide_ms);
+        let limited = self.time_limit == TimeLimit::OfTheBundle;
+        let stop = || limited && started.elapsed().as_millis() >= limit;
+        let situation = Situation { session, created: created.as_ref(), at, stop: &stop };
+        let evaluation = self.engine.evaluate(event, &situation);
+        if stop() {
+            let reason = Reason::new(ReasonCode::TimeLimit, "deciding took longer than the bundle allows");
+            return Evaluation::refuse(vec![reason]);
+        }
+        evaluation
+    }
+
+    fn session_of(&self, id: &str) -> Arc<Mutex<Session>> {
+        let mut sessions = lock(&self.sessions);
+        sessions.uses += 1;
+        let uses = sessions.uses;
+        if let Some((session, used)) = sessions.by_id.get_mut(id) {
+            *used = uses;
+            return Arc::clone(session);
+        }
+        if sessions.by_id.len() >= MAX_SESSIONS {
+            // Rarely and all at once: the older half makes room.
+            let mut ages: Vec<u64> = sessions.by_id.values().map(|(_, used)| *used).collect();
+            let middle = ages.len() / 2;
+            let (_, median, _) = ages.select_nth_unstable(middle);
+            let median = *median;
+            sessions.by_id.retain(|_, (session, used)| *used >= median || Arc::strong_count(session) > 1);
+        }
+        let labels = self.engine.0.default_labels.iter().cloned();
+        let session = Arc::new(Mutex::new(Session::with_labels(labels)));
+        sessions.by_id.insert(id.to_owned(), (Arc::clone(&session), uses));
+        session
+    }
+
+    fn can_remember_created(&self, event: &Event) -> bool {
+        let creates = matches!(&event.body, Body::Access(access) if access.kind == AccessKind::Create);
+        !creates || lock(&self.created).len() < MAX_CREATED
+    }
+
+    /// Once its creation is allowed, the guard knows an agent.
+    fn remember_created(&self, event: &Event, verdict: &Verdict) {
+        let Body::Access(access) = &event.body else { return };
+        if access.kind != AccessKind::Create || !verdict.is_allowed() {
+            return;
+        }
+        let edited = event.with_edits(&verdict.edits);
+        let Body::Access(edited) = &edited.body else { return };
+        let Some(name) = edited.name.as_deref().map(str::trim) else { return };
+        let tools = self.remaining(access, verdict).map(|tools| tools.iter().cloned().collect::<BTreeSet<_>>());
+        lock(&self.created).insert(name.to_owned(), CreatedAgent { tools });
+    }
+
+    /// The tools that an `access` event leaves; in shadow, those that were offered.
+    fn remaining<'v>(&self, access: &'v Access, verdict: &'v Verdict) -> Option<&'v Vec<String>> {
+        match self.engine.0.mode {
+            Mode::Enforce => verdict.tools.as_ref(),
+            Mode::Shadow => access.tools.as_ref(),
+        }
+    }
+
+    /// Advances the session by what was enforced.
+    fn advance(&self, session: &mut Session, event: &Event, verdict: &Verdict, at: Timestamp) {
+        session.started.get_or_insert(at);
+        session.findings = session.findings.saturating_add(verdict.findings.len() as u64);
+        session.tokens = session.tokens.saturating_add(event.tokens.unwrap_or(0));
+        if !verdict.is_allowed() {
+            session.denials = session.denials.saturating_add(1);
+            return;
+        }
+        let stated = &event.user;
+        if stated.roles.is_some() || stated.tenant.is_some() || stated.attributes.is_some() {
+            let earlier = session.user.take().filter(|earlier| earlier.id == stated.id).unwrap_or_default();
+            session.user = Some(crate::event::User {
+                id: stated.id.clone(),
+                roles: stated.roles.clone().or(earlier.roles),
+                tenant: stated.tenant.clone().or(earlier.tenant),
+                attributes: stated.attributes.clone().or(earlier.attributes),
+            });
+        }
+        match &event.body {
+            Body::Access(access) => {
+                session.model.clone_from(&access.model);
+                session.offered.extend(self.remaining(access, verdict).into_iter().flatten().cloned());
+            }
+            Body::Input { part: InputPart::User, .. } => session.turns = session.turns.saturating_add(1),
+            Body::ToolCall { tool, call, .. } => {
+                session.calls = session.calls.saturating_add(1);
+                if let Some(call) = call {
+                    session.remember_call(call, tool);
+                }
+                self.label(session, tool);
+            }
+            // Also here: a result may come from a call that this guard has not seen.
+            Body::ToolResult { tool, .. } => self.label(session, tool),
+            Body::Input { .. } | Body::Output { .. } => {}
+        }
+    }
+
+    fn label(&self, session: &mut Session, tool: &str) {
+        let engine = &*self.engine.0;
+        let reads = match engine.tools.get(tool) {
+            Some(tool) => Some(&tool.reads),
+            None => engine.unlisted_reads.as_ref(),
+        };
+        session.labels.extend(reads.into_iter().flatten().cloned());
+    }
+
+    fn verdict(&self, event: Option<&Event>, seq: u64, evaluation: Evaluation) -> (Verdict, Trace) {
+        let Evaluation { decision, enforced, reasons, findings, edits, tools, shadow, trace, .. } = evaluation;
+        let message = match enforced {
+            Decision::Allow => None,
+            Decision::Ask | Decision::Deny => reasons.first().map(|reason| reason.message.clone()),
+        };
+        let verdict = Verdict {
+            session: event.map(|event| event.session.clone()),
+            seq,
+            stage: event.map(Event::stage),
+            decision,
+            enforced,
+            reasons,
+            findings,
+            edits,
+            message,
+            tools,
+            shadow,
+            bundle: self.engine.bundle_digest().to_owned(),
+        };
+        (verdict, trace)
+    }
+
+    /// Writes the record; a verdict without a record is a deny.
+    fn record(&self, at: Timestamp, event: Option<&Event>, mut verdict: Verdict, waivers: &[String]) -> Verdict {
+        let Some(sink) = &self.sink else { return verdict };
+        let record = Record::new(at, event, &verdict, waivers);
+        let written = catch_unwind(AssertUnwindSafe(|| sink.write(&record)))
+            .unwrap_or_else(|_| Err(AuditError::Other("the sink panicked".to_owned())));
+        if written.is_err() {
+            let reason = Reason::new(ReasonCode::AuditFailed, "the record of this event could not be written");
+            verdict.decision = Decision::Deny;
+            verdict.enforced = Decision::Deny;
+            verdict.edits.clear();
+            verdict.tools = verdict.tools.map(|_| Vec::new());
+            verdict.message = Some(reason.message.clone());
+            verdict.reasons.insert(0, reason);
+        }
+        verdict
+    }
+
+    /// Whether the bundle lets verdicts be returned before their records are durable.
+    #[must_use]
+    pub fn is_audit_batched(&self) -> bool {
+        self.engine.0.batched_audit
+    }
+}
