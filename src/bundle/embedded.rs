@@ -3,16 +3,22 @@
 use super::Bundle;
 
 macro_rules! files {
-    ($folder:literal: $($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../../", $folder, "/", $name)))),*]
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../", $folder, "/", $name)))),+]
     };
 }
 
 /// The default bundle, `policies/`.
-const DEFAULT: &[(&str, &str)] = files!("policies":);
+const DEFAULT: &[(&str, &str)] = files!(
+    "policies": "ringfence.yaml", "directory.yaml", "tools.yaml", "retention.yaml", "access.cedar", "creation.cedar",
+    "tools.cedar", "waivers.cedar", "packs/markup.yaml", "packs/moderation.yaml", "packs/names.yaml", "packs/pii.yaml",
+    "packs/prompts.yaml", "packs/secrets.yaml",
+);
 
 /// What `ringfence init` writes, `starter/`.
-const STARTER: &[(&str, &str)] = files!("starter":);
+const STARTER: &[(&str, &str)] = files!(
+    "starter": "ringfence.yaml", "directory.yaml", "tools.yaml", "access.cedar", "packs/pii.yaml", "tests/access.yaml",
+);
 
 impl Bundle {
     /// The default bundle.
