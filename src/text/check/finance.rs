@@ -37,8 +37,8 @@ pub(super) fn card(text: &str) -> bool {
         (14..=19, _, _, 300..=305, _) => true,            // Diners Club
         (16..=19, _, _, _, 3528..=3589) => true,          // JCB
         (16..=19, _, 62, ..) => true,                     // UnionPay
-        (12..=19, _, 50 | 56..=58, ..) => true,           // Maestro
-        (12..=19, _, _, _, 6304 | 6759 | 6761..=6763) => true, // Maestro
+        (16..=19, _, 50 | 56..=58, ..) => true,           // Maestro
+        (16..=19, _, _, _, 6304 | 6759 | 6761..=6763) => true, // Maestro
         _ => false,
     };
     brand && passes_luhn(&digits)
