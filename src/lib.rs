@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod engine;
 pub mod event;
 pub mod guard;
+pub mod harness;
 pub mod redact;
 pub mod rule;
 pub mod session;

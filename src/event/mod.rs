@@ -9,7 +9,7 @@ mod spec;
 
 pub use chat::{Chat, ChatError, Message};
 pub use fields::{Field, Part};
-pub use spec::{EventError, EventSpec};
+pub use spec::{AccessSpec, EventError, EventSpec, UserSpec};
 
 use std::collections::BTreeMap;
 use std::fmt;
