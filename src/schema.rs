@@ -1,0 +1,28 @@
+//! JSON Schemas of every file that is read and of every JSON that is read or printed, made from the types.
+
+use schemars::generate::SchemaSettings;
+use schemars::JsonSchema;
+use serde_json::Value;
+
+/// The names that [`named`] knows.
+pub const NAMES: &[&str] = &["manifest", "directory", "tools", "pack", "retention", "test", "event", "verdict"];
+
+fn of<T: JsonSchema>() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// The JSON Schema (2020-12) of a name of [`NAMES`].
+#[must_use]
+pub fn named(name: &str) -> Option<Value> {
+    Some(match name {
+        "manifest" => of::<crate::bundle::ManifestSpec>(),
+        "directory" => of::<crate::bundle::DirectorySpec>(),
+        "tools" => of::<crate::rule::tool::ToolsSpec>(),
+        "pack" => of::<crate::rule::pack::PackSpec>(),
+        "retention" => of::<crate::rule::retention::RetentionSpec>(),
+        "test" => of::<crate::harness::TestsSpec>(),
+        "event" => of::<crate::event::EventSpec>(),
+        "verdict" => of::<crate::verdict::Verdict>(),
+        _ => return None,
+    })
+}

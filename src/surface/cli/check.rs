@@ -1,0 +1,111 @@
+//! `ringfence check`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::report::{self, Out};
+use super::{open, Exit};
+use crate::compile::compile;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::harness::Suite;
+
+/// Print every diagnostic of a bundle
+///
+/// Exits with 1 where there are errors, or warnings under --deny-warnings.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  ringfence check policies/ --deny-warnings")]
+pub(super) struct Check {
+    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
+    dir: Option<PathBuf>,
+    /// How the diagnostics are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Exit with 1 for warnings too.
+    #[arg(long)]
+    deny_warnings: bool,
+    /// A file with the key for hashes and pseudonyms.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// The day from which expiry is judged, as 2026-12-31 [default: today].
+    #[arg(long, value_name = "DATE")]
+    today: Option<jiff::civil::Date>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// With source excerpts.
+    Text,
+    /// One object per line.
+    Json,
+    /// SARIF 2.1.0.
+    Sarif,
+}
+
+/// Warnings of policies whose day has passed.
+pub(super) fn expired(engine: &crate::engine::Engine, today: jiff::civil::Date) -> Vec<Diagnostic> {
+    let passed = |policy: &&crate::cedar::PolicyInfo| {
+        policy.expires.as_ref().and_then(|date| date.parse::<jiff::civil::Date>().ok()).is_some_and(|date| date <= today)
+    };
+    let warn = |policy: &crate::cedar::PolicyInfo| {
+        let date = policy.expires.clone().unwrap_or_default();
+        Diagnostic::new(Code::Expired, format!("`{}` has expired on {date} and no longer applies", policy.id))
+            .at(policy.span.clone(), "")
+            .help("remove it, or give it a new date and the owner's consent")
+    };
+    engine.policies().iter().filter(passed).map(warn).collect()
+}
+
+pub(super) fn today() -> jiff::civil::Date {
+    jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+impl Check {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
+        let (bundle, built_in) = open(self.dir.as_deref())?;
+        if built_in {
+            report::note("checking the built-in bundle; name a folder to check your own");
+        }
+        let options = super::key(self.key_file.as_deref())?;
+        let mut ready = None;
+        let list = match compile(&bundle, &options) {
+            Ok(compiled) => {
+                let mut list = compiled.warnings;
+                list.extend(expired(&compiled.engine, self.today.unwrap_or_else(today)));
+                list.extend(Suite::load(&bundle, &compiled.engine).1);
+                ready = Some(compiled.engine);
+                list
+            }
+            Err(error) => error.diagnostics,
+        };
+        let errors = list.iter().filter(|diagnostic| diagnostic.is_error()).count();
+        let warnings = list.len() - errors;
+        match self.format {
+            Format::Text => {
+                for diagnostic in &list {
+                    out.line(&format!("{}\n", report::render(diagnostic, &bundle, report::stdout_colour())))?;
+                }
+                match ready.filter(|_| list.is_empty()) {
+                    Some(engine) => {
+                        let inventory = engine.inventory();
+                        out.line(&format!(
+                            "ok: {} ({} policies, {} rules, {} tools)",
+                            bundle.origin(),
+                            inventory.policies.len(),
+                            inventory.rules.len(),
+                            inventory.tools.len()
+                        ))?;
+                    }
+                    None => out.line(&format!("{}: {errors} errors, {warnings} warnings", bundle.origin()))?,
+                }
+            }
+            Format::Json => {
+                for diagnostic in &list {
+                    out.line(&serde_json::to_string(diagnostic)?)?;
+                }
+            }
+            Format::Sarif => out.line(&serde_json::to_string_pretty(&report::sarif(&list, &bundle))?)?,
+        }
+        Ok(if errors > 0 || (self.deny_warnings && warnings > 0) { Exit::Found } else { Exit::Fine })
+    }
+}

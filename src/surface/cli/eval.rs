@@ -1,0 +1,349 @@
+//! `ringfence eval`: the main job.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::ValueEnum;
+
+use super::report::{self, Out};
+use super::summary::Summary;
+use super::Exit;
+use crate::audit::JsonlSink;
+use crate::decode;
+use crate::engine::Trace;
+use crate::event::{Chat, Event, User};
+use crate::guard::Guard;
+use crate::verdict::{Decision, Verdict};
+
+/// Lines on their way between the reader and a worker.
+const IN_FLIGHT: usize = 256;
+/// Longest line that is read, in bytes.
+const MAX_LINE: u64 = 64 << 20;
+
+/// Apply the policies to events or whole agent sessions
+///
+/// Each line of a file is an event, or a session of OpenAI chat messages (`{"id", "messages", "tools"}`), which becomes
+/// the events of its messages. There is one verdict for each event, in order. A malformed line is refused, the rest goes
+/// on, and the run ends with 2.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ringfence eval sessions.jsonl --offer-called-tools
+  ringfence eval --bundle policies/ events.jsonl --format json | jq .decision
+  ringfence eval --bundle policies/ events.jsonl --explain --fail-on deny")]
+pub(super) struct Eval {
+    /// Files of events or sessions, one JSON object per line; `-` is stdin.
+    #[arg(default_value = "-")]
+    files: Vec<PathBuf>,
+    /// The bundle [default: the built-in one].
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// The user of sessions of chat messages.
+    #[arg(long, default_value = "local")]
+    user: String,
+    /// The user's roles there; may be given several times.
+    #[arg(long, default_value = "user")]
+    role: Vec<String>,
+    /// The agent of such sessions.
+    #[arg(long, default_value = "assistant")]
+    agent: String,
+    /// The model of such sessions.
+    #[arg(long)]
+    model: Option<String>,
+    /// Where a session names no tools, offer those that it calls.
+    #[arg(long)]
+    offer_called_tools: bool,
+    /// Exit with 1 when an event is refused (`deny`), or has to be asked for as well (`ask`).
+    #[arg(long, value_enum, value_name = "DECISION")]
+    fail_on: Option<FailOn>,
+    /// Show what decided each event that was not simply allowed, with file and line.
+    #[arg(long)]
+    explain: bool,
+    /// Append a record of each verdict to this file, as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// How verdicts are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// A file with the key for hashes and pseudonyms.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A summary.
+    Text,
+    /// One verdict per line.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// For events that a person has to approve, and refused ones.
+    Ask,
+    /// For refused events.
+    Deny,
+}
+
+/// Where a line stands.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) file: Arc<str>,
+    pub(super) line: usize,
+}
+
+enum Work {
+    Event(Box<Event>),
+    Chat(Chat),
+    Malformed { session: Option<String>, message: String },
+}
+
+struct Line {
+    number: usize,
+    place: Place,
+    work: Work,
+}
+
+/// What a line became.
+struct Done {
+    number: usize,
+    place: Place,
+    malformed: bool,
+    answers: Vec<Answer>,
+}
+
+/// A verdict with what explains it.
+pub(super) struct Answer {
+    pub(super) verdict: Verdict,
+    pub(super) trace: Trace,
+    pub(super) tool: Option<String>,
+}
+
+impl Eval {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
+        let options = super::key(self.key_file.as_deref())?;
+        let (engine, bundle) = super::engine(self.bundle.as_deref(), &options)?;
+        // The outcome must not depend on how fast this machine is.
+        let mut builder = Guard::builder(engine).no_time_limit();
+        if let Some(path) = &self.audit {
+            builder = builder.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
+        }
+        let guard = builder.build();
+        let started = Instant::now();
+        let mut summary = Summary::new(&bundle, self.explain);
+        let mut exit = Exit::Fine;
+        let mut unreadable: Option<anyhow::Error> = None;
+        let stop = AtomicBool::new(false);
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let progress = self.progress();
+        std::thread::scope(|scope| -> anyhow::Result<()> {
+            let (done_to, done) = sync_channel::<Done>(IN_FLIGHT);
+            let mut lines_to: Vec<SyncSender<Line>> = Vec::new();
+            for _ in 0..workers {
+                let (to, lines) = sync_channel::<Line>(IN_FLIGHT / workers + 1);
+                let done_to = done_to.clone();
+                let (guard, eval) = (&guard, &self);
+                lines_to.push(to);
+                scope.spawn(move || eval.work(guard, lines, &done_to));
+            }
+            drop(done_to);
+            let (eval, stop) = (&self, &stop);
+            let reader = scope.spawn(move || eval.read(&lines_to, stop));
+            let mut printed = Ok(());
+            let mut waiting: BTreeMap<usize, Done> = BTreeMap::new();
+            let mut next = 0;
+            for one in done {
+                waiting.insert(one.number, one);
+                while let Some(one) = waiting.remove(&next) {
+                    next += 1;
+                    if one.malformed {
+                        exit = Exit::Failed;
+                    }
+                    if printed.is_ok() {
+                        printed = self.print(&one, &mut summary, out, &mut exit);
+                    }
+                    // The reader stops, and what is under way is still taken, so that nobody waits for anybody.
+                    if printed.is_err() {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+                if let Some(bar) = &progress {
+                    bar.set_position(summary.events() as u64);
+                }
+            }
+            unreadable = reader.join().ok().and_then(Result::err);
+            printed
+        })?;
+        if let Some(bar) = progress {
+            bar.finish_and_clear();
+        }
+        if self.format == Format::Text {
+            out.raw(summary.text(started.elapsed(), report::stdout_colour()).as_bytes())?;
+        }
+        match unreadable {
+            Some(error) => {
+                out.flush()?;
+                Err(error)
+            }
+            None => Ok(exit),
+        }
+    }
+
+    fn progress(&self) -> Option<indicatif::ProgressBar> {
+        (report::stderr_is_terminal() && self.format == Format::Text).then(|| {
+            let bar = indicatif::ProgressBar::new_spinner();
+            let style = indicatif::ProgressStyle::with_template("{spinner} {pos} events, {per_sec}, {elapsed}");
+            bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner()))
+        })
+    }
+
+    fn print(&self, done: &Done, summary: &mut Summary<'_>, out: &mut Out, exit: &mut Exit) -> anyhow::Result<()> {
+        for answer in &done.answers {
+            let refused = match self.fail_on {
+                Some(FailOn::Ask) => answer.verdict.enforced >= Decision::Ask,
+                Some(FailOn::Deny) => answer.verdict.enforced == Decision::Deny,
+                None => false,
+            };
+            if refused && *exit == Exit::Fine {
+                *exit = Exit::Found;
+            }
+            summary.add(&done.place, answer);
+            if self.format == Format::Json {
+                let mut value = serde_json::to_value(&answer.verdict)?;
+                if let (true, Some(map), false) = (self.explain, value.as_object_mut(), answer.trace.also.is_empty()) {
+                    map.insert("also".to_owned(), serde_json::to_value(&answer.trace.also)?);
+                }
+                // The order of the documentation where nothing is added.
+                let line = if self.explain { serde_json::to_string(&value)? } else { serde_json::to_string(&answer.verdict)? };
+                out.line(&line)?;
+            } else if self.explain {
+                if let Some(text) = summary.explain(&done.place, answer) {
+                    out.raw(text.as_bytes())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads every file and gives each session's lines to one worker, in order.
+    fn read(&self, workers: &[SyncSender<Line>], stop: &AtomicBool) -> anyhow::Result<()> {
+        let state = RandomState::new();
+        let mut number = 0;
+        let mut told = false;
+        for path in &self.files {
+            let name: Arc<str> = path.display().to_string().into();
+            let mut input: Box<dyn BufRead> = if path == Path::new("-") {
+                Box::new(BufReader::new(io::stdin()))
+            } else {
+                let file = File::open(path).with_context(|| format!("can't read `{}`", path.display()))?;
+                Box::new(BufReader::with_capacity(1 << 17, file))
+            };
+            let mut bytes = Vec::new();
+            for line in 1.. {
+                bytes.clear();
+                let read = io::Read::take(&mut input, MAX_LINE + 1).read_until(b'\n', &mut bytes);
+                let length = read.with_context(|| format!("can't read `{}`", path.display()))?;
+                if length == 0 || stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                if length as u64 > MAX_LINE {
+                    anyhow::bail!("line {line} of `{}` is longer than {} MiB", path.display(), MAX_LINE >> 20);
+                }
+                let text = bytes.trim_ascii();
+                if text.is_empty() {
+                    continue;
+                }
+                let (key, work) = parse(text);
+                if let (Work::Chat(chat), true, false) = (&work, self.offer_called_tools, told) {
+                    if chat.tools.is_none() {
+                        told = true;
+                        report::note("note: sessions that name no tools are offered those that they call");
+                    }
+                }
+                let place = Place { file: Arc::clone(&name), line };
+                #[expect(clippy::cast_possible_truncation, reason = "a remainder of the number of workers")]
+                let worker = (state.hash_one(&key) % workers.len() as u64) as usize;
+                let sent = workers.get(worker).map(|to| to.send(Line { number, place, work }));
+                if !matches!(sent, Some(Ok(()))) {
+                    return Ok(());
+                }
+                number += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn work(&self, guard: &Guard, lines: Receiver<Line>, done: &SyncSender<Done>) {
+        let user = User::new(self.user.clone(), self.role.clone());
+        for Line { number, place, work } in lines {
+            let mut malformed = false;
+            let mut refuse = |session: Option<&str>, message: &str| {
+                malformed = true;
+                Answer { verdict: guard.refuse_malformed(session, message), trace: Trace::default(), tool: None }
+            };
+            let answers = match work {
+                Work::Malformed { session, message } => vec![refuse(session.as_deref(), &message)],
+                Work::Event(event) => vec![answer(guard, &event)],
+                Work::Chat(chat) => {
+                    let called = if self.offer_called_tools { chat.called_tools() } else { Vec::new() };
+                    let tools = chat.tools.clone().unwrap_or(called);
+                    let events = chat.events(&user, &self.agent, self.model.as_deref(), &tools);
+                    let answers = events
+                        .into_iter()
+                        .map(|event| match event {
+                            Ok(event) => answer(guard, &event),
+                            Err(error) => refuse(Some(&chat.id), &error.to_string()),
+                        })
+                        .collect();
+                    // The next line of this id is another session.
+                    guard.end_session(&chat.id);
+                    answers
+                }
+            };
+            if done.send(Done { number, place, malformed, answers }).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn answer(guard: &Guard, event: &Event) -> Answer {
+    let (verdict, trace) = guard.examine(event);
+    Answer { verdict, trace, tool: event.tool().map(str::to_owned) }
+}
+
+/// What a line is, and the session that it belongs to.
+fn parse(bytes: &[u8]) -> (String, Work) {
+    let malformed = |message: String| (String::new(), Work::Malformed { session: None, message });
+    let Ok(text) = std::str::from_utf8(bytes) else { return malformed("the line is not UTF-8".to_owned()) };
+    let value = match decode::from_json(text) {
+        Ok(value) => value,
+        Err(problem) => return malformed(problem.message),
+    };
+    if value.get("messages").is_some() {
+        return match Chat::from_value(value) {
+            Ok(chat) => (chat.id.clone(), Work::Chat(chat)),
+            Err(error) => malformed(error.to_string()),
+        };
+    }
+    match Event::from_json(text) {
+        Ok(event) => (event.session.clone(), Work::Event(Box::new(event))),
+        Err(error) => malformed(error.to_string()),
+    }
+}
+
+/// How often each of some names came up, the most frequent first.
+pub(super) fn ranked(counts: &HashMap<String, usize>) -> Vec<(&str, usize)> {
+    let mut ranked: Vec<(&str, usize)> = counts.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+    ranked.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    ranked
+}

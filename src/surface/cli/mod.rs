@@ -1,0 +1,174 @@
+//! The `ringfence` program.
+
+mod check;
+mod eval;
+mod init;
+mod report;
+mod summary;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{bail, Context};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::bundle::{Bundle, LoadError};
+use crate::compile::{compile, CompileOptions, Compiled};
+use crate::engine::Engine;
+use report::Out;
+
+/// Policy-as-data for AI agents: check, test and apply Cedar policies and rule packs around every agent call.
+#[derive(Debug, Parser)]
+#[command(name = "ringfence", version, max_term_width = 100, after_help = "\
+Start with:
+  ringfence eval sessions.jsonl --offer-called-tools   apply the built-in policies to recorded sessions
+  ringfence init policies/                             write a bundle of your own
+  ringfence check policies/ && ringfence test policies/")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Init(init::Init),
+    Check(check::Check),
+    Test(test::Test),
+    Eval(eval::Eval),
+    Schema(Schema),
+    /// Print a shell's completions
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Print a JSON or Cedar schema
+#[derive(Debug, clap::Args)]
+struct Schema {
+    /// manifest, directory, tools, pack, retention, test, event, verdict, or cedar.
+    name: Option<String>,
+    /// The bundle whose Cedar schema is printed.
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+}
+
+/// How a run ended: the exit status of the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Fine,
+    Found,
+    Failed,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Fine => ExitCode::SUCCESS,
+            Exit::Found => ExitCode::from(1),
+            Exit::Failed => ExitCode::from(2),
+        }
+    }
+}
+
+/// Runs the program with the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = Out::default();
+    let done = match cli.verb {
+        Verb::Init(verb) => verb.run(&mut out),
+        Verb::Check(verb) => verb.run(&mut out),
+        Verb::Test(verb) => verb.run(&mut out),
+        Verb::Eval(verb) => verb.run(&mut out),
+        Verb::Schema(verb) => verb.run(&mut out),
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "ringfence", &mut text);
+            out.raw(&text).map(|()| Exit::Fine)
+        }
+        Verb::Man => {
+            let mut text = Vec::new();
+            let made = clap_mangen::Man::new(Cli::command()).render(&mut text).context("can't make the manual page");
+            made.and_then(|()| out.raw(&text)).map(|()| Exit::Fine)
+        }
+    };
+    let done = done.and_then(|exit| out.flush().map(|()| exit));
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) if report::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::error(&error);
+            Exit::Failed.into()
+        }
+    }
+}
+
+impl Schema {
+    fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
+        let Some(name) = self.name else {
+            out.line(&format!("{}\ncedar", crate::schema::NAMES.join("\n")))?;
+            return Ok(Exit::Fine);
+        };
+        if name == "cedar" {
+            let (bundle, _) = open(self.bundle.as_deref())?;
+            match compile(&bundle, &CompileOptions::default()) {
+                Ok(compiled) => out.line(compiled.engine.cedar_schema().trim_end())?,
+                Err(error) => {
+                    report::diagnostics(&error.diagnostics, &bundle);
+                    return Ok(Exit::Failed);
+                }
+            }
+            return Ok(Exit::Fine);
+        }
+        let Some(schema) = crate::schema::named(&name) else {
+            bail!("there is no schema `{name}`; the names are {}, cedar", crate::schema::NAMES.join(", "));
+        };
+        out.line(&serde_json::to_string_pretty(&schema)?)?;
+        Ok(Exit::Fine)
+    }
+}
+
+/// The bundle of a folder; without one, `./policies` or `.` where there is a manifest, else the built-in one.
+fn open(folder: Option<&Path>) -> Result<(Bundle, bool), LoadError> {
+    if let Some(folder) = folder {
+        return Bundle::from_folder(folder).map(|bundle| (bundle, false));
+    }
+    for folder in ["policies", "."] {
+        if Path::new(folder).join("ringfence.yaml").is_file() {
+            return Bundle::from_folder(Path::new(folder)).map(|bundle| (bundle, false));
+        }
+    }
+    Ok((Bundle::embedded(), true))
+}
+
+/// Compiles for use; what is wrong goes to stderr.
+fn engine(folder: Option<&Path>, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
+    let Some(folder) = folder else {
+        return Ok((Engine::embedded()?, Bundle::embedded()));
+    };
+    let bundle = Bundle::from_folder(folder)?;
+    match compile(&bundle, options) {
+        Ok(Compiled { engine, .. }) => Ok((engine, bundle)),
+        Err(error) => {
+            report::diagnostics(&error.diagnostics, &bundle);
+            bail!("the bundle `{}` does not load", folder.display())
+        }
+    }
+}
+
+/// The key of a file, for hashes and pseudonyms.
+fn key(file: Option<&Path>) -> anyhow::Result<CompileOptions> {
+    let mut options = CompileOptions::default();
+    if let Some(file) = file {
+        let key = std::fs::read(file).with_context(|| format!("can't read the key file `{}`", file.display()))?;
+        if key.len() < 16 {
+            bail!("the key in `{}` is shorter than 16 bytes", file.display());
+        }
+        options.key = Some(key);
+    }
+    Ok(options)
+}

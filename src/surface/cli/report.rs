@@ -1,0 +1,151 @@
+//! Everything that is printed.
+
+#![expect(clippy::print_stderr, reason = "the one place that prints")]
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use anyhow::Context;
+
+use crate::bundle::Bundle;
+use crate::diagnostic::{Diagnostic, Severity};
+
+/// Results, buffered.
+#[derive(Debug)]
+pub(super) struct Out {
+    stdout: io::BufWriter<io::Stdout>,
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Self { stdout: io::BufWriter::with_capacity(1 << 16, io::stdout()) }
+    }
+}
+
+impl Out {
+    pub(super) fn line(&mut self, line: &str) -> anyhow::Result<()> {
+        self.raw(line.as_bytes())?;
+        self.raw(b"\n")
+    }
+
+    pub(super) fn raw(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.stdout.write_all(bytes).context("can't write to stdout")
+    }
+
+    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
+        self.stdout.flush().context("can't write to stdout")
+    }
+}
+
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Whether a stream is a terminal on which colour is wanted.
+fn colour(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+pub(super) fn stdout_colour() -> bool {
+    colour(io::stdout().is_terminal())
+}
+
+pub(super) fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+pub(super) fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+pub(super) fn error(error: &anyhow::Error) {
+    let (on, off) = if colour(io::stderr().is_terminal()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    eprintln!("{on}error{off}: {}", causes.join(": "));
+}
+
+/// Diagnostics on stderr, for verbs whose result is something else.
+pub(super) fn diagnostics(list: &[Diagnostic], bundle: &Bundle) {
+    let coloured = colour(io::stderr().is_terminal());
+    for diagnostic in list {
+        eprintln!("{}\n", render(diagnostic, bundle, coloured));
+    }
+}
+
+/// A diagnostic with its source excerpts.
+pub(super) fn render(diagnostic: &Diagnostic, bundle: &Bundle, coloured: bool) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.code.name());
+    let mut report = Vec::new();
+    let labels = diagnostic.primary.iter().map(|label| (label, AnnotationKind::Primary));
+    let labels: Vec<_> =
+        labels.chain(diagnostic.related.iter().map(|label| (label, AnnotationKind::Context))).collect();
+    let mut group = Group::with_title(title);
+    let mut files: Vec<&str> = labels.iter().map(|(label, _)| &*label.span.file).collect();
+    files.dedup();
+    for file in files {
+        let Some(source) = bundle.source(file) else { continue };
+        let mut snippet = Snippet::source(&*source.text).path(file).line_start(1);
+        for (label, kind) in labels.iter().filter(|(label, _)| &*label.span.file == file) {
+            let end = label.span.end.min(source.text.len());
+            let annotation = kind.span(label.span.start.min(end)..end);
+            snippet = snippet.annotation(annotation.label(label.message.as_str()));
+        }
+        group = group.element(snippet);
+    }
+    for text in &diagnostic.notes {
+        group = group.element(Level::NOTE.message(text));
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    report.push(group);
+    renderer.render(&report).clone()
+}
+
+/// Diagnostics as SARIF 2.1.0.
+pub(super) fn sarif(list: &[Diagnostic], bundle: &Bundle) -> serde_json::Value {
+    let results: Vec<serde_json::Value> = list
+        .iter()
+        .map(|diagnostic| {
+            let mut text = diagnostic.message.clone();
+            if let Some(help) = &diagnostic.help {
+                let _ = write!(text, "; {help}");
+            }
+            let level = if diagnostic.is_error() { "error" } else { "warning" };
+            let location = |label: &crate::diagnostic::Label| {
+                let source = bundle.source(&label.span.file).map_or("", |source| &source.text);
+                let place = |at: usize| {
+                    let before = source.get(..at).unwrap_or_default();
+                    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+                    (before.matches('\n').count() + 1, column)
+                };
+                let ((line, column), (end_line, end_column)) = (place(label.span.start), place(label.span.end));
+                serde_json::json!({ "physicalLocation": {
+                    "artifactLocation": { "uri": &*label.span.file },
+                    "region": { "startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column },
+                } })
+            };
+            let locations: Vec<_> = diagnostic.primary.iter().map(location).collect();
+            serde_json::json!({
+                "ruleId": diagnostic.code, "level": level, "message": { "text": text }, "locations": locations,
+            })
+        })
+        .collect();
+    let rules: Vec<serde_json::Value> = crate::diagnostic::Code::ALL
+        .iter()
+        .map(|code| serde_json::json!({ "id": code, "shortDescription": { "text": code.title() } }))
+        .collect();
+    serde_json::json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": { "name": "ringfence", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
+            "results": results,
+        }],
+    })
+}

@@ -1,0 +1,183 @@
+//! What `ringfence eval` tells people.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::eval::{ranked, Answer, Place};
+use crate::bundle::Bundle;
+use crate::event::Stage;
+use crate::verdict::{Action, Decision, Reason};
+
+/// Refused events that are listed one by one.
+const LISTED: usize = 20;
+
+/// Counts of a run.
+pub(super) struct Summary<'b> {
+    bundle: &'b Bundle,
+    explained: bool,
+    events: usize,
+    edited: usize,
+    decisions: BTreeMap<Option<Stage>, [usize; 3]>,
+    decided: HashMap<String, usize>,
+    found: HashMap<String, usize>,
+    waived: HashMap<String, usize>,
+    shadow: HashMap<String, usize>,
+    refused: Vec<String>,
+    refused_beyond: usize,
+}
+
+fn name(reason: &Reason) -> &str {
+    reason.policy.as_deref().or(reason.rule.as_deref()).unwrap_or(reason.code.name())
+}
+
+impl<'b> Summary<'b> {
+    pub(super) fn new(bundle: &'b Bundle, explained: bool) -> Self {
+        Self {
+            bundle,
+            explained,
+            events: 0,
+            edited: 0,
+            decisions: BTreeMap::new(),
+            decided: HashMap::new(),
+            found: HashMap::new(),
+            waived: HashMap::new(),
+            shadow: HashMap::new(),
+            refused: Vec::new(),
+            refused_beyond: 0,
+        }
+    }
+
+    pub(super) fn events(&self) -> usize {
+        self.events
+    }
+
+    pub(super) fn add(&mut self, place: &Place, answer: &Answer) {
+        let verdict = &answer.verdict;
+        self.events += 1;
+        self.edited += usize::from(!verdict.edits.is_empty());
+        let counts = self.decisions.entry(verdict.stage).or_default();
+        let index = match verdict.decision {
+            Decision::Allow => 0,
+            Decision::Ask => 1,
+            Decision::Deny => 2,
+        };
+        if let Some(count) = counts.get_mut(index) {
+            *count += 1;
+        }
+        for reason in &verdict.reasons {
+            *self.decided.entry(name(reason).to_owned()).or_default() += 1;
+        }
+        for finding in &verdict.findings {
+            let counts = if finding.waived { &mut self.waived } else { &mut self.found };
+            *counts.entry(finding.rule.clone()).or_default() += 1;
+        }
+        for reason in &verdict.shadow {
+            *self.shadow.entry(name(reason).to_owned()).or_default() += 1;
+        }
+        if verdict.decision != Decision::Allow {
+            if self.refused.len() < LISTED {
+                let first = verdict.reasons.first();
+                let reason = first.map_or_else(String::new, |reason| format!("{}: {}", name(reason), reason.message));
+                self.refused.push(format!("  {} {} {reason}", verdict.decision, headline(place, answer)));
+            } else {
+                self.refused_beyond += 1;
+            }
+        }
+    }
+
+    /// What decided an event that was not simply allowed; `None` where it was.
+    pub(super) fn explain(&self, place: &Place, answer: &Answer) -> Option<String> {
+        let verdict = &answer.verdict;
+        let acted = verdict.findings.iter().any(|finding| finding.action != Action::Flag);
+        if verdict.decision == Decision::Allow && !acted && verdict.shadow.is_empty() {
+            return None;
+        }
+        let mut out = String::new();
+        let done = match (verdict.decision, verdict.edits.is_empty()) {
+            (Decision::Allow, false) => "edit",
+            (decision, _) => decision.name(),
+        };
+        let _ = writeln!(out, "{done} {}", headline(place, answer));
+        for reason in &verdict.reasons {
+            self.reason(&mut out, "by", reason);
+        }
+        for finding in &verdict.findings {
+            let action = match (finding.waived, finding.action) {
+                (true, _) => "waived",
+                (false, Action::Flag) => "flag",
+                (false, Action::Redact) => "redact",
+                (false, Action::Ask) => "ask",
+                (false, Action::Deny) => "deny",
+            };
+            let _ = writeln!(out, "  found {} in {} at {}..{} ({action})", finding.rule, finding.field, finding.start, finding.end);
+        }
+        for reason in &answer.trace.also {
+            self.reason(&mut out, "also", reason);
+        }
+        for reason in &verdict.shadow {
+            self.reason(&mut out, "in shadow", reason);
+        }
+        Some(out)
+    }
+
+    fn reason(&self, out: &mut String, word: &str, reason: &Reason) {
+        let _ = write!(out, "  {word} {} [{}]", name(reason), reason.code);
+        if let Some(field) = &reason.field {
+            let _ = write!(out, " in {field}");
+        }
+        let _ = writeln!(out, ": {}", reason.message);
+        if let (Some(file), Some(line)) = (&reason.file, reason.line) {
+            let text = self.bundle.source(file).and_then(|source| source.text.lines().nth(line.saturating_sub(1) as usize));
+            let _ = writeln!(out, "    {file}:{line} | {}", text.unwrap_or_default().trim());
+        }
+    }
+
+    pub(super) fn text(&self, elapsed: Duration, coloured: bool) -> String {
+        let paint = |code: &str, text: String| if coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text };
+        let mut out = String::new();
+        if self.explained && self.events > 0 {
+            out.push('\n');
+        }
+        let _ = writeln!(out, "{:<12} {:>8} {:>8} {:>8}", "stage", "allow", "ask", "deny");
+        for (stage, [allow, ask, deny]) in &self.decisions {
+            let ask = if *ask > 0 { paint("33", format!("{ask:>8}")) } else { format!("{ask:>8}") };
+            let deny = if *deny > 0 { paint("31", format!("{deny:>8}")) } else { format!("{deny:>8}") };
+            let _ = writeln!(out, "{:<12} {allow:>8} {ask} {deny}", stage.map_or("malformed", Stage::name));
+        }
+        let lists = [
+            ("decided by", &self.decided),
+            ("found", &self.found),
+            ("waived", &self.waived),
+            ("in shadow", &self.shadow),
+        ];
+        for (title, counts) in lists.iter().filter(|(_, counts)| !counts.is_empty()) {
+            let _ = writeln!(out, "\n{title}");
+            for (name, count) in ranked(counts) {
+                let _ = writeln!(out, "{count:>8}  {name}");
+            }
+        }
+        if !self.refused.is_empty() && !self.explained {
+            let _ = writeln!(out, "\nnot allowed");
+            for line in &self.refused {
+                let _ = writeln!(out, "{line}");
+            }
+            if self.refused_beyond > 0 {
+                let _ = writeln!(out, "  … and {} more; --explain shows all", self.refused_beyond);
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rate = self.events as f64 / elapsed.as_secs_f64().max(1e-6);
+        let (events, edited) = (self.events, self.edited);
+        let _ = writeln!(out, "\n{events} events, {edited} edited, in {:.2} s ({rate:.0} events/s)", elapsed.as_secs_f64());
+        out
+    }
+}
+
+fn headline(place: &Place, answer: &Answer) -> String {
+    let verdict = &answer.verdict;
+    let session = verdict.session.as_deref().unwrap_or("-");
+    let stage = verdict.stage.map_or("malformed", Stage::name);
+    let tool = answer.tool.as_deref().map_or_else(String::new, |tool| format!(" {tool}"));
+    format!("{}:{} session {session} #{} {stage}{tool}", place.file, place.line, verdict.seq)
+}

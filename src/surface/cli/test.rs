@@ -1,0 +1,84 @@
+//! `ringfence test`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::report::{self, Out};
+use super::{open, Exit};
+use crate::compile::compile;
+use crate::harness::{self, Suite};
+
+/// Run the policy tests of a bundle
+///
+/// Exits with 1 where a test fails. Lists the policies, rules and tools that no test reached.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  ringfence test policies/ --format junit > report.xml")]
+pub(super) struct Test {
+    /// The bundle [default: ./policies or . with a ringfence.yaml].
+    dir: Option<PathBuf>,
+    /// Only tests whose name holds this.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+    /// How the outcome is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// A file with the key for hashes and pseudonyms.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One object per case, then one with what no test reached.
+    Json,
+    /// JUnit XML.
+    Junit,
+}
+
+impl Test {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
+        let (bundle, built_in) = open(self.dir.as_deref())?;
+        if built_in {
+            anyhow::bail!("there is no bundle here: name its folder, or write one with `ringfence init DIR`");
+        }
+        let options = super::key(self.key_file.as_deref())?;
+        let engine = match compile(&bundle, &options) {
+            Ok(compiled) => compiled.engine,
+            Err(error) => {
+                report::diagnostics(&error.diagnostics, &bundle);
+                anyhow::bail!("the bundle `{}` does not load", bundle.origin());
+            }
+        };
+        report::diagnostics(&super::check::expired(&engine, super::check::today()), &bundle);
+        let (suite, problems) = Suite::load(&bundle, &engine);
+        report::diagnostics(&problems, &bundle);
+        if suite.is_empty() && problems.is_empty() {
+            report::note("the bundle has no tests: put some in tests/*.yaml (`ringfence schema test`)");
+        }
+        let report = harness::run(&engine, &suite, &self.only);
+        match self.format {
+            Format::Text => out.raw(harness::text(&report).as_bytes())?,
+            Format::Junit => out.raw(harness::junit(&report).as_bytes())?,
+            Format::Json => {
+                for outcome in &report.outcomes {
+                    out.line(&serde_json::to_string(outcome)?)?;
+                }
+                out.line(&serde_json::to_string(&serde_json::json!({
+                    "passed": report.passed(), "failed": report.failed(),
+                    "unreached_policies": report.unreached_policies, "unreached_rules": report.unreached_rules,
+                    "unreached_tools": report.unreached_tools, "accuracy_not_run": report.accuracy_not_run,
+                }))?)?;
+            }
+        }
+        Ok(if problems.iter().any(crate::diagnostic::Diagnostic::is_error) {
+            Exit::Failed
+        } else if report.failed() > 0 {
+            Exit::Found
+        } else {
+            Exit::Fine
+        })
+    }
+}

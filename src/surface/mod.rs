@@ -1,0 +1,4 @@
+//! Doors to the guard. Each translates in, asks, and translates out; none decides anything.
+
+#[cfg(feature = "cli")]
+pub mod cli;
