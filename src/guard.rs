@@ -1,7 +1,7 @@
 //! The only door: evaluate, fail closed, advance the session, record.
 
 use std::collections::{BTreeSet, HashMap};
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -254,7 +254,8 @@ impl Guard {
         let edited = event.with_edits(&verdict.edits);
         let Body::Access(edited) = &edited.body else { return };
         let Some(name) = edited.name.as_deref().map(str::trim) else { return };
-        let tools = self.remaining(access, verdict).map(|tools| tools.iter().cloned().collect::<BTreeSet<_>>());
+        let tools =
+            self.remaining(access, verdict).map(|tools| tools.iter().cloned().collect::<BTreeSet<_>>());
         lock(&self.created).insert(name.to_owned(), CreatedAgent { tools });
     }
 
@@ -314,7 +315,8 @@ impl Guard {
     }
 
     fn verdict(&self, event: Option<&Event>, seq: u64, evaluation: Evaluation) -> (Verdict, Trace) {
-        let Evaluation { decision, enforced, reasons, findings, edits, tools, shadow, trace, .. } = evaluation;
+        let Evaluation { decision, enforced, reasons, findings, edits, tools, shadow, trace, .. } =
+            evaluation;
         let message = match enforced {
             Decision::Allow => None,
             Decision::Ask | Decision::Deny => reasons.first().map(|reason| reason.message.clone()),
@@ -337,13 +339,20 @@ impl Guard {
     }
 
     /// Writes the record; a verdict without a record is a deny.
-    fn record(&self, at: Timestamp, event: Option<&Event>, mut verdict: Verdict, waivers: &[String]) -> Verdict {
+    fn record(
+        &self,
+        at: Timestamp,
+        event: Option<&Event>,
+        mut verdict: Verdict,
+        waivers: &[String],
+    ) -> Verdict {
         let Some(sink) = &self.sink else { return verdict };
         let record = Record::new(at, event, &verdict, waivers);
         let written = catch_unwind(AssertUnwindSafe(|| sink.write(&record)))
             .unwrap_or_else(|_| Err(AuditError::Other("the sink panicked".to_owned())));
         if written.is_err() {
-            let reason = Reason::new(ReasonCode::AuditFailed, "the record of this event could not be written");
+            let reason =
+                Reason::new(ReasonCode::AuditFailed, "the record of this event could not be written");
             verdict.decision = Decision::Deny;
             verdict.enforced = Decision::Deny;
             verdict.edits.clear();

@@ -1,11 +1,12 @@
 //! JSON Schemas of every file that is read and of every JSON that is read or printed, made from the types.
 
-use schemars::generate::SchemaSettings;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 /// The names that [`named`] knows.
-pub const NAMES: &[&str] = &["manifest", "directory", "tools", "pack", "retention", "test", "event", "verdict"];
+pub const NAMES: &[&str] =
+    &["manifest", "directory", "tools", "pack", "retention", "test", "event", "verdict"];
 
 fn of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()

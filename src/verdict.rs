@@ -53,7 +53,9 @@ pub enum Action {
 }
 
 /// How bad a match is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing.
@@ -236,9 +238,7 @@ impl Reason {
     /// Whether `name` is this reason's policy, rule or code: what `by:` of a policy test compares.
     #[must_use]
     pub fn is_by(&self, name: &str) -> bool {
-        self.policy.as_deref() == Some(name)
-            || self.rule.as_deref() == Some(name)
-            || self.code.name() == name
+        self.policy.as_deref() == Some(name) || self.rule.as_deref() == Some(name) || self.code.name() == name
     }
 }
 

@@ -34,7 +34,8 @@ pub(crate) fn read<T: DeserializeOwned>(file: &Arc<str>, text: &str) -> (Option<
 fn diagnostic(file: &Arc<str>, problem: Problem) -> Diagnostic {
     let place = if problem.pointer.is_empty() { String::new() } else { format!("at `{}`", problem.pointer) };
     let span = Span::new(file, problem.span.start, problem.span.end);
-    let mut diagnostic = Diagnostic::new(problem.code, problem.message).at(span, place).maybe_help(problem.help);
+    let mut diagnostic =
+        Diagnostic::new(problem.code, problem.message).at(span, place).maybe_help(problem.help);
     if let Some(first) = problem.first {
         diagnostic = diagnostic.related(Span::new(file, first.start, first.end), "first here");
     }
@@ -48,7 +49,11 @@ fn problem(code: Code, span: Range<usize>, message: impl Into<String>) -> Proble
 /// Reads one document into a tree.
 pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     if text.len() > MAX_BYTES {
-        return Err(problem(Code::YamlLimit, 0..0, format!("the file is larger than {} MiB", MAX_BYTES >> 20)));
+        return Err(problem(
+            Code::YamlLimit,
+            0..0,
+            format!("the file is larger than {} MiB", MAX_BYTES >> 20),
+        ));
     }
     let options = granit_parser::options! {
         disallow_directives: true,
@@ -75,7 +80,9 @@ impl<'t> Reader<'t> {
                 let at = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
                 Err(problem(Code::YamlSyntax, at..at, format!("not valid YAML: {}", error.info())))
             }
-            None => Err(problem(Code::YamlSyntax, self.text.len()..self.text.len(), "the file ends too early")),
+            None => {
+                Err(problem(Code::YamlSyntax, self.text.len()..self.text.len(), "the file ends too early"))
+            }
         }
     }
 
@@ -94,7 +101,11 @@ impl<'t> Reader<'t> {
             match event {
                 Event::StreamStart | Event::DocumentEnd => {}
                 Event::DocumentStart(..) if root.is_some() => {
-                    return Err(problem(Code::YamlSyntax, span, "a second document in one file would be ignored"));
+                    return Err(problem(
+                        Code::YamlSyntax,
+                        span,
+                        "a second document in one file would be ignored",
+                    ));
                 }
                 Event::DocumentStart(..) => {
                     let (event, span) = self.next()?;
@@ -187,10 +198,14 @@ impl<'t> Reader<'t> {
                 return Err(refused);
             }
             if let Some(first) = seen.insert(text.clone(), span.clone()) {
-                let mut duplicate =
-                    problem(Code::DuplicateKey, span, format!("the key `{text}` stands twice in this mapping"));
+                let mut duplicate = problem(
+                    Code::DuplicateKey,
+                    span,
+                    format!("the key `{text}` stands twice in this mapping"),
+                );
                 duplicate.first = Some(first);
-                duplicate.help = Some("keep one of the two: which one would count is anyone's guess".to_owned());
+                duplicate.help =
+                    Some("keep one of the two: which one would count is anyone's guess".to_owned());
                 return Err(duplicate);
             }
             let (event, value_span) = self.next()?;

@@ -78,7 +78,12 @@ impl Bundle {
     }
 }
 
-fn walk(root: &Path, folder: &Path, depth: usize, sources: &mut Vec<(String, String)>) -> Result<(), LoadError> {
+fn walk(
+    root: &Path,
+    folder: &Path,
+    depth: usize,
+    sources: &mut Vec<(String, String)>,
+) -> Result<(), LoadError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| LoadError::Read { path, source }

@@ -79,12 +79,16 @@ impl Source {
             DIRECTORY => Role::Directory,
             TOOLS => Role::Tools,
             RETENTION => Role::Retention,
-            _ if name.ends_with(".cedarschema") || name.ends_with(".md") || name.ends_with(".txt") => Role::Document,
+            _ if name.ends_with(".cedarschema") || name.ends_with(".md") || name.ends_with(".txt") => {
+                Role::Document
+            }
             _ if name.ends_with(".cedar") && !name.contains('/') => Role::Policies,
             _ if name.ends_with(".yaml") && in_folder(PACKS) => Role::Pack,
             _ if name.ends_with(".yaml") && in_folder(TESTS) => Role::Test,
             _ if name.starts_with("schemas/") => Role::Document,
-            _ if name.ends_with(".cedar") || name.ends_with(".yaml") || name.ends_with(".yml") => Role::Misplaced,
+            _ if name.ends_with(".cedar") || name.ends_with(".yaml") || name.ends_with(".yml") => {
+                Role::Misplaced
+            }
             _ if name.ends_with(".json") => Role::Schema,
             _ if name.starts_with(TESTS) => Role::Document,
             _ => Role::Unknown,

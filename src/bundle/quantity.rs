@@ -33,14 +33,8 @@ const BYTE_UNITS: &[(&str, u64)] = &[
     ("GiB", 1 << 30),
 ];
 
-const PERIOD_UNITS: &[(&str, u64)] = &[
-    ("s", 1),
-    ("m", 60),
-    ("h", 3_600),
-    ("d", 86_400),
-    ("w", 7 * 86_400),
-    ("y", 365 * 86_400),
-];
+const PERIOD_UNITS: &[(&str, u64)] =
+    &[("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("w", 7 * 86_400), ("y", 365 * 86_400)];
 
 struct TextVisitor<T> {
     expecting: &'static str,
@@ -80,7 +74,8 @@ impl fmt::Display for Period {
         if self.seconds == 0 {
             return f.write_str("never");
         }
-        let fits = PERIOD_UNITS.iter().rev().find(|(name, factor)| *name != "y" && self.seconds % factor == 0);
+        let fits =
+            PERIOD_UNITS.iter().rev().find(|(name, factor)| *name != "y" && self.seconds % factor == 0);
         match fits {
             Some((unit, factor)) => write!(f, "{}{unit}", self.seconds / factor),
             None => write!(f, "{}s", self.seconds),

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy::pst;
 use cedar_policy::{
-    ActionConstraint, Authorizer, Entities, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint, Request,
-    ResourceConstraint,
+    ActionConstraint, Authorizer, Entities, EntityUid, Policy, PolicyId, PolicySet, PrincipalConstraint,
+    Request, ResourceConstraint,
 };
 
 use super::reads::{Arguments, Parts, Reads};
@@ -94,9 +94,9 @@ impl Index {
     fn keys(&mut self, policy: &Policy) -> Vec<(Number, Number, Number)> {
         let principal = match policy.principal_constraint() {
             PrincipalConstraint::Any | PrincipalConstraint::Is(_) => 0,
-            PrincipalConstraint::In(uid) | PrincipalConstraint::Eq(uid) | PrincipalConstraint::IsIn(_, uid) => {
-                self.number(uid)
-            }
+            PrincipalConstraint::In(uid)
+            | PrincipalConstraint::Eq(uid)
+            | PrincipalConstraint::IsIn(_, uid) => self.number(uid),
         };
         let resource = match policy.resource_constraint() {
             ResourceConstraint::Any | ResourceConstraint::Is(_) => 0,
@@ -160,7 +160,9 @@ impl Set {
         let erring = response
             .diagnostics()
             .errors()
-            .filter_map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| number(error.policy_id()))
+            .filter_map(|cedar_policy::AuthorizationError::PolicyEvaluationError(error)| {
+                number(error.policy_id())
+            })
             .collect();
         (satisfied, erring)
     }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Effect, ResourceConstraint};
 
+use super::PolicyEffect;
 use super::parse::Parsed;
 use super::shape::Shape;
-use super::vocabulary::{Tool, Vocabulary, BUILT_IN_ACTIONS, NEW_AGENTS};
-use super::PolicyEffect;
-use crate::diagnostic::{did_you_mean, Code, Diagnostic};
+use super::vocabulary::{BUILT_IN_ACTIONS, NEW_AGENTS, Tool, Vocabulary};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 
 /// Declared names by entity type.
 pub(super) struct Names<'v> {
@@ -61,9 +61,12 @@ pub(super) fn names(parsed: &Parsed, names: &Names<'_>, out: &mut Vec<Diagnostic
         }
         let help = did_you_mean(&id, known.iter().copied()).unwrap_or_else(|| declare(&kind).to_owned());
         out.push(
-            Diagnostic::new(Code::UndeclaredName, format!("nothing declares `{kind}::\"{}\"`", id.escape_debug()))
-                .at(parsed.find(&format!("{kind}::\"{id}\"")), "")
-                .help(help),
+            Diagnostic::new(
+                Code::UndeclaredName,
+                format!("nothing declares `{kind}::\"{}\"`", id.escape_debug()),
+            )
+            .at(parsed.find(&format!("{kind}::\"{id}\"")), "")
+            .help(help),
         );
     }
     out.len() > before
@@ -72,7 +75,9 @@ pub(super) fn names(parsed: &Parsed, names: &Names<'_>, out: &mut Vec<Diagnostic
 fn declare(kind: &str) -> &'static str {
     match kind {
         "Tool" | "Action" => "declare the tool in tools.yaml",
-        "Rule" | "Pack" | "Tag" => "rules are called `pack/rule`; packs, rules and tags come from packs/*.yaml",
+        "Rule" | "Pack" | "Tag" => {
+            "rules are called `pack/rule`; packs, rules and tags come from packs/*.yaml"
+        }
         "Stage" => "the stages are access, input, tool_call, tool_result and output",
         "Agent" => "declare it in directory.yaml; agents that are created are in AgentGroup::\"new\"",
         _ => "declare it in directory.yaml",
@@ -96,9 +101,12 @@ pub(super) fn scope(parsed: &Parsed, out: &mut Vec<Diagnostic>) {
     let specials = actions.iter().filter(|name| special(name)).count();
     if specials > 0 && specials < actions.len() {
         out.push(
-            Diagnostic::new(Code::MixedPermit, format!("`{}` mixes exceptions with other actions", parsed.id))
-                .at(parsed.head(), "")
-                .help("write one policy for `waive` or `reveal` and another for the rest"),
+            Diagnostic::new(
+                Code::MixedPermit,
+                format!("`{}` mixes exceptions with other actions", parsed.id),
+            )
+            .at(parsed.head(), "")
+            .help("write one policy for `waive` or `reveal` and another for the rest"),
         );
     } else if specials > 0 {
         let named = match parsed.policy.resource_constraint() {
@@ -107,9 +115,12 @@ pub(super) fn scope(parsed: &Parsed, out: &mut Vec<Diagnostic>) {
         };
         if !named {
             out.push(
-                Diagnostic::new(Code::UnscopedWaiver, format!("`{}` makes an exception to every rule", parsed.id))
-                    .at(parsed.head(), "no rule or pack is named")
-                    .help("name it: `resource == Rule::\"pack/rule\"`, or `resource in Pack::\"pack\"`"),
+                Diagnostic::new(
+                    Code::UnscopedWaiver,
+                    format!("`{}` makes an exception to every rule", parsed.id),
+                )
+                .at(parsed.head(), "no rule or pack is named")
+                .help("name it: `resource == Rule::\"pack/rule\"`, or `resource in Pack::\"pack\"`"),
             );
         }
     }
@@ -136,14 +147,19 @@ pub(super) fn paths(parsed: &Parsed, vocabulary: &Vocabulary, out: &mut Vec<Diag
         let last = path.last().cloned().unwrap_or_default();
         if shapes.is_empty() && !tools.is_empty() {
             // Looking inside what Cedar can't type is a type error, which says more.
-            let inside = (0..path.len())
-                .any(|length| tools.iter().any(|tool| tool.input.at(path.get(..length).unwrap_or_default()) == Some(&Shape::Opaque)));
+            let inside = (0..path.len()).any(|length| {
+                tools
+                    .iter()
+                    .any(|tool| tool.input.at(path.get(..length).unwrap_or_default()) == Some(&Shape::Opaque))
+            });
             if inside {
                 continue;
             }
-            let known = tools.iter().flat_map(|tool| match tool.input.at(path.get(..path.len() - 1).unwrap_or_default()) {
-                Some(Shape::Record(fields)) => fields.keys().map(String::as_str).collect::<Vec<_>>(),
-                _ => Vec::new(),
+            let known = tools.iter().flat_map(|tool| {
+                match tool.input.at(path.get(..path.len() - 1).unwrap_or_default()) {
+                    Some(Shape::Record(fields)) => fields.keys().map(String::as_str).collect::<Vec<_>>(),
+                    _ => Vec::new(),
+                }
             });
             let who = match tools.as_slice() {
                 [one] => format!("`{}` has no argument", one.declared.name),
@@ -152,7 +168,10 @@ pub(super) fn paths(parsed: &Parsed, vocabulary: &Vocabulary, out: &mut Vec<Diag
             out.push(
                 Diagnostic::new(Code::UnknownAttribute, format!("{who} `{shown}`"))
                     .at(parsed.find(&last), "")
-                    .help(did_you_mean(&last, known).unwrap_or_else(|| "declare it in the tool's `input:`".to_owned())),
+                    .help(
+                        did_you_mean(&last, known)
+                            .unwrap_or_else(|| "declare it in the tool's `input:`".to_owned()),
+                    ),
             );
             continue;
         }
@@ -194,17 +213,21 @@ pub(super) fn unlisted(parsed: &[Parsed], vocabulary: &Vocabulary, out: &mut Vec
         return;
     }
     let general = |one: &&Parsed| {
-        let reaches_unlisted = one
-            .actions()
-            .is_none_or(|actions| actions.iter().any(|name| name == "call_tool" || name == "call_unlisted_tool"));
+        let reaches_unlisted = one.actions().is_none_or(|actions| {
+            actions.iter().any(|name| name == "call_tool" || name == "call_unlisted_tool")
+        });
         matches!(one.effect, PolicyEffect::Forbid | PolicyEffect::Ask) && one.reads.input && reaches_unlisted
     };
     let blind: Vec<&Parsed> = parsed.iter().filter(general).collect();
     if let Some((first, rest)) = blind.split_first() {
-        let mut diagnostic =
-            Diagnostic::new(Code::InputForbidUnlisted, format!("`{}` never binds unlisted tools", first.id))
-                .at(first.head(), "reads `context.input`")
-                .help("the arguments of unlisted tools are not typed: forbid such tools, or declare them in tools.yaml");
+        let mut diagnostic = Diagnostic::new(
+            Code::InputForbidUnlisted,
+            format!("`{}` never binds unlisted tools", first.id),
+        )
+        .at(first.head(), "reads `context.input`")
+        .help(
+            "the arguments of unlisted tools are not typed: forbid such tools, or declare them in tools.yaml",
+        );
         if !rest.is_empty() {
             let others: Vec<String> = rest.iter().map(|one| format!("`{}`", one.id)).collect();
             diagnostic = diagnostic.note(format!("so it is with {}", others.join(", ")));

@@ -17,7 +17,7 @@ mod validate;
 mod vocabulary;
 
 pub use vocabulary::{AttributeType, AttributeValue};
-pub(crate) use vocabulary::{Declared, Tool, Unlisted, Vocabulary, BUILT_IN_ACTIONS, NEW_AGENTS};
+pub(crate) use vocabulary::{BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Tool, Unlisted, Vocabulary};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -304,11 +304,14 @@ impl Policies {
         let plain: Vec<&index::Set> = candidates.iter().filter_map(|bucket| bucket.plain()).collect();
         let answer = self.evaluate(ask, &scope, &plain);
         let may_permit = || {
-            candidates.iter().filter_map(|bucket| bucket.reading()).flat_map(index::Set::policies).any(|policy| {
-                self.list.get(policy).is_some_and(|info| {
-                    info.effect == PolicyEffect::Permit && info.expires_at.is_none_or(|expires| ask.at < expires)
-                })
-            })
+            candidates.iter().filter_map(|bucket| bucket.reading()).flat_map(index::Set::policies).any(
+                |policy| {
+                    self.list.get(policy).is_some_and(|info| {
+                        info.effect == PolicyEffect::Permit
+                            && info.expires_at.is_none_or(|expires| ask.at < expires)
+                    })
+                },
+            )
         };
         answer.forbids.is_empty() && answer.errors.is_empty() && (!answer.permits.is_empty() || may_permit())
     }

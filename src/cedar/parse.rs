@@ -8,7 +8,7 @@ use miette::Diagnostic as _;
 
 use super::reads::Reads;
 use super::{PolicyEffect, Source};
-use crate::diagnostic::{did_you_mean, Code, Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 
 /// Annotations that mean something.
 const ANNOTATIONS: &[&str] = &["id", "reason", "effect", "mode", "expires", "owner"];
@@ -194,11 +194,9 @@ fn annotated(policy: &Policy, place: &Place<'_>, out: &mut Vec<Diagnostic>) -> O
         }
     }
     if parsed.id.is_empty() {
-        out.push(
-            Diagnostic::new(Code::MissingId, "this policy has no `@id`")
-                .at(parsed.head(), "")
-                .help("put `@id(\"a-name\")` above it: verdicts, tests and the audit log speak of policies by name"),
-        );
+        out.push(Diagnostic::new(Code::MissingId, "this policy has no `@id`").at(parsed.head(), "").help(
+            "put `@id(\"a-name\")` above it: verdicts, tests and the audit log speak of policies by name",
+        ));
     }
     let line_of_permit = policy.effect() == Effect::Permit;
     parsed.effect = effect(&annotations, line_of_permit, &parsed, out);
@@ -228,7 +226,8 @@ fn effect(
         match annotations.get(key) {
             None => {}
             Some(_) if permit => out.push(
-                bad(parsed, key, format!("`@{key}` stands on a forbid")).help("write a forbid with it instead"),
+                bad(parsed, key, format!("`@{key}` stands on a forbid"))
+                    .help("write a forbid with it instead"),
             ),
             Some(given) if *given == value => effect = means,
             Some(_) => out.push(
@@ -237,7 +236,9 @@ fn effect(
             ),
         }
     }
-    let waives = || parsed.actions().is_some_and(|actions| actions.iter().all(|name| name == "waive" || name == "reveal"));
+    let waives = || {
+        parsed.actions().is_some_and(|actions| actions.iter().all(|name| name == "waive" || name == "reveal"))
+    };
     if permit && waives() { PolicyEffect::Waiver } else { effect }
 }
 
@@ -260,7 +261,9 @@ fn expires(
     match midnight {
         Some(midnight) => Some((midnight.timestamp().as_millisecond(), (*date).to_owned())),
         None => {
-            out.push(bad(parsed, "expires", "`@expires` is not a date").help("write `@expires(\"2026-12-31\")`"));
+            out.push(
+                bad(parsed, "expires", "`@expires` is not a date").help("write `@expires(\"2026-12-31\")`"),
+            );
             None
         }
     }

@@ -6,8 +6,21 @@ use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PatternElem, Template, 
 
 /// Attributes of the base context, and the counters of a session, that can be left out one by one.
 pub(super) const PARTS: &[&str] = &[
-    "agent", "model", "at", "stage", "found", "packs", "tags", "tool", "session.labels", "session.calls",
-    "session.denials", "session.findings", "session.minutes", "session.turns", "session.tokens",
+    "agent",
+    "model",
+    "at",
+    "stage",
+    "found",
+    "packs",
+    "tags",
+    "tool",
+    "session.labels",
+    "session.calls",
+    "session.denials",
+    "session.findings",
+    "session.minutes",
+    "session.turns",
+    "session.tokens",
 ];
 
 /// What of the context is read.

@@ -10,8 +10,8 @@ use cedar_policy::{
 };
 
 use super::index::Needs;
-use super::shape::{datetime, Shape};
-use super::vocabulary::{ancestors, AttributeValue, Declared, Vocabulary, BUILT_IN_ACTIONS, NEW_AGENTS};
+use super::shape::{Shape, datetime};
+use super::vocabulary::{AttributeValue, BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Vocabulary, ancestors};
 use super::{Ask, Question};
 
 /// Most stores of entities that are kept ready. A store is that of the bundle with one user, and with one tool or agent
@@ -90,9 +90,9 @@ fn expression(value: &AttributeValue) -> RestrictedExpression {
         AttributeValue::String(text) => RestrictedExpression::new_string(text.clone()),
         AttributeValue::Integer(number) => RestrictedExpression::new_long(*number),
         AttributeValue::Boolean(flag) => RestrictedExpression::new_bool(*flag),
-        AttributeValue::Strings(texts) => {
-            RestrictedExpression::new_set(texts.iter().map(|text| RestrictedExpression::new_string(text.clone())))
-        }
+        AttributeValue::Strings(texts) => RestrictedExpression::new_set(
+            texts.iter().map(|text| RestrictedExpression::new_string(text.clone())),
+        ),
     }
 }
 
@@ -102,13 +102,16 @@ impl Requests {
         let mut entities: Vec<Entity> = Vec::new();
         let chain = |kind: &EntityTypeName, group: &EntityTypeName, entry: &Declared, groups: &[Declared]| {
             let above = ancestors(&entry.name, groups, &entry.parents);
-            std::iter::once(uid(kind, &entry.name)).chain(above.into_iter().map(|name| uid(group, name))).collect::<Vec<_>>()
+            std::iter::once(uid(kind, &entry.name))
+                .chain(above.into_iter().map(|name| uid(group, name)))
+                .collect::<Vec<_>>()
         };
-        let mut add = |chain: &[EntityUid], attributes: HashMap<String, RestrictedExpression>| -> Option<()> {
-            let (own, above) = chain.split_first()?;
-            entities.push(Entity::new(own.clone(), attributes, above.iter().cloned().collect()).ok()?);
-            Some(())
-        };
+        let mut add =
+            |chain: &[EntityUid], attributes: HashMap<String, RestrictedExpression>| -> Option<()> {
+                let (own, above) = chain.split_first()?;
+                entities.push(Entity::new(own.clone(), attributes, above.iter().cloned().collect()).ok()?);
+                Some(())
+            };
         let mut lists: Vec<HashMap<String, Vec<EntityUid>>> = Vec::new();
         let new_group = Declared { name: NEW_AGENTS.to_owned(), ..Declared::default() };
         let groups: Vec<Declared> = vocabulary.agent_groups.iter().cloned().chain([new_group]).collect();
@@ -165,7 +168,8 @@ impl Requests {
         }
         let base = Entities::from_entities(entities, None).ok()?;
         let mut lists = lists.into_iter();
-        let (roles, _, agents, _, rules) = (lists.next()?, lists.next()?, lists.next()?, lists.next()?, lists.next()?);
+        let (roles, _, agents, _, rules) =
+            (lists.next()?, lists.next()?, lists.next()?, lists.next()?, lists.next()?);
         let new_agents = uid(&types.agent_group, NEW_AGENTS);
         let stores = Mutex::new(HashMap::new());
         Some(Self { types, actions, roles, agents, tools, rules, unlisted, new_agents, base, stores })
@@ -286,7 +290,9 @@ impl Requests {
         let agent = Some(ask.agent).filter(|name| !self.agents.contains_key(*name));
         let mut key = String::with_capacity(64);
         let texts = [Some(ask.user), ask.tenant, tool, agent];
-        for text in texts.iter().chain(ask.roles.iter().map(|role| Some(role.as_str())).collect::<Vec<_>>().iter()) {
+        for text in
+            texts.iter().chain(ask.roles.iter().map(|role| Some(role.as_str())).collect::<Vec<_>>().iter())
+        {
             // Lengths keep names apart whatever they hold.
             let _ = match text {
                 Some(text) => write!(key, "{}:{text}", text.len()),
@@ -308,10 +314,13 @@ impl Requests {
         let mut entities = vec![Entity::new(uid(&self.types.user, ask.user), values, roles).ok()?];
         if let (Some(name), Some((above, values))) = (tool, &self.unlisted) {
             let values = values.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-            entities.push(Entity::new(uid(&self.types.tool, name), values, above.iter().cloned().collect()).ok()?);
+            entities.push(
+                Entity::new(uid(&self.types.tool, name), values, above.iter().cloned().collect()).ok()?,
+            );
         }
         if let Some(name) = agent {
-            let groups = if ask.agent_is_new { HashSet::from([self.new_agents.clone()]) } else { HashSet::new() };
+            let groups =
+                if ask.agent_is_new { HashSet::from([self.new_agents.clone()]) } else { HashSet::new() };
             entities.push(Entity::new(uid(&self.types.agent, name), HashMap::new(), groups).ok()?);
         }
         let store = Arc::new(self.base.clone().add_entities(entities, None).ok()?);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::vocabulary::{attribute_types, AttributeType, Tool, Vocabulary};
+use super::vocabulary::{AttributeType, Tool, Vocabulary, attribute_types};
 
 fn entity_type(name: &str) -> Value {
     json!({ "type": "Entity", "name": name })
@@ -62,10 +62,10 @@ pub(super) fn json_schema<'a>(vocabulary: &Vocabulary, tools: impl IntoIterator<
     let attributes = |types: BTreeMap<String, (AttributeType, bool)>| -> Map<String, Value> {
         types.into_iter().map(|(name, (kind, all))| (name, attribute_type(kind, all))).collect()
     };
-    let shaped = |parents: &[&str], attributes: Map<String, Value>| {
-        json!({ "memberOfTypes": parents, "shape": { "type": "Record", "attributes": attributes } })
+    let shaped = |parents: &[&str], attributes: Map<String, Value>| json!({ "memberOfTypes": parents, "shape": { "type": "Record", "attributes": attributes } });
+    let of = |entries: &[super::vocabulary::Declared]| {
+        attributes(attribute_types(&entries.iter().collect::<Vec<_>>()))
     };
-    let of = |entries: &[super::vocabulary::Declared]| attributes(attribute_types(&entries.iter().collect::<Vec<_>>()));
     let mut user = Map::new();
     user.insert("tenant".to_owned(), attribute_type(AttributeType::String, false));
     for (name, kind) in &vocabulary.user_attributes {
@@ -107,7 +107,8 @@ pub(super) fn json_schema<'a>(vocabulary: &Vocabulary, tools: impl IntoIterator<
     }
     actions.insert("call_tool".to_owned(), json!({ "memberOf": [] }));
     let empty = json!({ "type": "Record", "attributes": {} });
-    actions.insert("call_unlisted_tool".to_owned(), action(&["call_tool"], "Tool", with("input", empty, true)));
+    actions
+        .insert("call_unlisted_tool".to_owned(), action(&["call_tool"], "Tool", with("input", empty, true)));
     for tool in tools {
         let context = with("input", tool.input.to_schema(), true);
         actions.insert(tool.declared.name.clone(), action(&["call_tool"], "Tool", context));

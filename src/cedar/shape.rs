@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use cedar_policy::RestrictedExpression;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// Deepest nesting of a shape; below it, presence only.
 const MAX_DEPTH: usize = 8;
@@ -152,9 +152,11 @@ impl Shape {
         match (self, value) {
             (Shape::String(_), Value::String(text)) => Ok(RestrictedExpression::new_string(text.clone())),
             (Shape::Bool, Value::Bool(flag)) => Ok(RestrictedExpression::new_bool(*flag)),
-            (Shape::Long, Value::Number(number)) => {
-                number.as_i64().or_else(|| whole(number.as_f64()?)).map(RestrictedExpression::new_long).ok_or(Unfit)
-            }
+            (Shape::Long, Value::Number(number)) => number
+                .as_i64()
+                .or_else(|| whole(number.as_f64()?))
+                .map(RestrictedExpression::new_long)
+                .ok_or(Unfit),
             (Shape::Decimal, Value::Number(number)) => {
                 decimal(number).map(RestrictedExpression::new_decimal).ok_or(Unfit)
             }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{PolicySet, Schema, ValidationError, ValidationMode, ValidationWarning, Validator};
 
-use super::parse::{label, Parsed};
+use super::parse::{Parsed, label};
 use super::schema::json_schema;
 use super::shape::Shape;
 use super::vocabulary::{Tool, Vocabulary};
@@ -48,12 +48,22 @@ pub(super) fn validate(parsed: &[&Parsed], vocabulary: &Vocabulary, out: &mut Ve
     for (named, one) in naming {
         if !chunk.1.is_empty() && chunk.0.union(&named).count() > TOOLS_AT_ONCE {
             let (names, policies) = std::mem::take(&mut chunk);
-            check(&policies, vocabulary, &names.iter().filter_map(|name| tools.get(name).copied()).collect::<Vec<_>>(), out);
+            check(
+                &policies,
+                vocabulary,
+                &names.iter().filter_map(|name| tools.get(name).copied()).collect::<Vec<_>>(),
+                out,
+            );
         }
         chunk.0.extend(named);
         chunk.1.push(one);
     }
-    check(&chunk.1, vocabulary, &chunk.0.iter().filter_map(|name| tools.get(name).copied()).collect::<Vec<_>>(), out);
+    check(
+        &chunk.1,
+        vocabulary,
+        &chunk.0.iter().filter_map(|name| tools.get(name).copied()).collect::<Vec<_>>(),
+        out,
+    );
     if !by_shape.is_empty() {
         let mut shapes: BTreeMap<&Shape, &Tool> = BTreeMap::new();
         for tool in &vocabulary.tools {
@@ -62,7 +72,9 @@ pub(super) fn validate(parsed: &[&Parsed], vocabulary: &Vocabulary, out: &mut Ve
         let mut chosen: BTreeMap<&str, &Tool> =
             shapes.values().map(|tool| (tool.declared.name.as_str(), *tool)).collect();
         for (named, _) in &by_shape {
-            chosen.extend(named.iter().filter_map(|name| tools.get_key_value(name).map(|(name, tool)| (*name, *tool))));
+            chosen.extend(
+                named.iter().filter_map(|name| tools.get_key_value(name).map(|(name, tool)| (*name, *tool))),
+            );
         }
         let policies: Vec<&Parsed> = by_shape.iter().map(|(_, one)| *one).collect();
         check(&policies, vocabulary, &chosen.into_values().collect::<Vec<_>>(), out);
@@ -77,7 +89,10 @@ fn check(policies: &[&Parsed], vocabulary: &Vocabulary, tools: &[&Tool], out: &m
     let schema = match Schema::from_json_value(json_schema(vocabulary, tools.iter().copied())) {
         Ok(schema) => schema,
         Err(error) => {
-            out.push(Diagnostic::new(Code::CedarType, format!("the bundle gives no valid Cedar schema: {error}")));
+            out.push(Diagnostic::new(
+                Code::CedarType,
+                format!("the bundle gives no valid Cedar schema: {error}"),
+            ));
             return;
         }
     };
@@ -122,10 +137,15 @@ fn never_applies(warning: &ValidationWarning, one: &Parsed) -> Option<Diagnostic
         // Names are checked against what is declared; hidden characters are errors of their own.
         _ => return None,
     };
-    let mut diagnostic =
-        Diagnostic::new(Code::NeverApplies, format!("`{}` can never apply: {what}", one.id)).at(one.head(), "");
+    let mut diagnostic = Diagnostic::new(Code::NeverApplies, format!("`{}` can never apply: {what}", one.id))
+        .at(one.head(), "");
     let group = one.actions().is_some_and(|actions| actions.iter().any(|name| name == "call_tool"));
-    diagnostic = if group && one.source.get(one.span.start..one.span.end).is_some_and(|text| text.contains("== Action::\"call_tool\"")) {
+    diagnostic = if group
+        && one
+            .source
+            .get(one.span.start..one.span.end)
+            .is_some_and(|text| text.contains("== Action::\"call_tool\""))
+    {
         diagnostic.help("`call_tool` is a group of actions: write `action in Action::\"call_tool\"`")
     } else {
         diagnostic.help("a forbid that never applies is a hole: look for a misspelt attribute, or a type of principal or resource that these actions do not have")
@@ -136,11 +156,15 @@ fn never_applies(warning: &ValidationWarning, one: &Parsed) -> Option<Diagnostic
 fn type_error(error: &ValidationError, one: &Parsed) -> Diagnostic {
     let text = error.to_string();
     // `for policy `x`, …`: the excerpt shows which.
-    let message = text.split_once(", ").filter(|(start, _)| start.starts_with("for policy")).map_or(text.as_str(), |(_, rest)| rest);
+    let message = text
+        .split_once(", ")
+        .filter(|(start, _)| start.starts_with("for policy"))
+        .map_or(text.as_str(), |(_, rest)| rest);
     let span = label(error, &one.file).unwrap_or_else(|| one.head());
     let near = one.source.get(span.start..span.end).unwrap_or_default();
     let own = own_help(message, near);
-    let help = own.map(str::to_owned).or_else(|| miette::Diagnostic::help(error).map(|help| help.to_string()));
+    let help =
+        own.map(str::to_owned).or_else(|| miette::Diagnostic::help(error).map(|help| help.to_string()));
     Diagnostic::new(Code::CedarType, message.to_owned()).at(span, "").maybe_help(help)
 }
 
@@ -150,22 +174,32 @@ fn own_help(message: &str, near: &str) -> Option<&'static str> {
         return Some("empty sets are not allowed in policies: write `!context.found.isEmpty()`");
     }
     if message.contains("decimal") {
-        return Some("numbers with a fraction are decimals: write `.greaterThan(decimal(\"100.0\"))`, with a fraction");
+        return Some(
+            "numbers with a fraction are decimals: write `.greaterThan(decimal(\"100.0\"))`, with a fraction",
+        );
     }
     if message.contains("datetime") {
         return Some("write `datetime(\"2026-01-31\")` around a date; times are in UTC");
     }
     if near.contains("context.found") || near.contains("context.packs") {
-        return Some("sets of entities: write `context.packs.contains(Pack::\"pii\")` or `context.found.contains(Rule::\"pii/email\")`");
+        return Some(
+            "sets of entities: write `context.packs.contains(Pack::\"pii\")` or `context.found.contains(Rule::\"pii/email\")`",
+        );
     }
     if near.contains("labels") {
         return Some("labels are entities: write `.contains(Label::\"private\")`");
     }
-    if message.contains("unable to guarantee safety of access to optional attribute") && near.contains("input") {
-        return Some("guard it: `context.input has n && context.input.n > 10`, or `if context.input has n then … else true`");
+    if message.contains("unable to guarantee safety of access to optional attribute")
+        && near.contains("input")
+    {
+        return Some(
+            "guard it: `context.input has n && context.input.n > 10`, or `if context.input has n then … else true`",
+        );
     }
     if message.contains("attribute") && message.contains("not found") && near.contains("input") {
-        return Some("not every tool that the scope reaches has it: write `action == Action::\"the_tool\"`, or guard with `context.input has …`");
+        return Some(
+            "not every tool that the scope reaches has it: write `action == Action::\"the_tool\"`, or guard with `context.input has …`",
+        );
     }
     None
 }

@@ -8,7 +8,14 @@ use super::shape::Shape;
 
 /// Actions that Ringfence itself defines; no tool may have such a name.
 pub(crate) const BUILT_IN_ACTIONS: &[&str] = &[
-    "run_agent", "create_agent", "send_input", "send_output", "read_result", "call_tool", "call_unlisted_tool", "waive",
+    "run_agent",
+    "create_agent",
+    "send_input",
+    "send_output",
+    "read_result",
+    "call_tool",
+    "call_unlisted_tool",
+    "waive",
     "reveal",
 ];
 
@@ -129,7 +136,11 @@ pub(super) fn attribute_types(entries: &[&Declared]) -> BTreeMap<String, (Attrib
 }
 
 /// Every group that an entry is in, itself apart; cycles end.
-pub(super) fn ancestors<'a>(name: &'a str, entries: &'a [Declared], parents: &'a [String]) -> BTreeSet<&'a str> {
+pub(super) fn ancestors<'a>(
+    name: &'a str,
+    entries: &'a [Declared],
+    parents: &'a [String],
+) -> BTreeSet<&'a str> {
     let mut found: BTreeSet<&str> = BTreeSet::new();
     let mut open: Vec<&str> = parents.iter().map(String::as_str).collect();
     while let Some(next) = open.pop() {

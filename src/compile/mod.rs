@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::bundle::{
-    AuditSpec, Bundle, DirectorySpec, ManifestSpec, Mode, PayloadSpec, Role, Source, UnlistedSpec, DIRECTORY, MANIFEST,
-    RETENTION, TOOLS,
+    AuditSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, Mode, PayloadSpec, RETENTION, Role,
+    Source, TOOLS, UnlistedSpec,
 };
-use crate::cedar::{self, shape::Shape, Checks, Vocabulary, BUILT_IN_ACTIONS};
-use crate::diagnostic::{did_you_mean, Code, Diagnostic, Span};
+use crate::cedar::{self, BUILT_IN_ACTIONS, Checks, Vocabulary, shape::Shape};
+use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::engine::{Agent, Engine, Inner, Inventory, Item, Limits, ListedUser, Tool};
 use crate::rule::pack::{self, Examples, Pack, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
-use crate::rule::tool::{file_name, schema_file, ToolsSpec};
+use crate::rule::tool::{ToolsSpec, file_name, schema_file};
 use crate::rule::{Reporter, Rule};
 use crate::tool::Schema;
 use crate::verdict::Action;
@@ -63,7 +63,10 @@ impl CompileError {
     }
 
     fn first(&self) -> String {
-        self.diagnostics.iter().find(|diagnostic| diagnostic.is_error()).map_or_else(String::new, ToString::to_string)
+        self.diagnostics
+            .iter()
+            .find(|diagnostic| diagnostic.is_error())
+            .map_or_else(String::new, ToString::to_string)
     }
 }
 
@@ -123,14 +126,22 @@ impl Compiler<'_> {
             return None;
         }
         let manifest: ManifestSpec = self.read(MANIFEST)?;
-        let directory: DirectorySpec = if self.bundle.source(DIRECTORY).is_some() { self.read(DIRECTORY)? } else { DirectorySpec::default() };
-        let tools: ToolsSpec = if self.bundle.source(TOOLS).is_some() { self.read(TOOLS)? } else { ToolsSpec::default() };
+        let directory: DirectorySpec = if self.bundle.source(DIRECTORY).is_some() {
+            self.read(DIRECTORY)?
+        } else {
+            DirectorySpec::default()
+        };
+        let tools: ToolsSpec =
+            if self.bundle.source(TOOLS).is_some() { self.read(TOOLS)? } else { ToolsSpec::default() };
         if manifest.mode.value == Mode::Shadow {
             let file: Arc<str> = MANIFEST.into();
             self.out.push(
-                Diagnostic::new(Code::ShadowBundle, "the bundle is in shadow: nothing that it decides is enforced")
-                    .at(Span::new(&file, manifest.mode.start, manifest.mode.end), "")
-                    .help("`mode: enforce` puts it into force"),
+                Diagnostic::new(
+                    Code::ShadowBundle,
+                    "the bundle is in shadow: nothing that it decides is enforced",
+                )
+                .at(Span::new(&file, manifest.mode.start, manifest.mode.end), "")
+                .help("`mode: enforce` puts it into force"),
             );
         }
         let packs = self.packs(&manifest);
@@ -159,7 +170,11 @@ impl Compiler<'_> {
             return None;
         }
         let inventory = inventory(&policies, &rules, &tool_list);
-        let cedar_schema = if self.options.trusted { String::new() } else { cedar::schema_text(&vocabulary).unwrap_or_default() };
+        let cedar_schema = if self.options.trusted {
+            String::new()
+        } else {
+            cedar::schema_text(&vocabulary).unwrap_or_default()
+        };
         let limits = &manifest.limits;
         Some(Engine(Arc::new(Inner {
             digest: self.bundle.digest().to_owned(),
@@ -208,9 +223,12 @@ impl Compiler<'_> {
                     let help = did_you_mean(&source.name, known).unwrap_or_else(|| {
                         "packs are in `packs/*.yaml`, tests in `tests/*.yaml`, policies in `*.cedar` beside the manifest".to_owned()
                     });
-                    Diagnostic::new(Code::BadFile, format!("`{}` is not where Ringfence reads such a file", source.name))
-                        .at(Span::whole(&source.name), "")
-                        .help(help)
+                    Diagnostic::new(
+                        Code::BadFile,
+                        format!("`{}` is not where Ringfence reads such a file", source.name),
+                    )
+                    .at(Span::whole(&source.name), "")
+                    .help(help)
                 }
                 Role::Unknown => Diagnostic::new(Code::UnknownFile, format!("`{}` is not read", source.name))
                     .at(Span::whole(&source.name), ""),
@@ -233,9 +251,12 @@ impl Compiler<'_> {
             let span = Span::new(&source.name, pack.name.start, pack.name.end);
             if let Some((_, first)) = packs.iter().find(|(known, _)| known.name.value == pack.name.value) {
                 self.out.push(
-                    Diagnostic::new(Code::DuplicateName, format!("two packs are called `{}`", pack.name.value))
-                        .at(span, "again here")
-                        .related(first.clone(), "first here"),
+                    Diagnostic::new(
+                        Code::DuplicateName,
+                        format!("two packs are called `{}`", pack.name.value),
+                    )
+                    .at(span, "again here")
+                    .related(first.clone(), "first here"),
                 );
                 continue;
             }
@@ -247,7 +268,9 @@ impl Compiler<'_> {
     fn tools(&mut self, spec: &ToolsSpec) -> Vec<(cedar::Tool, Tool)> {
         let Some(source) = self.bundle.source(TOOLS) else { return Vec::new() };
         let bundle = self.bundle;
-        let file = |name: &str| bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text);
+        let file = |name: &str| {
+            bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text)
+        };
         let mut tools = Vec::new();
         for tool in &spec.tools.0 {
             let mut reporter = self.reporter(source);
@@ -278,14 +301,19 @@ impl Compiler<'_> {
                 if let Shape::Record(fields) = &input {
                     if !fields.contains_key(first) {
                         reporter.push(
-                            Diagnostic::new(Code::UnknownAttribute, format!("`{}` has no argument `{first}`", name.value))
-                                .at(reporter.span(pointer.range()), "")
-                                .maybe_help(did_you_mean(first, fields.keys().map(String::as_str))),
+                            Diagnostic::new(
+                                Code::UnknownAttribute,
+                                format!("`{}` has no argument `{first}`", name.value),
+                            )
+                            .at(reporter.span(pointer.range()), "")
+                            .maybe_help(did_you_mean(first, fields.keys().map(String::as_str))),
                         );
                     }
                 }
             }
-            let strings = |list: &[crate::decode::Spanned<String>]| list.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
+            let strings = |list: &[crate::decode::Spanned<String>]| {
+                list.iter().map(|name| name.value.clone()).collect::<Vec<_>>()
+            };
             let line = reporter.line(name.start);
             tools.push((
                 cedar::Tool {
@@ -313,11 +341,15 @@ impl Compiler<'_> {
     fn agents(&mut self, spec: &DirectorySpec) -> BTreeMap<String, Agent> {
         let Some(source) = self.bundle.source(DIRECTORY) else { return BTreeMap::new() };
         let bundle = self.bundle;
-        let file = |name: &str| bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text);
+        let file = |name: &str| {
+            bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text)
+        };
         let mut agents = BTreeMap::new();
         for agent in &spec.agents.0 {
             let mut compiled = Agent::default();
-            for (payload, place) in [(&agent.input, &mut compiled.input), (&agent.output, &mut compiled.output)] {
+            for (payload, place) in
+                [(&agent.input, &mut compiled.input), (&agent.output, &mut compiled.output)]
+            {
                 let Some(PayloadSpec::Mapping(payload)) = payload else { continue };
                 let mut reporter = self.reporter(source);
                 let at = payload.schema.range();

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::bundle::{
-    AttributeSpec, AttributeTypeSpec, Bundle, DirectorySpec, ManifestSpec, NamedSpec, RolesFrom, UnlistedSpec, DIRECTORY,
-    MANIFEST, TOOLS,
+    AttributeSpec, AttributeTypeSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, NamedSpec,
+    RolesFrom, TOOLS, UnlistedSpec,
 };
-use crate::cedar::{AttributeType, AttributeValue, Declared, Tool, Unlisted, Vocabulary, NEW_AGENTS};
+use crate::cedar::{AttributeType, AttributeValue, Declared, NEW_AGENTS, Tool, Unlisted, Vocabulary};
 use crate::decode::{Entries, Spanned};
-use crate::diagnostic::{did_you_mean, Code, Diagnostic, Span};
-use crate::rule::tool::ToolsSpec;
+use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::rule::Rule;
+use crate::rule::tool::ToolsSpec;
 
 /// The names of the directory, as checked.
 pub(super) struct Names {
@@ -46,7 +46,9 @@ impl Checker<'_> {
         let mut seen: BTreeMap<&str, &Spanned<String>> = BTreeMap::new();
         for name in names {
             if name.value.is_empty() {
-                self.out.push(Diagnostic::new(Code::BadValue, format!("a {kind} needs a name")).at(self.span(name), ""));
+                self.out.push(
+                    Diagnostic::new(Code::BadValue, format!("a {kind} needs a name")).at(self.span(name), ""),
+                );
             }
             if let Some(first) = seen.insert(&name.value, name) {
                 self.out.push(
@@ -64,16 +66,18 @@ impl Checker<'_> {
                 self.out.push(
                     Diagnostic::new(Code::UndeclaredName, format!("no {kind} is called `{}`", name.value))
                         .at(self.span(name), "")
-                        .help(did_you_mean(&name.value, known.iter().copied()).unwrap_or_else(|| {
-                            format!("declare the {kind} in directory.yaml")
-                        })),
+                        .help(
+                            did_you_mean(&name.value, known.iter().copied())
+                                .unwrap_or_else(|| format!("declare the {kind} in directory.yaml")),
+                        ),
                 );
             }
         }
     }
 
     fn acyclic(&mut self, kind: &str, entries: &[&NamedSpec]) {
-        let parents: BTreeMap<&str, &NamedSpec> = entries.iter().map(|entry| (entry.name.value.as_str(), *entry)).collect();
+        let parents: BTreeMap<&str, &NamedSpec> =
+            entries.iter().map(|entry| (entry.name.value.as_str(), *entry)).collect();
         for entry in entries {
             let mut open: Vec<&str> = entry.parents.iter().map(|parent| parent.value.as_str()).collect();
             let mut seen = Vec::new();
@@ -106,26 +110,37 @@ impl Checker<'_> {
         for (name, spec) in entries.flat_map(|entries| &entries.0) {
             if reserved.contains(&name.value.as_str()) {
                 self.out.push(
-                    Diagnostic::new(Code::ReservedName, format!("`{}` is an attribute of every {kind}", name.value))
-                        .at(self.span(name), "")
-                        .help("give the attribute another name"),
+                    Diagnostic::new(
+                        Code::ReservedName,
+                        format!("`{}` is an attribute of every {kind}", name.value),
+                    )
+                    .at(self.span(name), "")
+                    .help("give the attribute another name"),
                 );
                 continue;
             }
             let Some(value) = AttributeValue::from_json(&spec.0) else {
                 self.out.push(
-                    Diagnostic::new(Code::AttributeType, format!("`{}` has no type that policies know", name.value))
-                        .at(self.span(name), "")
-                        .help("an attribute is text, a whole number, true or false, or a list of at least one text"),
+                    Diagnostic::new(
+                        Code::AttributeType,
+                        format!("`{}` has no type that policies know", name.value),
+                    )
+                    .at(self.span(name), "")
+                    .help(
+                        "an attribute is text, a whole number, true or false, or a list of at least one text",
+                    ),
                 );
                 continue;
             };
             let known = *types.entry(name.value.clone()).or_insert(value.kind());
             if known != value.kind() {
                 self.out.push(
-                    Diagnostic::new(Code::AttributeType, format!("`{}` has another type elsewhere", name.value))
-                        .at(self.span(name), "")
-                        .help(format!("give it one type in every {kind} that has it")),
+                    Diagnostic::new(
+                        Code::AttributeType,
+                        format!("`{}` has another type elsewhere", name.value),
+                    )
+                    .at(self.span(name), "")
+                    .help(format!("give it one type in every {kind} that has it")),
                 );
             }
         }
@@ -148,10 +163,12 @@ impl Names {
         tools: &ToolsSpec,
         out: &mut Vec<Diagnostic>,
     ) -> Names {
-        let file = |name: &str| bundle.source(name).map_or_else(|| name.into(), |source| Arc::clone(&source.name));
+        let file =
+            |name: &str| bundle.source(name).map_or_else(|| name.into(), |source| Arc::clone(&source.name));
         let labels: Vec<&str> = directory.labels.0.iter().map(|label| label.value.as_str()).collect();
         let toolsets: Vec<&NamedSpec> = directory.toolsets.0.iter().collect();
-        let models: Vec<NamedSpec> = directory.models.0.iter().cloned().map(crate::bundle::NameSpec::into_named).collect();
+        let models: Vec<NamedSpec> =
+            directory.models.0.iter().cloned().map(crate::bundle::NameSpec::into_named).collect();
         let toolset_names: Vec<&str> = toolsets.iter().map(|set| set.name.value.as_str()).collect();
 
         let mut check = Checker { file: file(DIRECTORY), out };
@@ -172,7 +189,8 @@ impl Names {
         }
         check.unique("label", directory.labels.0.iter());
         check.unique("agent", directory.agents.0.iter().map(|agent| &agent.name));
-        let group_names: Vec<&str> = directory.agent_groups.0.iter().map(|group| group.name.value.as_str()).collect();
+        let group_names: Vec<&str> =
+            directory.agent_groups.0.iter().map(|group| group.name.value.as_str()).collect();
         for group in directory.agent_groups.0.iter().filter(|group| group.name.value == NEW_AGENTS) {
             let message = format!("`{NEW_AGENTS}` is the group of agents that are created");
             let diagnostic = Diagnostic::new(Code::ReservedName, message).at(check.span(&group.name), "");
@@ -181,7 +199,12 @@ impl Names {
         for agent in &directory.agents.0 {
             check.known("agent group", &agent.parents, &group_names);
         }
-        check.attributes("agent", directory.agents.0.iter().map(|agent| &agent.attributes), &mut BTreeMap::new(), &[]);
+        check.attributes(
+            "agent",
+            directory.agents.0.iter().map(|agent| &agent.attributes),
+            &mut BTreeMap::new(),
+            &[],
+        );
         let mut user_attributes: BTreeMap<String, AttributeType> = BTreeMap::new();
         for (name, kind) in &manifest.user_attributes.0 {
             user_attributes.insert(name.value.clone(), attribute_type(*kind));
@@ -191,7 +214,12 @@ impl Names {
         for user in &directory.users.0 {
             check.known("role", &user.roles, &role_names);
         }
-        check.attributes("user", directory.users.0.iter().map(|user| &user.attributes), &mut user_attributes, &["tenant"]);
+        check.attributes(
+            "user",
+            directory.users.0.iter().map(|user| &user.attributes),
+            &mut user_attributes,
+            &["tenant"],
+        );
 
         let mut check = Checker { file: file(TOOLS), out: check.out };
         check.unique("tool", tools.tools.0.iter().map(|tool| &tool.name));
@@ -242,7 +270,8 @@ impl Names {
         packs: &[String],
         rules: &[Rule],
     ) -> Vocabulary {
-        let strings = |names: &[Spanned<String>]| names.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
+        let strings =
+            |names: &[Spanned<String>]| names.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
         let users = (manifest.roles == RolesFrom::Directory)
             .then(|| directory.users.0.iter().map(|user| user.name.value.clone()).collect());
         Vocabulary {

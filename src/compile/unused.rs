@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::bundle::{Bundle, DirectorySpec, DIRECTORY, TOOLS};
+use crate::bundle::{Bundle, DIRECTORY, DirectorySpec, TOOLS};
 use crate::cedar::{Policies, PolicyEffect, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span};
@@ -21,7 +21,9 @@ pub(super) fn report(
     let mut warn = |file: &str, name: &Spanned<String>, message: String, help: &str| {
         let file = bundle.source(file).map_or_else(|| file.into(), |source| Arc::clone(&source.name));
         out.push(
-            Diagnostic::new(Code::UnusedName, message).at(Span::new(&file, name.start, name.end), "").help(help),
+            Diagnostic::new(Code::UnusedName, message)
+                .at(Span::new(&file, name.start, name.end), "")
+                .help(help),
         );
     };
     // A role is used where a policy names it or one that it is in.
@@ -43,15 +45,21 @@ pub(super) fn report(
         }
     }
     let flows = |label: &str| {
-        let of_tools = vocabulary.tools.iter().any(|tool| tool.reads.iter().chain(&tool.writes).any(|name| name == label));
+        let of_tools = vocabulary
+            .tools
+            .iter()
+            .any(|tool| tool.reads.iter().chain(&tool.writes).any(|name| name == label));
         let of_unlisted = vocabulary.unlisted.as_ref();
-        of_tools || of_unlisted.is_some_and(|tool| tool.reads.iter().chain(&tool.writes).any(|name| name == label))
+        of_tools
+            || of_unlisted.is_some_and(|tool| tool.reads.iter().chain(&tool.writes).any(|name| name == label))
     };
     for label in &directory.labels.0 {
         let named = policies.mentions("Label", &label.value);
         let message = match (flows(&label.value), named) {
             (true, true) => continue,
-            (false, true) => format!("no tool reads or writes the label `{}`, so no session ever has it", label.value),
+            (false, true) => {
+                format!("no tool reads or writes the label `{}`, so no session ever has it", label.value)
+            }
             (true, false) => format!("no policy looks at the label `{}`", label.value),
             (false, false) => format!("nothing uses the label `{}`", label.value),
         };
@@ -63,10 +71,15 @@ pub(super) fn report(
         let name = tool.name.value.as_str();
         let by_set = tool.parents.iter().any(|parent| {
             vocabulary.toolsets.iter().any(|set| {
-                (set.name == parent.value || is_above(&set.name, &parent.value, vocabulary)) && policies.mentions("Toolset", &set.name)
+                (set.name == parent.value || is_above(&set.name, &parent.value, vocabulary))
+                    && policies.mentions("Toolset", &set.name)
             })
         });
-        if !policies.mentions("Action", name) && !policies.mentions("Tool", name) && !(general && by_set) && !general {
+        if !policies.mentions("Action", name)
+            && !policies.mentions("Tool", name)
+            && !(general && by_set)
+            && !general
+        {
             let message = format!("no policy concerns the tool `{name}`, so it can never be called");
             warn(TOOLS, &tool.name, message, "permit it in a policy, or remove it");
         }

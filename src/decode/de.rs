@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::value::{StrDeserializer, UsizeDeserializer};
-use serde::de::{self, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{
+    self, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
 
+use super::Problem;
 use super::node::{Key, Kind, Node, Resolved};
 use super::shape::{SHAPE, SPANNED};
-use super::Problem;
-use crate::diagnostic::{did_you_mean, Code};
+use crate::diagnostic::{Code, did_you_mean};
 
 /// The way from the root to a node.
 #[derive(Clone, Copy)]
@@ -304,7 +306,10 @@ struct WithSpan<'a> {
 
 impl<'de> SeqAccess<'de> for WithSpan<'_> {
     type Error = Failure;
-    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Failure> {
         self.next += 1;
         let number = |value: usize| -> UsizeDeserializer<Failure> { value.into_deserializer() };
         match self.next {
@@ -326,7 +331,10 @@ struct Items<'a> {
 
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Failure;
-    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Failure> {
         let Some(node) = self.items.next() else { return Ok(None) };
         let parent = self.cursor.path;
         let cursor = Cursor { node, path: Path::Index(&parent, self.index), ..self.cursor };
@@ -359,8 +367,7 @@ impl<'a> Fields<'a> {
         let plain = key.text.len() <= 40
             && key.text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
             && !key.text.is_empty();
-        let message =
-            if plain { format!("unknown key `{}`", key.text) } else { "unknown key".to_owned() };
+        let message = if plain { format!("unknown key `{}`", key.text) } else { "unknown key".to_owned() };
         let help = did_you_mean(&key.text, known.iter().copied())
             .unwrap_or_else(|| format!("the keys here are {}", list(known)));
         self.cursor.problems.borrow_mut().push(Problem {
@@ -412,11 +419,18 @@ impl<'de> Deserializer<'de> for KeyCursor<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
         visitor.visit_str(&self.key.text)
     }
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Failure> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Failure> {
         if name == SPANNED {
             let node = Node { span: self.key.span.clone(), kind: Kind::Text(self.key.text.clone()) };
             let problems = RefCell::new(Vec::new());
-            visitor.visit_seq(WithSpan { cursor: Cursor { node: &node, path: Path::Root, problems: &problems }, next: 0 })
+            visitor.visit_seq(WithSpan {
+                cursor: Cursor { node: &node, path: Path::Root, problems: &problems },
+                next: 0,
+            })
         } else {
             visitor.visit_newtype_struct(self)
         }
@@ -448,7 +462,8 @@ struct Content<'a> {
 
 impl<'a> Content<'a> {
     fn inner(self) -> Result<Cursor<'a>, Failure> {
-        self.cursor.ok_or_else(|| Failure::bad(format!("`{}` takes a value: write `{}: …`", self.name, self.name)))
+        self.cursor
+            .ok_or_else(|| Failure::bad(format!("`{}` takes a value: write `{}: …`", self.name, self.name)))
     }
 
     fn caught<T>(cursor: Cursor<'_>, read: Result<T, Failure>) -> Result<T, Failure> {

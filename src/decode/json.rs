@@ -9,8 +9,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-use super::node::{Key, Kind, Node, Resolved};
 use super::Problem;
+use super::node::{Key, Kind, Node, Resolved};
 use crate::diagnostic::Code;
 
 /// Deepest nesting of arrays and objects that is read.

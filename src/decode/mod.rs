@@ -10,11 +10,11 @@ mod json;
 mod node;
 mod shape;
 
-pub use json::{from_json, MAX_JSON_DEPTH};
+pub use json::{MAX_JSON_DEPTH, from_json};
 pub(crate) use json::{node_from_json, to_value};
 pub(crate) use node::{Key, Kind, Node};
-pub(crate) use shape::{Entries, List};
 pub use shape::Spanned;
+pub(crate) use shape::{Entries, List};
 
 use std::cell::RefCell;
 use std::ops::Range;

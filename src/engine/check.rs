@@ -76,7 +76,8 @@ impl Inner {
         let earlier = situation.session.user.as_ref().filter(|earlier| earlier.id == user.id);
         let roles = user.roles.as_ref().or_else(|| earlier.and_then(|earlier| earlier.roles.as_ref()));
         let tenant = user.tenant.as_ref().or_else(|| earlier.and_then(|earlier| earlier.tenant.as_ref()));
-        let stated = user.attributes.as_ref().or_else(|| earlier.and_then(|earlier| earlier.attributes.as_ref()));
+        let stated =
+            user.attributes.as_ref().or_else(|| earlier.and_then(|earlier| earlier.attributes.as_ref()));
         let roles = roles.cloned().unwrap_or_default();
         if let Some(role) = roles.iter().find(|role| !self.roles.contains(*role)) {
             let message = format!("the directory has no role {}", shown(role));
@@ -114,7 +115,8 @@ impl Inner {
         let Some(tool) = event.tool() else { return Ok(()) };
         let refused = |message: &str| Err(refuse(ReasonCode::UnlistedTool, "/tool", message));
         let is_call = event.stage() == Stage::ToolCall;
-        if let (true, Some(allowed)) = (is_call, situation.created.and_then(|created| created.tools.as_ref())) {
+        if let (true, Some(allowed)) = (is_call, situation.created.and_then(|created| created.tools.as_ref()))
+        {
             if !allowed.contains(tool) {
                 return refused("this agent was created without this tool");
             }
@@ -124,11 +126,15 @@ impl Inner {
                 return refused("the bundle does not declare this tool");
             }
             if is_call && !situation.session.offered.contains(tool) {
-                return refused("the bundle does not declare this tool, and the application did not offer it");
+                return refused(
+                    "the bundle does not declare this tool, and the application did not offer it",
+                );
             }
         }
         // A result under another tool's name would put that tool's labels on the session.
-        if let (false, Some(called)) = (is_call, event.call().and_then(|call| situation.session.tool_of_call(call))) {
+        if let (false, Some(called)) =
+            (is_call, event.call().and_then(|call| situation.session.tool_of_call(call)))
+        {
             if called != tool {
                 let message = "the call of this id was of another tool";
                 return Err(refuse(ReasonCode::BadEvent, "/tool", message));
@@ -149,7 +155,9 @@ impl Inner {
             }
         }
         match &event.body {
-            Body::ToolCall { .. } => reached(self.limits.calls, session.calls).map_or(Ok(()), |limit| over("calls", limit)),
+            Body::ToolCall { .. } => {
+                reached(self.limits.calls, session.calls).map_or(Ok(()), |limit| over("calls", limit))
+            }
             Body::Input { part: InputPart::User, .. } => {
                 reached(self.limits.turns, session.turns).map_or(Ok(()), |limit| over("turns", limit))
             }
@@ -167,7 +175,9 @@ impl Inner {
                 }
                 None => Vec::new(),
             },
-            Body::Input { part: InputPart::User, text } => self.check_payload(event, text, |agent| agent.input.as_ref()),
+            Body::Input { part: InputPart::User, text } => {
+                self.check_payload(event, text, |agent| agent.input.as_ref())
+            }
             Body::Output { text } => self.check_payload(event, text, |agent| agent.output.as_ref()),
             Body::Input { .. } | Body::Access(_) | Body::ToolResult { .. } => Vec::new(),
         }
@@ -205,7 +215,6 @@ impl Inner {
         Some(refuse(ReasonCode::BadEvent, "/access/name", message))
     }
 }
-
 
 fn faults(faults: Vec<Fault>, root: &str, place: Option<(&str, u32)>) -> Vec<Reason> {
     let reason = |fault: Fault| {

@@ -130,7 +130,13 @@ impl Engine {
 }
 
 impl Inner {
-    fn finish(&self, pass: Pass, edits: &mut Vec<Edit>, tools: Option<Vec<String>>, pseudonyms: Vec<Pseudonym>) -> Evaluation {
+    fn finish(
+        &self,
+        pass: Pass,
+        edits: &mut Vec<Edit>,
+        tools: Option<Vec<String>>,
+        pseudonyms: Vec<Pseudonym>,
+    ) -> Evaluation {
         let relaxed = self.mode == Mode::Shadow && !pass.reasons.iter().any(|reason| is_hard(reason.code));
         let enforced = if relaxed { Decision::Allow } else { pass.decision };
         if relaxed || enforced == Decision::Deny {
@@ -164,7 +170,13 @@ impl Inner {
         trace.rules = ruled.into_iter().map(str::to_owned).collect();
         let schema = self.check_schema(event);
         if !schema.is_empty() {
-            return Some(Pass { decision: Decision::Deny, reasons: schema, found, shadow: Vec::new(), trace });
+            return Some(Pass {
+                decision: Decision::Deny,
+                reasons: schema,
+                found,
+                shadow: Vec::new(),
+                trace,
+            });
         }
         let seen = Seen::new(self, found.iter().chain(earlier));
         let session = view(situation);
@@ -185,13 +197,16 @@ impl Inner {
             let known = asked.iter().find(|(number, _)| *number == one.rule).map(|(_, by)| by.clone());
             let by = known.unwrap_or_else(|| {
                 let answer = self.policies.ask(&ask(Question::Waive { rule: &rule.id, tool: event.tool() }));
-                let refused = !answer.forbids.is_empty() || !answer.asks.is_empty() || !answer.errors.is_empty();
+                let refused =
+                    !answer.forbids.is_empty() || !answer.asks.is_empty() || !answer.errors.is_empty();
                 let by = if refused { Vec::new() } else { answer.permits };
                 asked.push((one.rule, by.clone()));
                 by
             });
             one.finding.waived = !by.is_empty();
-            trace.waivers.extend(by.iter().filter_map(|policy| self.policies.list().get(*policy)).map(|info| info.id.clone()));
+            trace.waivers.extend(
+                by.iter().filter_map(|policy| self.policies.list().get(*policy)).map(|info| info.id.clone()),
+            );
         }
         trace.waivers.sort_unstable();
         trace.waivers.dedup();
@@ -219,7 +234,12 @@ impl Inner {
     }
 
     /// Everything that asks or refuses, in the order of the procedure.
-    fn levels(&self, answer: &Answer, found: &[Found], missing: &[(usize, Missing)]) -> Vec<(Decision, Reason)> {
+    fn levels(
+        &self,
+        answer: &Answer,
+        found: &[Found],
+        missing: &[(usize, Missing)],
+    ) -> Vec<(Decision, Reason)> {
         let mut levels = Vec::new();
         let policies = |code, list: &[usize]| {
             list.iter().filter_map(|policy| self.policy_reason(code, *policy)).collect::<Vec<_>>()
@@ -230,7 +250,9 @@ impl Inner {
         if answer.permits.is_empty() {
             levels.push((Decision::Deny, Reason::new(ReasonCode::NothingPermits, "no policy permits this")));
         }
-        levels.extend(policies(ReasonCode::Forbid, &answer.forbids).into_iter().map(|reason| (Decision::Deny, reason)));
+        levels.extend(
+            policies(ReasonCode::Forbid, &answer.forbids).into_iter().map(|reason| (Decision::Deny, reason)),
+        );
         for (number, missing) in missing {
             let Some(rule) = self.rules.get(*number) else { continue };
             let decision = if *missing == Missing::Ask { Decision::Ask } else { Decision::Deny };
@@ -251,14 +273,19 @@ impl Inner {
             });
             levels.push((decision, self.rule_reason(ReasonCode::Rule, rule, &one.finding.field, &message)));
         }
-        levels.extend(policies(ReasonCode::Ask, &answer.asks).into_iter().map(|reason| (Decision::Ask, reason)));
+        levels.extend(
+            policies(ReasonCode::Ask, &answer.asks).into_iter().map(|reason| (Decision::Ask, reason)),
+        );
         levels
     }
 
     fn note(&self, answer: &Answer, trace: &mut Trace) {
         let ids = |lists: &[&Vec<usize>]| -> Vec<String> {
             let policies = lists.iter().flat_map(|list| list.iter());
-            policies.filter_map(|policy| self.policies.list().get(*policy)).map(|info| info.id.clone()).collect()
+            policies
+                .filter_map(|policy| self.policies.list().get(*policy))
+                .map(|info| info.id.clone())
+                .collect()
         };
         trace.permits = ids(&[&answer.permits]);
         trace.forbids = ids(&[&answer.forbids]);
@@ -324,7 +351,9 @@ impl Inner {
             _ => situation.session.model.as_deref(),
         };
         let created = match &event.body {
-            Body::Access(access) if access.kind == AccessKind::Create => access.name.as_deref().map(str::trim),
+            Body::Access(access) if access.kind == AccessKind::Create => {
+                access.name.as_deref().map(str::trim)
+            }
             _ => None,
         };
         Ask {

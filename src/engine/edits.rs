@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::find::Found;
 use super::Inner;
+use super::find::Found;
 use crate::rule::Replacing;
 use crate::session::Session;
 use crate::verdict::{Action, Edit};

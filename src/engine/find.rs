@@ -4,7 +4,7 @@ use super::Inner;
 use crate::bundle::Missing;
 use crate::event::{Event, Field, Stage};
 use crate::rule::{Find, Rule};
-use crate::text::{scan, Stopped};
+use crate::text::{Stopped, scan};
 use crate::verdict::{Action, Finding};
 
 /// A rule that matched, with what the engine needs to act on it.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use crate::bundle::{Missing, Mode, RolesFrom};
 use crate::cedar::{AttributeType, AttributeValue, Policies, PolicyInfo};
-use crate::rule::retention::Class;
 use crate::rule::Rule;
+use crate::rule::retention::Class;
 use crate::tool::Schema;
 use crate::verdict::Reason;
 

@@ -1,7 +1,7 @@
 //! The one view of an event's text that rules read.
 
-use serde::{Deserialize, Serialize};
 use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Body, Event, InputPart};
@@ -56,13 +56,20 @@ impl Event {
                     fields.push(Field { pointer, text: name, part: Some(Part::Name), is_key: false });
                 }
                 if let Some(instructions) = &access.instructions {
-                    collect(instructions, "/access/instructions".to_owned(), Some(Part::Instructions), &mut fields);
+                    collect(
+                        instructions,
+                        "/access/instructions".to_owned(),
+                        Some(Part::Instructions),
+                        &mut fields,
+                    );
                 }
             }
             Body::Input { part, text } => {
                 collect(text, "/text".to_owned(), Some((*part).into()), &mut fields);
             }
-            Body::ToolCall { arguments, .. } => collect(arguments, "/arguments".to_owned(), None, &mut fields),
+            Body::ToolCall { arguments, .. } => {
+                collect(arguments, "/arguments".to_owned(), None, &mut fields)
+            }
             Body::ToolResult { result, .. } => collect(result, "/result".to_owned(), None, &mut fields),
             Body::Output { text } => collect(text, "/text".to_owned(), None, &mut fields),
         }
@@ -92,8 +99,10 @@ impl Event {
     #[must_use]
     pub fn size(&self) -> usize {
         let user = &self.user;
-        let list = |items: &Option<Vec<String>>| items.iter().flatten().map(|item| item.len() + 2).sum::<usize>();
-        let attributes: usize = user.attributes.iter().flatten().map(|(key, value)| key.len() + bytes(value)).sum();
+        let list =
+            |items: &Option<Vec<String>>| items.iter().flatten().map(|item| item.len() + 2).sum::<usize>();
+        let attributes: usize =
+            user.attributes.iter().flatten().map(|(key, value)| key.len() + bytes(value)).sum();
         let facts: usize = self
             .facts
             .iter()
@@ -145,7 +154,9 @@ fn bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len() + 2,
         Value::Array(items) => 2 + items.iter().map(bytes).sum::<usize>(),
-        Value::Object(entries) => 2 + entries.iter().map(|(key, item)| key.len() + 3 + bytes(item)).sum::<usize>(),
+        Value::Object(entries) => {
+            2 + entries.iter().map(|(key, item)| key.len() + 3 + bytes(item)).sum::<usize>()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
 }

@@ -137,7 +137,8 @@ impl Event {
     /// # Errors
     /// Names every field that does not fit.
     pub fn from_json(text: &str) -> Result<Self, EventError> {
-        let node = decode::node_from_json(text).map_err(|problem| EventError::from_problems(vec![problem]))?;
+        let node =
+            decode::node_from_json(text).map_err(|problem| EventError::from_problems(vec![problem]))?;
         Self::from_node(&node)
     }
 
@@ -192,7 +193,9 @@ impl Event {
 
 /// Takes a field that the stage requires.
 fn take<T>(field: &mut Option<T>, name: &str, stage: Stage) -> Result<T, EventError> {
-    field.take().ok_or_else(|| EventError::at("", format!("`{name}` is missing: every {stage} event has one")))
+    field
+        .take()
+        .ok_or_else(|| EventError::at("", format!("`{name}` is missing: every {stage} event has one")))
 }
 
 impl TryFrom<EventSpec> for Event {
@@ -213,7 +216,9 @@ impl TryFrom<EventSpec> for Event {
             None => None,
         };
         let body = match stage {
-            Stage::Access => Body::Access(access(take(&mut spec.access, "access", stage)?, spec.agent.as_ref())?),
+            Stage::Access => {
+                Body::Access(access(take(&mut spec.access, "access", stage)?, spec.agent.as_ref())?)
+            }
             Stage::Input => Body::Input {
                 part: spec.part.take().unwrap_or_default(),
                 text: take(&mut spec.text, "text", stage)?,
@@ -223,7 +228,11 @@ impl TryFrom<EventSpec> for Event {
                 if !arguments.is_object() {
                     return Err(EventError::at("/arguments", "must be an object"));
                 }
-                Body::ToolCall { tool: take(&mut spec.tool, "tool", stage)?, call: spec.call.take(), arguments }
+                Body::ToolCall {
+                    tool: take(&mut spec.tool, "tool", stage)?,
+                    call: spec.call.take(),
+                    arguments,
+                }
             }
             Stage::ToolResult => Body::ToolResult {
                 tool: take(&mut spec.tool, "tool", stage)?,
@@ -242,14 +251,26 @@ impl TryFrom<EventSpec> for Event {
             ("result", spec.result.is_some()),
         ];
         if let Some((name, _)) = left_over.iter().find(|(_, there)| *there) {
-            return Err(EventError::at("", format!("`{name}` does not belong to an event of stage `{stage}`")));
+            return Err(EventError::at(
+                "",
+                format!("`{name}` does not belong to an event of stage `{stage}`"),
+            ));
         }
-        if spec.agent.is_none() && !matches!(&body, Body::Access(access) if access.kind == AccessKind::Create) {
+        if spec.agent.is_none() && !matches!(&body, Body::Access(access) if access.kind == AccessKind::Create)
+        {
             return Err(EventError::at("", "`agent` is missing"));
         }
         let UserSpec { id, roles, tenant, attributes } = spec.user;
         let user = User { id, roles, tenant, attributes };
-        Ok(Event { session: spec.session, at, user, agent: spec.agent, facts: spec.facts, tokens: spec.tokens, body })
+        Ok(Event {
+            session: spec.session,
+            at,
+            user,
+            agent: spec.agent,
+            facts: spec.facts,
+            tokens: spec.tokens,
+            body,
+        })
     }
 }
 
@@ -259,9 +280,10 @@ fn access(spec: AccessSpec, agent: Option<&String>) -> Result<Access, EventError
         AccessKind::Create if name.is_none() => {
             Err(EventError::at("/access", "`name` is missing: an agent is created by name"))
         }
-        AccessKind::Create if agent.is_some() => {
-            Err(EventError::at("/agent", "does not belong where an agent is created: its name is `access.name`"))
-        }
+        AccessKind::Create if agent.is_some() => Err(EventError::at(
+            "/agent",
+            "does not belong where an agent is created: its name is `access.name`",
+        )),
         AccessKind::Run if name.is_some() || instructions.is_some() => {
             Err(EventError::at("/access", "`name` and `instructions` belong to an agent that is created"))
         }

@@ -5,11 +5,11 @@ mod run;
 mod spec;
 
 pub use report::{junit, text};
-pub use run::{run, Outcome, Report};
+pub use run::{Outcome, Report, run};
 pub(crate) use spec::TestsSpec;
 
 use crate::bundle::{Bundle, Role};
-use crate::diagnostic::{did_you_mean, Code, Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::engine::Engine;
 use crate::yaml;
 use spec::Case;

@@ -34,7 +34,8 @@ pub fn text(report: &Report) -> String {
 pub fn junit(report: &Report) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let (tests, failed) = (report.outcomes.len(), report.failed());
-    let _ = writeln!(out, "<testsuites><testsuite name=\"ringfence\" tests=\"{tests}\" failures=\"{failed}\">");
+    let _ =
+        writeln!(out, "<testsuites><testsuite name=\"ringfence\" tests=\"{tests}\" failures=\"{failed}\">");
     for outcome in &report.outcomes {
         let (name, file) = (xml(&outcome.name), xml(&outcome.file));
         let _ = write!(out, "  <testcase classname=\"{file}\" name=\"{name}\" line=\"{}\"", outcome.line);
@@ -50,9 +51,9 @@ pub fn junit(report: &Report) -> String {
 }
 
 fn xml(text: &str) -> String {
-    text.chars()
-        .filter(|c| matches!(c, '\n' | '\t') || !c.is_control())
-        .fold(String::with_capacity(text.len()), |mut out, c| {
+    text.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).fold(
+        String::with_capacity(text.len()),
+        |mut out, c| {
             match c {
                 '&' => out.push_str("&amp;"),
                 '<' => out.push_str("&lt;"),
@@ -62,5 +63,6 @@ fn xml(text: &str) -> String {
                 c => out.push(c),
             }
             out
-        })
+        },
+    )
 }

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::spec::{Case, ExpectSpec};
 use super::Suite;
+use super::spec::{Case, ExpectSpec};
 use crate::engine::{Engine, Trace};
 use crate::event::{Body, Event};
 use crate::guard::Guard;
@@ -66,7 +66,9 @@ pub fn run(engine: &Engine, suite: &Suite, filter: &str) -> Report {
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((index, case)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, *cases.get(index)?))) {
+                while let Some((index, case)) = Some(next.fetch_add(1, Ordering::Relaxed))
+                    .and_then(|index| Some((index, *cases.get(index)?)))
+                {
                     let (outcome, traces) = run_case(engine, case);
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome, traces));
                 }
@@ -107,7 +109,8 @@ fn run_case(engine: &Engine, case: &Case) -> (Outcome, Vec<Trace>) {
         let Some(expect) = expect else { continue };
         traces.push(trace);
         let step = if case.steps.len() > 1 { format!("step {}: ", number + 1) } else { String::new() };
-        failures.extend(compare(expect, event, &verdict).into_iter().map(|failure| format!("{step}{failure}")));
+        failures
+            .extend(compare(expect, event, &verdict).into_iter().map(|failure| format!("{step}{failure}")));
     }
     let outcome = Outcome { name: case.name.clone(), file: case.file.to_string(), line: case.line, failures };
     (outcome, traces)
@@ -131,7 +134,9 @@ fn compare(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> Vec<String>
             let names: Vec<&str> = verdict
                 .reasons
                 .iter()
-                .map(|reason| reason.policy.as_deref().or(reason.rule.as_deref()).unwrap_or(reason.code.name()))
+                .map(|reason| {
+                    reason.policy.as_deref().or(reason.rule.as_deref()).unwrap_or(reason.code.name())
+                })
                 .collect();
             let actual = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
             differ("by", by.value.clone(), actual);

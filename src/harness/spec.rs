@@ -217,7 +217,19 @@ pub(crate) struct Case {
 impl From<TestSpec> for StepSpec {
     fn from(test: TestSpec) -> Self {
         let TestSpec { access, input, tool_call, tool_result, output, facts, at, tokens, expect, .. } = test;
-        StepSpec { user: None, agent: None, access, input, tool_call, tool_result, output, facts, at, tokens, expect }
+        StepSpec {
+            user: None,
+            agent: None,
+            access,
+            input,
+            tool_call,
+            tool_result,
+            output,
+            facts,
+            at,
+            tokens,
+            expect,
+        }
     }
 }
 
@@ -233,13 +245,20 @@ struct Shared<'a> {
 
 impl TestsSpec {
     /// Expands cross products; reports what does not fit.
-    pub(super) fn expand(self, source: &Source, engine: &Engine, cases: &mut Vec<Case>, out: &mut Vec<Diagnostic>) {
+    pub(super) fn expand(
+        self,
+        source: &Source,
+        engine: &Engine,
+        cases: &mut Vec<Case>,
+        out: &mut Vec<Diagnostic>,
+    ) {
         let span = |range: std::ops::Range<usize>| Span::new(&source.name, range.start, range.end);
         let mut now = Timestamp::UNIX_EPOCH;
         match self.now.as_ref().map(|now| (now, now.value.parse::<Timestamp>())) {
             Some((_, Ok(at))) => now = at,
             Some((text, Err(_))) => out.push(
-                Diagnostic::new(Code::BadTest, "`now` is not a time such as 2026-11-22T10:00:00Z").at(span(text.range()), ""),
+                Diagnostic::new(Code::BadTest, "`now` is not a time such as 2026-11-22T10:00:00Z")
+                    .at(span(text.range()), ""),
             ),
             None if self.tests.0.is_empty() => {}
             None => out.push(
@@ -257,25 +276,46 @@ impl TestsSpec {
         for test in self.tests.0 {
             let each = test.each.clone().unwrap_or_default();
             let line = crate::rule::line(&source.text, test.name.start);
-            let users: Vec<Option<&Spanned<String>>> =
-                if each.user.is_empty() { vec![test.user.as_ref()] } else { each.user.iter().map(Some).collect() };
+            let users: Vec<Option<&Spanned<String>>> = if each.user.is_empty() {
+                vec![test.user.as_ref()]
+            } else {
+                each.user.iter().map(Some).collect()
+            };
             let own = test.agent.as_ref().or(self.agent.as_ref());
             let agents: Vec<Option<&Spanned<String>>> =
                 if each.agent.is_empty() { vec![own] } else { each.agent.iter().map(Some).collect() };
-            let tools: Vec<Option<&str>> =
-                if each.tool.is_empty() { vec![None] } else { each.tool.iter().map(|tool| Some(tool.as_str())).collect() };
+            let tools: Vec<Option<&str>> = if each.tool.is_empty() {
+                vec![None]
+            } else {
+                each.tool.iter().map(|tool| Some(tool.as_str())).collect()
+            };
             for user in &users {
                 for agent in &agents {
                     for tool in &tools {
-                        let shared = Shared { source, users: &self.users, now, user: *user, agent: *agent, tool: *tool };
+                        let shared = Shared {
+                            source,
+                            users: &self.users,
+                            now,
+                            user: *user,
+                            agent: *agent,
+                            tool: *tool,
+                        };
                         let steps = if test.steps.0.is_empty() {
                             vec![StepSpec::from(test.clone())]
                         } else {
                             test.steps.0.clone()
                         };
                         let mut name = test.name.value.clone();
-                        let crossed = [(users.len(), user.map(|user| user.value.as_str())), (agents.len(), agent.map(|agent| agent.value.as_str())), (tools.len(), *tool)];
-                        let parts: Vec<&str> = crossed.iter().filter(|(count, _)| *count > 1).filter_map(|(_, part)| *part).collect();
+                        let crossed = [
+                            (users.len(), user.map(|user| user.value.as_str())),
+                            (agents.len(), agent.map(|agent| agent.value.as_str())),
+                            (tools.len(), *tool),
+                        ];
+                        let parts: Vec<&str> = crossed
+                            .iter()
+                            .filter(|(count, _)| *count > 1)
+                            .filter_map(|(_, part)| *part)
+                            .collect();
                         if !parts.is_empty() {
                             name = format!("{name} ({})", parts.join(", "));
                         }
@@ -286,9 +326,12 @@ impl TestsSpec {
                             .collect();
                         if out.len() == before && !steps.iter().any(|(_, expect)| expect.is_some()) {
                             out.push(
-                                Diagnostic::new(Code::BadTest, format!("`{}` expects nothing", test.name.value))
-                                    .at(span(test.name.range()), "")
-                                    .help("add `expect:`, or the test proves nothing"),
+                                Diagnostic::new(
+                                    Code::BadTest,
+                                    format!("`{}` expects nothing", test.name.value),
+                                )
+                                .at(span(test.name.range()), "")
+                                .help("add `expect:`, or the test proves nothing"),
                             );
                         }
                         if out.len() == before {
@@ -312,7 +355,10 @@ impl Shared<'_> {
         let span = |range: std::ops::Range<usize>| Span::new(&self.source.name, range.start, range.end);
         let bad = |message: String| Diagnostic::new(Code::BadTest, message).at(span(name.range()), "");
         let Some(user) = step.user.as_ref().or(self.user) else {
-            out.push(bad(format!("`{}` does not say who acts", name.value)).help("add `as:` or `for: { user: [...] }`"));
+            out.push(
+                bad(format!("`{}` does not say who acts", name.value))
+                    .help("add `as:` or `for: { user: [...] }`"),
+            );
             return None;
         };
         let known: Vec<&str> = self.users.0.iter().map(|(name, _)| name.value.as_str()).collect();

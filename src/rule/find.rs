@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::pack::{ExamplesSpec, Scope};
 use super::{Find, Reporter, Threshold};
 use crate::decode::Spanned;
-use crate::diagnostic::{did_you_mean, Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::text::{self, Exception, Finder, FinderSpec, Kind, NearSpec, SignalSpec, Unless, View};
 
 /// What a rule finds: exactly one of `pattern`, `phrases`, `signals` and `threshold`, and conditions on a match.
@@ -170,7 +170,8 @@ impl FindSpec {
         reporter: &mut Reporter<'_>,
     ) -> Option<Find> {
         let before = reporter.out.len();
-        let later = [("command", &self.command), ("path", &self.path), ("url", &self.url), ("sql", &self.sql)];
+        let later =
+            [("command", &self.command), ("path", &self.path), ("url", &self.url), ("sql", &self.sql)];
         for (name, value) in later {
             if let Some(value) = value {
                 reporter.push(unsupported(name, reporter, value.range()));
@@ -238,9 +239,10 @@ impl FindSpec {
             reporter.push(
                 Diagnostic::new(Code::UndeclaredName, format!("no fact is called `{}`", fact.value))
                     .at(reporter.span(fact.range()), "")
-                    .help(did_you_mean(&fact.value, scope.facts.iter().map(String::as_str)).unwrap_or_else(
-                        || "declare it under `facts:` in ringfence.yaml".to_owned(),
-                    )),
+                    .help(
+                        did_you_mean(&fact.value, scope.facts.iter().map(String::as_str))
+                            .unwrap_or_else(|| "declare it under `facts:` in ringfence.yaml".to_owned()),
+                    ),
             );
             return None;
         }
@@ -299,9 +301,10 @@ impl FindSpec {
                 let span = self.check.as_ref().map_or(at, Spanned::range);
                 Diagnostic::new(Code::UnknownCheck, format!("there is no check called `{name}`"))
                     .at(reporter.span(span), "")
-                    .help(did_you_mean(name, text::check::NAMES.iter().copied()).unwrap_or_else(|| {
-                        format!("the checks are {}", text::check::NAMES.join(", "))
-                    }))
+                    .help(
+                        did_you_mean(name, text::check::NAMES.iter().copied())
+                            .unwrap_or_else(|| format!("the checks are {}", text::check::NAMES.join(", "))),
+                    )
             }
             other => {
                 let span = self.pattern.as_ref().map_or(at, Spanned::range);
@@ -331,7 +334,9 @@ fn one_line(text: &str) -> String {
 pub(crate) fn unsupported(name: &str, reporter: &Reporter<'_>, at: Range<usize>) -> Diagnostic {
     Diagnostic::new(Code::UnsupportedKind, format!("this version can't apply a `{name}` matcher"))
         .at(reporter.span(at), "")
-        .help("leave it out and use the tool's JSON Schema (`enum`, `pattern`, `maxLength`) and Cedar policies")
+        .help(
+            "leave it out and use the tool's JSON Schema (`enum`, `pattern`, `maxLength`) and Cedar policies",
+        )
 }
 
 /// Holds a rule to its own examples.
@@ -374,16 +379,22 @@ pub(crate) fn prove(
     for example in ignore {
         if fires(finder, &example.value) {
             reporter.push(
-                Diagnostic::new(Code::ExampleFails, format!("`{id}` matches an example that it should ignore"))
-                    .at(reporter.span(example.range()), "matches"),
+                Diagnostic::new(
+                    Code::ExampleFails,
+                    format!("`{id}` matches an example that it should ignore"),
+                )
+                .at(reporter.span(example.range()), "matches"),
             );
         }
     }
     let near = match spec.shape_only(reporter) {
         Some(shape) => ignore.iter().any(|example| fires(&shape, &example.value)),
         None => {
-            let known: Vec<String> = matching.iter().flat_map(|example| text::trigrams(&example.value)).collect();
-            ignore.iter().any(|example| text::trigrams(&example.value).iter().any(|gram| known.contains(gram)))
+            let known: Vec<String> =
+                matching.iter().flat_map(|example| text::trigrams(&example.value)).collect();
+            ignore
+                .iter()
+                .any(|example| text::trigrams(&example.value).iter().any(|gram| known.contains(gram)))
         }
     };
     if !near {

@@ -107,18 +107,15 @@ pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter
         plain_name(&rule.id, "a rule", reporter);
         let id = rule.id.clone();
         if let Some((first, _)) = rules.iter().find(|(known, _)| known.value == id.value) {
-            let duplicate = Diagnostic::new(Code::DuplicateName, format!("two rules are called `{}`", id.value))
-                .at(reporter.span(id.range()), "again here")
-                .related(reporter.span(first.range()), "first here");
+            let duplicate =
+                Diagnostic::new(Code::DuplicateName, format!("two rules are called `{}`", id.value))
+                    .at(reporter.span(id.range()), "again here")
+                    .related(reporter.span(first.range()), "first here");
             reporter.push(duplicate);
             continue;
         }
-        let defaults = Defaults {
-            pack: &pack,
-            stages: spec.stages.as_deref(),
-            action: spec.action,
-            tags: &spec.tags,
-        };
+        let defaults =
+            Defaults { pack: &pack, stages: spec.stages.as_deref(), action: spec.action, tags: &spec.tags };
         if let Some(rule) = compile_rule(rule, &defaults, scope, reporter) {
             rules.push((id, rule));
         }
@@ -218,7 +215,6 @@ fn compile_rule(
         line,
     })
 }
-
 
 fn check_parts(parts: &[Spanned<Part>], stages: &[Stage], reporter: &mut Reporter<'_>) {
     for part in parts {

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::Sha256;
 
-use super::pack::Scope;
 use super::Reporter;
+use super::pack::Scope;
 use crate::diagnostic::{Code, Diagnostic};
 
 /// What stands in place of a match: a text, or a way to make one.
@@ -93,8 +93,11 @@ impl ReplaceSpec {
             let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
             if name.is_empty() || !name.bytes().all(plain) {
                 reporter.push(
-                    Diagnostic::new(Code::BadValue, "a pseudonym's name is of upper-case letters, digits and `_`")
-                        .at(reporter.span(at), ""),
+                    Diagnostic::new(
+                        Code::BadValue,
+                        "a pseudonym's name is of upper-case letters, digits and `_`",
+                    )
+                    .at(reporter.span(at), ""),
                 );
                 return None;
             }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::Reporter;
 use crate::bundle::Period;
 use crate::decode::{Entries, List, Spanned};
-use crate::diagnostic::{did_you_mean, Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::event::Stage;
 
 /// The retention classes. The first that matches a piece of data is its class.
@@ -138,9 +138,12 @@ impl RetentionSpec {
         let Some(class) = self.classes.0.iter().find(|class| class.name.value == name.value) else {
             let known = self.classes.0.iter().map(|class| class.name.value.as_str());
             reporter.push(
-                Diagnostic::new(Code::UndeclaredName, format!("no retention class is called `{}`", name.value))
-                    .at(reporter.span(name.range()), "")
-                    .maybe_help(did_you_mean(&name.value, known)),
+                Diagnostic::new(
+                    Code::UndeclaredName,
+                    format!("no retention class is called `{}`", name.value),
+                )
+                .at(reporter.span(name.range()), "")
+                .maybe_help(did_you_mean(&name.value, known)),
             );
             return;
         };
@@ -187,9 +190,12 @@ impl ClassSpec {
             for name in list {
                 if !known.contains(&name.value.as_str()) {
                     reporter.push(
-                        Diagnostic::new(Code::UndeclaredName, format!("no {kind} is called `{}`", name.value))
-                            .at(reporter.span(name.range()), "")
-                            .maybe_help(did_you_mean(&name.value, known.iter().copied())),
+                        Diagnostic::new(
+                            Code::UndeclaredName,
+                            format!("no {kind} is called `{}`", name.value),
+                        )
+                        .at(reporter.span(name.range()), "")
+                        .maybe_help(did_you_mean(&name.value, known.iter().copied())),
                     );
                 }
             }
@@ -216,7 +222,8 @@ impl ClassSpec {
             );
         }
         if let Some(first) = earlier.iter().find(|first| first.takes_all_of(self)) {
-            let message = format!("`{}` is never reached: `{}` takes all of it", self.name.value, first.name.value);
+            let message =
+                format!("`{}` is never reached: `{}` takes all of it", self.name.value, first.name.value);
             reporter.push(
                 Diagnostic::new(Code::RetentionUnreachable, message)
                     .at(reporter.span(self.name.range()), "never reached")
@@ -231,7 +238,8 @@ impl ClassSpec {
         fn covers<T: PartialEq>(mine: &[T], others: &[T]) -> bool {
             mine.is_empty() || (!others.is_empty() && others.iter().all(|item| mine.contains(item)))
         }
-        let values = |list: &[Spanned<String>]| list.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
+        let values =
+            |list: &[Spanned<String>]| list.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
         self.what == other.what
             && covers(&self.stages, &other.stages)
             && covers(&values(&self.tags), &values(&other.tags))
@@ -255,6 +263,11 @@ pub struct Class {
 
 impl ClassSpec {
     pub(crate) fn to_class(&self) -> Class {
-        Class { name: self.name.value.clone(), keep_seconds: self.keep.value.seconds, then: self.then, from: self.from }
+        Class {
+            name: self.name.value.clone(),
+            keep_seconds: self.keep.value.seconds,
+            then: self.then,
+            from: self.from,
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
-use super::find::unsupported;
 use super::Reporter;
+use super::find::unsupported;
 use crate::bundle::AttributeSpec;
 use crate::decode::{Entries, List, Spanned};
 use crate::diagnostic::{Code, Diagnostic};
@@ -86,13 +86,17 @@ impl ToolSpec {
                 }
             }
         }
-        let named = self.input.as_ref().and_then(|input| file_name(&input.value).map(|name| (name, input.range())));
+        let named =
+            self.input.as_ref().and_then(|input| file_name(&input.value).map(|name| (name, input.range())));
         let named = named.or_else(|| self.schema.as_ref().map(|name| (name.value.as_str(), name.range())));
         if let (Some(_), Some(schema)) = (&self.input, &self.schema) {
             reporter.push(
-                Diagnostic::new(Code::BadSchema, format!("`{}` has both `input` and `schema`", self.name.value))
-                    .at(reporter.span(schema.range()), "")
-                    .help("keep one of the two"),
+                Diagnostic::new(
+                    Code::BadSchema,
+                    format!("`{}` has both `input` and `schema`", self.name.value),
+                )
+                .at(reporter.span(schema.range()), "")
+                .help("keep one of the two"),
             );
             return None;
         }
@@ -112,9 +116,12 @@ impl ToolSpec {
                     properties.insert(name, json!({ "type": "string" }));
                 }
                 _ => reporter.push(
-                    Diagnostic::new(Code::BadValue, format!("`{}` names no top-level argument", pointer.value))
-                        .at(reporter.span(pointer.range()), "")
-                        .help("write a JSON Pointer such as `/path`, or declare the arguments with `input:`"),
+                    Diagnostic::new(
+                        Code::BadValue,
+                        format!("`{}` names no top-level argument", pointer.value),
+                    )
+                    .at(reporter.span(pointer.range()), "")
+                    .help("write a JSON Pointer such as `/path`, or declare the arguments with `input:`"),
                 ),
             }
         }

@@ -49,8 +49,10 @@ pub(super) fn fold(text: &str) -> Mapped {
 
 /// Every run of characters that are neither letters nor digits becomes one space; there is one at both ends.
 pub(super) fn squash(folded: &Mapped) -> Mapped {
-    let mut squashed =
-        Mapped { text: String::with_capacity(folded.text.len()), from: Vec::with_capacity(folded.text.len()) };
+    let mut squashed = Mapped {
+        text: String::with_capacity(folded.text.len()),
+        from: Vec::with_capacity(folded.text.len()),
+    };
     squashed.push(' ', (0, 0));
     for (at, c) in folded.text.char_indices() {
         let from = folded.from.get(at).copied().unwrap_or_default();

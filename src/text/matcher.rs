@@ -42,7 +42,9 @@ impl LazyRegex {
     }
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
-        self.compile().map(|_| ()).map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })
+        self.compile()
+            .map(|_| ())
+            .map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })
     }
 
     /// The compiled pattern. `None` only for one that `prove` would have refused.

@@ -38,11 +38,19 @@ impl Near {
 /// `text[from..]` without the rest of a word that begins before `from`.
 fn trim_start(text: &str, from: usize) -> &str {
     let (before, window) = text.split_at_checked(from).unwrap_or((text, ""));
-    if before.ends_with(char::is_alphanumeric) { window.trim_start_matches(char::is_alphanumeric) } else { window }
+    if before.ends_with(char::is_alphanumeric) {
+        window.trim_start_matches(char::is_alphanumeric)
+    } else {
+        window
+    }
 }
 
 /// `text[..to]` without the beginning of a word that ends behind `to`.
 fn trim_end(text: &str, to: usize) -> &str {
     let (window, after) = text.split_at_checked(to).unwrap_or((text, ""));
-    if after.starts_with(char::is_alphanumeric) { window.trim_end_matches(char::is_alphanumeric) } else { window }
+    if after.starts_with(char::is_alphanumeric) {
+        window.trim_end_matches(char::is_alphanumeric)
+    } else {
+        window
+    }
 }

@@ -58,7 +58,9 @@ impl Phrases {
                 words.find(aho_corasick::Input::new(&squashed.text).span(at..squashed.text.len()))
             {
                 let (start, end) = (found_words.start() + 1, found_words.end() - 1);
-                if let (Some(shown), Some(hit)) = (squashed.text.get(start..end), squashed.original(start, end)) {
+                if let (Some(shown), Some(hit)) =
+                    (squashed.text.get(start..end), squashed.original(start, end))
+                {
                     found(shown, hit);
                 }
                 at = end;

@@ -2,8 +2,8 @@
 
 use std::cell::OnceCell;
 
-use super::fold;
 use super::Hit;
+use super::fold;
 
 /// A way to look at a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

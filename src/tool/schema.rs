@@ -190,9 +190,10 @@ fn close(schema: Value) -> Value {
         .iter()
         .any(|key| map.contains_key(*key));
     // Branches see only their own properties: only a keyword that looks across them can close the whole.
-    let composed = ["allOf", "anyOf", "oneOf", "if", "then", "else", "$ref", "$dynamicRef", "dependentSchemas"]
-        .iter()
-        .any(|key| map.contains_key(*key));
+    let composed =
+        ["allOf", "anyOf", "oneOf", "if", "then", "else", "$ref", "$dynamicRef", "dependentSchemas"]
+            .iter()
+            .any(|key| map.contains_key(*key));
     if !says {
         if composed {
             map.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
@@ -226,7 +227,10 @@ mod tests {
         let referring = json!({ "properties": { "to": { "$ref": "#/$defs/to" } },
             "$defs": { "to": { "properties": { "iban": { "type": "string" } } } } });
         assert_eq!(kinds(referring.clone(), json!({ "to": { "iban": "x" } })), []);
-        assert_eq!(kinds(referring, json!({ "to": { "bic": "x" } })), [("/to".to_owned(), FaultKind::Undeclared)]);
+        assert_eq!(
+            kinds(referring, json!({ "to": { "bic": "x" } })),
+            [("/to".to_owned(), FaultKind::Undeclared)]
+        );
         let open = json!({ "properties": { "a": {} }, "additionalProperties": true });
         assert_eq!(kinds(open, json!({ "b": 1 })), []);
     }
@@ -239,7 +243,8 @@ mod tests {
                 "additionalProperties": { "type": "string" } } },
         }))
         .unwrap();
-        let faults = schema.check(&json!({ "path": "hunter2-secret", "env": { "536-90-4399": 1 }, "sk-live-4711": 1 }));
+        let faults = schema
+            .check(&json!({ "path": "hunter2-secret", "env": { "536-90-4399": 1 }, "sk-live-4711": 1 }));
         let shown = format!("{faults:?}");
         for secret in ["hunter2", "536-90", "sk-live"] {
             assert!(!shown.contains(secret), "{shown}");

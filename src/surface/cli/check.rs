@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::report::{self, Out};
-use super::{open, Exit};
+use super::{Exit, open};
 use crate::compile::compile;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::harness::Suite;
@@ -45,7 +45,11 @@ enum Format {
 /// Warnings of policies whose day has passed.
 pub(super) fn expired(engine: &crate::engine::Engine, today: jiff::civil::Date) -> Vec<Diagnostic> {
     let passed = |policy: &&crate::cedar::PolicyInfo| {
-        policy.expires.as_ref().and_then(|date| date.parse::<jiff::civil::Date>().ok()).is_some_and(|date| date <= today)
+        policy
+            .expires
+            .as_ref()
+            .and_then(|date| date.parse::<jiff::civil::Date>().ok())
+            .is_some_and(|date| date <= today)
     };
     let warn = |policy: &crate::cedar::PolicyInfo| {
         let date = policy.expires.clone().unwrap_or_default();
@@ -96,7 +100,9 @@ impl Check {
                             inventory.tools.len()
                         ))?;
                     }
-                    None => out.line(&format!("{}: {errors} errors, {warnings} warnings", bundle.origin()))?,
+                    None => {
+                        out.line(&format!("{}: {errors} errors, {warnings} warnings", bundle.origin()))?
+                    }
                 }
             }
             Format::Json => {

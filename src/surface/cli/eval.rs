@@ -5,17 +5,17 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{sync_channel, Receiver, SyncSender};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::Exit;
 use super::report::{self, Out};
 use super::summary::Summary;
-use super::Exit;
 use crate::audit::JsonlSink;
 use crate::decode;
 use crate::engine::Trace;
@@ -201,12 +201,19 @@ impl Eval {
     fn progress(&self) -> Option<indicatif::ProgressBar> {
         (report::stderr_is_terminal() && self.format == Format::Text).then(|| {
             let bar = indicatif::ProgressBar::new_spinner();
-            let style = indicatif::ProgressStyle::with_template("{spinner} {pos} events, {per_sec}, {elapsed}");
+            let style =
+                indicatif::ProgressStyle::with_template("{spinner} {pos} events, {per_sec}, {elapsed}");
             bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner()))
         })
     }
 
-    fn print(&self, done: &Done, summary: &mut Summary<'_>, out: &mut Out, exit: &mut Exit) -> anyhow::Result<()> {
+    fn print(
+        &self,
+        done: &Done,
+        summary: &mut Summary<'_>,
+        out: &mut Out,
+        exit: &mut Exit,
+    ) -> anyhow::Result<()> {
         for answer in &done.answers {
             let refused = match self.fail_on {
                 Some(FailOn::Ask) => answer.verdict.enforced >= Decision::Ask,
@@ -219,11 +226,17 @@ impl Eval {
             summary.add(&done.place, answer);
             if self.format == Format::Json {
                 let mut value = serde_json::to_value(&answer.verdict)?;
-                if let (true, Some(map), false) = (self.explain, value.as_object_mut(), answer.trace.also.is_empty()) {
+                if let (true, Some(map), false) =
+                    (self.explain, value.as_object_mut(), answer.trace.also.is_empty())
+                {
                     map.insert("also".to_owned(), serde_json::to_value(&answer.trace.also)?);
                 }
                 // The order of the documentation where nothing is added.
-                let line = if self.explain { serde_json::to_string(&value)? } else { serde_json::to_string(&answer.verdict)? };
+                let line = if self.explain {
+                    serde_json::to_string(&value)?
+                } else {
+                    serde_json::to_string(&answer.verdict)?
+                };
                 out.line(&line)?;
             } else if self.explain {
                 if let Some(text) = summary.explain(&done.place, answer) {
@@ -256,7 +269,11 @@ impl Eval {
                     break;
                 }
                 if length as u64 > MAX_LINE {
-                    anyhow::bail!("line {line} of `{}` is longer than {} MiB", path.display(), MAX_LINE >> 20);
+                    anyhow::bail!(
+                        "line {line} of `{}` is longer than {} MiB",
+                        path.display(),
+                        MAX_LINE >> 20
+                    );
                 }
                 let text = bytes.trim_ascii();
                 if text.is_empty() {
@@ -288,7 +305,11 @@ impl Eval {
             let mut malformed = false;
             let mut refuse = |session: Option<&str>, message: &str| {
                 malformed = true;
-                Answer { verdict: guard.refuse_malformed(session, message), trace: Trace::default(), tool: None }
+                Answer {
+                    verdict: guard.refuse_malformed(session, message),
+                    trace: Trace::default(),
+                    tool: None,
+                }
             };
             let answers = match work {
                 Work::Malformed { session, message } => vec![refuse(session.as_deref(), &message)],

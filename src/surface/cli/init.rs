@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{bail, Context};
+use anyhow::{Context, bail};
 
-use super::report::{self, Out};
 use super::Exit;
-use crate::bundle::{starter, Bundle};
+use super::report::{self, Out};
+use crate::bundle::{Bundle, starter};
 
 /// Write a starter bundle to edit
 ///

@@ -10,21 +10,26 @@ mod test;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{bail, Context};
+use anyhow::{Context, bail};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::bundle::{Bundle, LoadError};
-use crate::compile::{compile, CompileOptions, Compiled};
+use crate::compile::{CompileOptions, Compiled, compile};
 use crate::engine::Engine;
 use report::Out;
 
 /// Policy-as-data for AI agents: check, test and apply Cedar policies and rule packs around every agent call.
 #[derive(Debug, Parser)]
-#[command(name = "ringfence", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "ringfence",
+    version,
+    max_term_width = 100,
+    after_help = "\
 Start with:
   ringfence eval sessions.jsonl --offer-called-tools   apply the built-in policies to recorded sessions
   ringfence init policies/                             write a bundle of your own
-  ringfence check policies/ && ringfence test policies/")]
+  ringfence check policies/ && ringfence test policies/"
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -92,7 +97,8 @@ pub fn main() -> ExitCode {
         }
         Verb::Man => {
             let mut text = Vec::new();
-            let made = clap_mangen::Man::new(Cli::command()).render(&mut text).context("can't make the manual page");
+            let made =
+                clap_mangen::Man::new(Cli::command()).render(&mut text).context("can't make the manual page");
             made.and_then(|()| out.raw(&text)).map(|()| Exit::Fine)
         }
     };
@@ -164,7 +170,8 @@ fn engine(folder: Option<&Path>, options: &CompileOptions) -> anyhow::Result<(En
 fn key(file: Option<&Path>) -> anyhow::Result<CompileOptions> {
     let mut options = CompileOptions::default();
     if let Some(file) = file {
-        let key = std::fs::read(file).with_context(|| format!("can't read the key file `{}`", file.display()))?;
+        let key =
+            std::fs::read(file).with_context(|| format!("can't read the key file `{}`", file.display()))?;
         if key.len() < 16 {
             bail!("the key in `{}` is shorter than 16 bytes", file.display());
         }

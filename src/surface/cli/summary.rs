@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::eval::{ranked, Answer, Place};
+use super::eval::{Answer, Place, ranked};
 use crate::bundle::Bundle;
 use crate::event::Stage;
 use crate::verdict::{Action, Decision, Reason};
@@ -78,7 +78,8 @@ impl<'b> Summary<'b> {
         if verdict.decision != Decision::Allow {
             if self.refused.len() < LISTED {
                 let first = verdict.reasons.first();
-                let reason = first.map_or_else(String::new, |reason| format!("{}: {}", name(reason), reason.message));
+                let reason =
+                    first.map_or_else(String::new, |reason| format!("{}: {}", name(reason), reason.message));
                 self.refused.push(format!("  {} {} {reason}", verdict.decision, headline(place, answer)));
             } else {
                 self.refused_beyond += 1;
@@ -110,7 +111,11 @@ impl<'b> Summary<'b> {
                 (false, Action::Ask) => "ask",
                 (false, Action::Deny) => "deny",
             };
-            let _ = writeln!(out, "  found {} in {} at {}..{} ({action})", finding.rule, finding.field, finding.start, finding.end);
+            let _ = writeln!(
+                out,
+                "  found {} in {} at {}..{} ({action})",
+                finding.rule, finding.field, finding.start, finding.end
+            );
         }
         for reason in &answer.trace.also {
             self.reason(&mut out, "also", reason);
@@ -128,13 +133,17 @@ impl<'b> Summary<'b> {
         }
         let _ = writeln!(out, ": {}", reason.message);
         if let (Some(file), Some(line)) = (&reason.file, reason.line) {
-            let text = self.bundle.source(file).and_then(|source| source.text.lines().nth(line.saturating_sub(1) as usize));
+            let text = self
+                .bundle
+                .source(file)
+                .and_then(|source| source.text.lines().nth(line.saturating_sub(1) as usize));
             let _ = writeln!(out, "    {file}:{line} | {}", text.unwrap_or_default().trim());
         }
     }
 
     pub(super) fn text(&self, elapsed: Duration, coloured: bool) -> String {
-        let paint = |code: &str, text: String| if coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text };
+        let paint =
+            |code: &str, text: String| if coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text };
         let mut out = String::new();
         if self.explained && self.events > 0 {
             out.push('\n');
@@ -169,7 +178,11 @@ impl<'b> Summary<'b> {
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = self.events as f64 / elapsed.as_secs_f64().max(1e-6);
         let (events, edited) = (self.events, self.edited);
-        let _ = writeln!(out, "\n{events} events, {edited} edited, in {:.2} s ({rate:.0} events/s)", elapsed.as_secs_f64());
+        let _ = writeln!(
+            out,
+            "\n{events} events, {edited} edited, in {:.2} s ({rate:.0} events/s)",
+            elapsed.as_secs_f64()
+        );
         out
     }
 }

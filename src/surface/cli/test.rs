@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::report::{self, Out};
-use super::{open, Exit};
+use super::{Exit, open};
 use crate::compile::compile;
 use crate::harness::{self, Suite};
 

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 /// Endings of file names that follow an `@` in code and prose more often than a host does.
 const FILE_ENDINGS: &[&str] = &[
-    "avif", "bmp", "css", "csv", "gif", "htm", "html", "ico", "jpeg", "jpg", "js", "json", "jsx", "less", "lock",
-    "map", "md", "mjs", "pdf", "php", "png", "py", "rb", "rs", "scss", "svg", "toml", "ts", "tsx", "txt", "webp",
-    "xml", "yaml", "yml",
+    "avif", "bmp", "css", "csv", "gif", "htm", "html", "ico", "jpeg", "jpg", "js", "json", "jsx", "less",
+    "lock", "map", "md", "mjs", "pdf", "php", "png", "py", "rb", "rs", "scss", "svg", "toml", "ts", "tsx",
+    "txt", "webp", "xml", "yaml", "yml",
 ];
 
 /// A mail address (the usual subset of RFC 5321): labels of 1 to 63, a top-level domain of letters or punycode that
@@ -14,9 +14,8 @@ const FILE_ENDINGS: &[&str] = &[
 pub(super) fn email(text: &str) -> bool {
     let Some((local, host)) = text.trim().rsplit_once('@') else { return false };
     let labels: Vec<&str> = host.split('.').collect();
-    let label = |label: &&str| {
-        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
-    };
+    let label =
+        |label: &&str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
     let Some(top) = labels.last() else { return false };
     let lower = top.to_ascii_lowercase();
     let plausible = (2..=24).contains(&top.len()) && top.chars().all(char::is_alphabetic)
@@ -41,8 +40,8 @@ pub(super) fn ip(text: &str) -> bool {
 
 /// Country calling codes (ITU-T E.164) of one and two digits; those of three digits begin with the rest.
 const SHORT_CODES: &[u32] = &[
-    1, 7, 20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56, 57, 58, 60,
-    61, 62, 63, 64, 65, 66, 81, 82, 84, 86, 90, 91, 92, 93, 94, 95, 98,
+    1, 7, 20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56, 57,
+    58, 60, 61, 62, 63, 64, 65, 66, 81, 82, 84, 86, 90, 91, 92, 93, 94, 95, 98,
 ];
 
 /// A telephone number: international with a country code (E.164: 8 to 15 digits), or of the North American form, three
@@ -84,10 +83,13 @@ mod tests {
 
     #[test]
     fn mail() {
-        for good in ["ann@mail.example", "a.b+c@sub.example.com", "x@xn--bcher-kva.xn--p1ai", "jörg@müller.de"] {
+        for good in
+            ["ann@mail.example", "a.b+c@sub.example.com", "x@xn--bcher-kva.xn--p1ai", "jörg@müller.de"]
+        {
             assert!(email(good), "{good}");
         }
-        for bad in ["logo@2x.png", "a@b", "@example.com", "a..b@example.com", "a@-x.com", "a@b.c", "a@b.123"] {
+        for bad in ["logo@2x.png", "a@b", "@example.com", "a..b@example.com", "a@-x.com", "a@b.c", "a@b.123"]
+        {
             assert!(!email(bad), "{bad}");
         }
     }
@@ -100,10 +102,21 @@ mod tests {
 
     #[test]
     fn phones() {
-        for good in ["555-123-4567", "(555) 123-4567", "555.123.4567", "+1 212 555 0100", "+44 20 7946 0958", "2125550100", "1-800-555-0199", "0049 30 901820"] {
+        for good in [
+            "555-123-4567",
+            "(555) 123-4567",
+            "555.123.4567",
+            "+1 212 555 0100",
+            "+44 20 7946 0958",
+            "2125550100",
+            "1-800-555-0199",
+            "0049 30 901820",
+        ] {
             assert!(phone(good), "{good}");
         }
-        for bad in ["2026-11-22", "111-111-1111", "1234567890", "10.1.2.3", "+999 1", "12-3456-7890", "0551234567"] {
+        for bad in
+            ["2026-11-22", "111-111-1111", "1234567890", "10.1.2.3", "+999 1", "12-3456-7890", "0551234567"]
+        {
             assert!(!phone(bad), "{bad}");
         }
     }

@@ -40,8 +40,10 @@ pub(super) fn nhs(text: &str) -> bool {
 
 /// A British National Insurance number: two letters that are given out, six digits, a suffix A to D (HMRC).
 pub(super) fn nino(text: &str) -> bool {
-    let compact: String = text.chars().filter(|c| !super::is_separator(*c)).collect::<String>().to_ascii_uppercase();
-    let (Some(prefix), Some(number), Some(suffix)) = (compact.get(..2), compact.get(2..8), compact.get(8..)) else {
+    let compact: String =
+        text.chars().filter(|c| !super::is_separator(*c)).collect::<String>().to_ascii_uppercase();
+    let (Some(prefix), Some(number), Some(suffix)) = (compact.get(..2), compact.get(2..8), compact.get(8..))
+    else {
         return false;
     };
     let mut letters = prefix.chars();
@@ -62,7 +64,15 @@ mod tests {
     #[test]
     fn american() {
         assert!(us_ssn("536-90-4399") && us_ssn("536904399") && us_ssn("536 90 4399"));
-        for bad in ["666-12-3456", "000-12-3456", "900-12-3456", "536-00-4399", "536-90-0000", "078-05-1120", "111111111"] {
+        for bad in [
+            "666-12-3456",
+            "000-12-3456",
+            "900-12-3456",
+            "536-00-4399",
+            "536-90-0000",
+            "078-05-1120",
+            "111111111",
+        ] {
             assert!(!us_ssn(bad), "{bad}");
         }
         assert!(us_itin("912-70-1234") && !us_itin("912-69-1234") && !us_itin("812-70-1234"));

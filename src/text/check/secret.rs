@@ -15,7 +15,8 @@ pub(super) fn entropy(text: &str) -> bool {
     }
     #[expect(clippy::cast_precision_loss, reason = "counts of a short text")]
     let share = |count: u32| f64::from(count) / total as f64;
-    let bits: f64 = counts.iter().filter(|count| **count > 0).map(|count| -share(*count) * share(*count).log2()).sum();
+    let bits: f64 =
+        counts.iter().filter(|count| **count > 0).map(|count| -share(*count) * share(*count).log2()).sum();
     let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     bits >= if hexadecimal { 3.0 } else { 3.5 }
 }
