@@ -66,10 +66,10 @@ impl Session {
     pub(crate) fn remember_call(&mut self, call: &str, tool: &str) {
         if self.calls_by_id.insert(call.to_owned(), tool.to_owned()).is_none() {
             self.call_order.push_back(call.to_owned());
-            if self.call_order.len() > MAX_REMEMBERED {
-                if let Some(oldest) = self.call_order.pop_front() {
-                    self.calls_by_id.remove(&oldest);
-                }
+            if self.call_order.len() > MAX_REMEMBERED
+                && let Some(oldest) = self.call_order.pop_front()
+            {
+                self.calls_by_id.remove(&oldest);
             }
         }
     }

@@ -14,11 +14,11 @@ use crate::decode::{self, Key, Kind, Node, Problem};
 use crate::diagnostic::{Code, Diagnostic, Span};
 
 /// Largest file that is read, in bytes.
-pub const MAX_BYTES: usize = 4 << 20;
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 /// Deepest nesting of lists and mappings.
-pub const MAX_DEPTH: usize = 32;
+pub(crate) const MAX_DEPTH: usize = 32;
 /// Most values in one file, those that aliases repeat included.
-pub const MAX_VALUES: usize = 200_000;
+pub(crate) const MAX_VALUES: usize = 200_000;
 
 /// Reads a `T` from a file of the bundle. A value that comes with diagnostics is incomplete: use it only to find more.
 pub(crate) fn read<T: DeserializeOwned>(file: &Arc<str>, text: &str) -> (Option<T>, Vec<Diagnostic>) {

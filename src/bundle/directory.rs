@@ -1,7 +1,5 @@
 //! `directory.yaml` as written: every name that policies may use.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -134,6 +132,3 @@ pub(crate) struct UserEntrySpec {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct AttributeSpec(pub(crate) Value);
-
-/// Values of attributes by name, where positions do not matter any more.
-pub(crate) type Attributes = BTreeMap<String, Value>;

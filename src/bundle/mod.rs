@@ -10,9 +10,9 @@ pub(crate) use directory::{AttributeSpec, DirectorySpec, NameSpec, NamedSpec, Pa
 pub use embedded::starter;
 pub use folder::LoadError;
 pub(crate) use manifest::{
-    AttributeTypeSpec, AuditSpec, FactSpec, LimitsSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
+    AttributeTypeSpec, AuditSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
 };
-pub(crate) use quantity::{ByteSize, Period};
+pub(crate) use quantity::Period;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

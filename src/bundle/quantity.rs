@@ -74,8 +74,10 @@ impl fmt::Display for Period {
         if self.seconds == 0 {
             return f.write_str("never");
         }
-        let fits =
-            PERIOD_UNITS.iter().rev().find(|(name, factor)| *name != "y" && self.seconds % factor == 0);
+        let fits = PERIOD_UNITS
+            .iter()
+            .rev()
+            .find(|(name, factor)| *name != "y" && self.seconds.is_multiple_of(*factor));
         match fits {
             Some((unit, factor)) => write!(f, "{}{unit}", self.seconds / factor),
             None => write!(f, "{}s", self.seconds),

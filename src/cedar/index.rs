@@ -114,6 +114,19 @@ impl Index {
         actions.into_iter().map(|action| (principal, action, resource)).collect()
     }
 
+    /// The policies whose scope can match these actions and resources, whoever asks.
+    pub(super) fn reach(&self, actions: &[EntityUid], resources: &[EntityUid]) -> Vec<usize> {
+        let numbers = |uids: &[EntityUid]| -> Vec<Number> {
+            std::iter::once(0).chain(uids.iter().filter_map(|uid| self.numbers.get(uid).copied())).collect()
+        };
+        let (actions, resources) = (numbers(actions), numbers(resources));
+        let matching = self
+            .buckets
+            .iter()
+            .filter(|((_, action, resource), _)| actions.contains(action) && resources.contains(resource));
+        matching.flat_map(|(_, bucket)| bucket.sets().flat_map(Set::policies).collect::<Vec<_>>()).collect()
+    }
+
     /// The buckets whose scope can match.
     pub(super) fn candidates(&self, scope: &Scope) -> Vec<&Bucket> {
         let numbers = |uids: &[EntityUid]| -> Vec<Number> {

@@ -243,6 +243,14 @@ impl Policies {
         self.mentions.contains(&(kind.to_owned(), id.to_owned()))
     }
 
+    /// Whether some permit could let somebody call a declared tool.
+    pub(crate) fn permits_tool(&self, tool: &str) -> bool {
+        let Some((actions, resources)) = self.requests.scope_of_tool(tool) else { return false };
+        let permits =
+            |policy: usize| self.list.get(policy).is_some_and(|info| info.effect == PolicyEffect::Permit);
+        self.index.reach(actions, resources).into_iter().any(permits)
+    }
+
     /// Asks every policy that can apply.
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Answer {
         let Some(scope) = self.requests.scope(ask) else { return self.all_err() };

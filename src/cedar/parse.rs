@@ -21,7 +21,6 @@ pub(super) struct Parsed {
     pub(super) file: Arc<str>,
     /// The bytes of the policy in its file, annotations included.
     pub(super) span: Span,
-    pub(super) line: u32,
     pub(super) reason: Option<String>,
     pub(super) owner: Option<String>,
     /// Milliseconds since 1970 from which on it does not apply, and the date as written.
@@ -160,7 +159,6 @@ struct Place<'a> {
 }
 
 fn annotated(policy: &Policy, place: &Place<'_>, out: &mut Vec<Diagnostic>) -> Option<Parsed> {
-    let line = super::line(&place.source.text, place.span.start);
     let body = match policy.to_pst() {
         Ok(pst) => Some(Reads::of(pst.body())),
         Err(_) => None,
@@ -172,7 +170,6 @@ fn annotated(policy: &Policy, place: &Place<'_>, out: &mut Vec<Diagnostic>) -> O
         effect: PolicyEffect::Permit,
         file: Arc::clone(&place.source.file),
         span: place.span.clone(),
-        line,
         reason: annotations.get("reason").map(|reason| (*reason).to_owned()),
         owner: annotations.get("owner").map(|owner| (*owner).to_owned()),
         expires: None,

@@ -176,14 +176,14 @@ impl Reads {
                 None => self.walk(inner),
             },
             Expr::Like { expr, pattern } => {
-                if let Some([first, rest @ ..]) = context_path(expr).as_deref() {
-                    if first == "input" {
-                        let fixed = pattern.iter().map_while(|element| match element {
-                            PatternElem::Char(c) => Some(*c),
-                            PatternElem::Wildcard => None,
-                        });
-                        self.likes.push((rest.to_vec(), fixed.collect()));
-                    }
+                if let Some([first, rest @ ..]) = context_path(expr).as_deref()
+                    && first == "input"
+                {
+                    let fixed = pattern.iter().map_while(|element| match element {
+                        PatternElem::Char(c) => Some(*c),
+                        PatternElem::Wildcard => None,
+                    });
+                    self.likes.push((rest.to_vec(), fixed.collect()));
                 }
                 self.walk(expr);
             }

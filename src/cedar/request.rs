@@ -175,6 +175,11 @@ impl Requests {
         Some(Self { types, actions, roles, agents, tools, rules, unlisted, new_agents, base, stores })
     }
 
+    /// What a scope can name of a call of a declared tool.
+    pub(super) fn scope_of_tool(&self, tool: &str) -> Option<(&[EntityUid], &[EntityUid])> {
+        Some((self.actions.get(tool)?, &self.tools.get(tool)?.0))
+    }
+
     /// What a scope can name of this request; `None` where it is about a rule or tool that does not exist.
     pub(super) fn scope(&self, ask: &Ask<'_>) -> Option<Scope> {
         let mut principals = vec![uid(&self.types.user, ask.user)];

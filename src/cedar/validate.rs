@@ -122,10 +122,10 @@ fn check(policies: &[&Parsed], vocabulary: &Vocabulary, tools: &[&Tool], out: &m
         }
     }
     for warning in result.validation_warnings() {
-        if let Some(one) = by_id.get(AsRef::<str>::as_ref(warning.policy_id())) {
-            if let Some(diagnostic) = never_applies(warning, one) {
-                report(one, diagnostic);
-            }
+        if let Some(one) = by_id.get(AsRef::<str>::as_ref(warning.policy_id()))
+            && let Some(diagnostic) = never_applies(warning, one)
+        {
+            report(one, diagnostic);
         }
     }
 }

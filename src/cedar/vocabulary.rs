@@ -144,10 +144,11 @@ pub(super) fn ancestors<'a>(
     let mut found: BTreeSet<&str> = BTreeSet::new();
     let mut open: Vec<&str> = parents.iter().map(String::as_str).collect();
     while let Some(next) = open.pop() {
-        if next != name && found.insert(next) {
-            if let Some(entry) = entries.iter().find(|entry| entry.name == next) {
-                open.extend(entry.parents.iter().map(String::as_str));
-            }
+        if next != name
+            && found.insert(next)
+            && let Some(entry) = entries.iter().find(|entry| entry.name == next)
+        {
+            open.extend(entry.parents.iter().map(String::as_str));
         }
     }
     found

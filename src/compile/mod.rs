@@ -164,7 +164,7 @@ impl Compiler<'_> {
         let checks = if self.options.trusted { Checks::Trusted } else { Checks::Full };
         let policies = cedar::compile(&sources, &vocabulary, checks, self.out)?;
         if !self.options.trusted {
-            unused::report(self.bundle, &directory, &tools, &vocabulary, &policies, self.out);
+            unused::report(self.bundle, &directory, &tools, &vocabulary, &policies, &rules, self.out);
         }
         if self.out.iter().any(Diagnostic::is_error) {
             return None;
@@ -298,17 +298,17 @@ impl Compiler<'_> {
             let input = Shape::of_arguments(&declared);
             for pointer in tool.pointers() {
                 let first = pointer.value.trim_start_matches('/').split('/').next().unwrap_or_default();
-                if let Shape::Record(fields) = &input {
-                    if !fields.contains_key(first) {
-                        reporter.push(
-                            Diagnostic::new(
-                                Code::UnknownAttribute,
-                                format!("`{}` has no argument `{first}`", name.value),
-                            )
-                            .at(reporter.span(pointer.range()), "")
-                            .maybe_help(did_you_mean(first, fields.keys().map(String::as_str))),
-                        );
-                    }
+                if let Shape::Record(fields) = &input
+                    && !fields.contains_key(first)
+                {
+                    reporter.push(
+                        Diagnostic::new(
+                            Code::UnknownAttribute,
+                            format!("`{}` has no argument `{first}`", name.value),
+                        )
+                        .at(reporter.span(pointer.range()), "")
+                        .maybe_help(did_you_mean(first, fields.keys().map(String::as_str))),
+                    );
                 }
             }
             let strings = |list: &[crate::decode::Spanned<String>]| {

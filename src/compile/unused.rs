@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::bundle::{Bundle, DIRECTORY, DirectorySpec, TOOLS};
-use crate::cedar::{Policies, PolicyEffect, Vocabulary};
+use crate::bundle::{Bundle, DIRECTORY, DirectorySpec, Source, TOOLS};
+use crate::cedar::{Policies, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::rule::Rule;
 use crate::rule::tool::ToolsSpec;
+use crate::verdict::Action;
 
 /// Warns of roles, labels and tools that no policy can concern.
 pub(super) fn report(
@@ -16,6 +18,7 @@ pub(super) fn report(
     tools: &ToolsSpec,
     vocabulary: &Vocabulary,
     policies: &Policies,
+    rules: &[Rule],
     out: &mut Vec<Diagnostic>,
 ) {
     let mut warn = |file: &str, name: &Spanned<String>, message: String, help: &str| {
@@ -65,40 +68,41 @@ pub(super) fn report(
         };
         warn(DIRECTORY, label, message, "use it, or remove it");
     }
-    let general = policies.list().iter().any(|policy| policy.effect == PolicyEffect::Permit)
-        && policies.mentions("Action", "call_tool");
     for tool in &tools.tools.0 {
         let name = tool.name.value.as_str();
-        let by_set = tool.parents.iter().any(|parent| {
-            vocabulary.toolsets.iter().any(|set| {
-                (set.name == parent.value || is_above(&set.name, &parent.value, vocabulary))
-                    && policies.mentions("Toolset", &set.name)
-            })
-        });
-        if !policies.mentions("Action", name)
-            && !policies.mentions("Tool", name)
-            && !(general && by_set)
-            && !general
-        {
-            let message = format!("no policy concerns the tool `{name}`, so it can never be called");
+        if !policies.permits_tool(name) {
+            let message = format!("no policy permits the tool `{name}`, so it can never be called");
             warn(TOOLS, &tool.name, message, "permit it in a policy, or remove it");
+        }
+    }
+    for rule in rules.iter().filter(|rule| rule.action == Action::Flag) {
+        let (id, pack) = (&*rule.id, &*rule.pack);
+        let named = policies.mentions("Rule", id)
+            || policies.mentions("Pack", pack)
+            || rule.tags.iter().any(|tag| policies.mentions("Tag", tag));
+        if !named {
+            let source = bundle.source(&rule.file);
+            let span = source.map_or_else(|| Span::whole(&rule.file), |source| line_span(source, rule.line));
+            out.push(
+                Diagnostic::new(Code::UnusedName, format!("`{id}` only flags, and no policy looks at it"))
+                    .at(span, "")
+                    .help(
+                        "name the rule, its pack or one of its tags in a policy, or give it another action",
+                    ),
+            );
         }
     }
 }
 
-fn is_above(set: &str, below: &str, vocabulary: &Vocabulary) -> bool {
-    let mut open = vec![below];
-    let mut seen = BTreeSet::new();
-    while let Some(next) = open.pop() {
-        let entry = vocabulary.toolsets.iter().find(|entry| entry.name == next);
-        for parent in entry.map(|entry| entry.parents.as_slice()).unwrap_or_default() {
-            if parent == set {
-                return true;
-            }
-            if seen.insert(parent.as_str()) {
-                open.push(parent);
-            }
+fn line_span(source: &Source, line: u32) -> Span {
+    let mut start = 0;
+    for (number, text) in source.text.split_inclusive('\n').enumerate() {
+        if number + 1 == line as usize {
+            let trimmed = text.trim_start();
+            let start = start + text.len() - trimmed.len();
+            return Span::new(&source.name, start, start + trimmed.trim_end().len());
         }
+        start += text.len();
     }
-    false
+    Span::whole(&source.name)
 }

@@ -386,11 +386,11 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
     fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Failure> {
         while let Some((key, value)) = self.entries.next() {
-            if let Some(known) = self.known {
-                if !known.contains(&key.text.as_str()) {
-                    self.report_unknown(key, known);
-                    continue;
-                }
+            if let Some(known) = self.known
+                && !known.contains(&key.text.as_str())
+            {
+                self.report_unknown(key, known);
+                continue;
             }
             self.value = Some((key, value));
             return seed.deserialize(KeyCursor { key }).map(Some);

@@ -22,9 +22,9 @@ pub(super) struct Identity {
     pub(super) attributes: BTreeMap<String, AttributeValue>,
 }
 
-fn refuse(code: ReasonCode, field: &str, message: impl Into<String>) -> Reason {
+fn refuse(code: ReasonCode, field: &str, message: impl Into<String>) -> Box<Reason> {
     let field = (!field.is_empty()).then(|| field.to_owned());
-    Reason { field, ..Reason::new(code, message) }
+    Box::new(Reason { field, ..Reason::new(code, message) })
 }
 
 /// Names come from outside: only what is no longer than a name is repeated, and nothing that breaks a line.
@@ -38,20 +38,19 @@ fn shown(name: &str) -> Cow<'_, str> {
 
 impl Inner {
     /// Holds an event to the limits and the directory.
-    pub(super) fn check(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Reason> {
+    pub(super) fn check(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Box<Reason>> {
         if event.size() as u64 > self.limits.event_bytes {
             let message = format!("the event is larger than {} bytes", self.limits.event_bytes);
             return Err(refuse(ReasonCode::Limit, "", message));
         }
         let identity = self.identity(event, situation)?;
         self.check_agent(event, situation)?;
-        if let Body::Access(access) = &event.body {
-            if let Some(model) = &access.model {
-                if !self.models.contains(model) {
-                    let message = "the directory has no such model";
-                    return Err(refuse(ReasonCode::UnknownModel, "/access/model", message));
-                }
-            }
+        if let Body::Access(access) = &event.body
+            && let Some(model) = &access.model
+            && !self.models.contains(model)
+        {
+            let message = "the directory has no such model";
+            return Err(refuse(ReasonCode::UnknownModel, "/access/model", message));
         }
         if let Some(name) = event.facts.keys().find(|name| !self.facts.contains_key(*name)) {
             let message = format!("the manifest declares no fact {}", shown(name));
@@ -62,7 +61,7 @@ impl Inner {
         Ok(identity)
     }
 
-    fn identity(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Reason> {
+    fn identity(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Box<Reason>> {
         let user = &event.user;
         if let Some(listed) = self.users.get(&user.id) {
             let ListedUser { roles, tenant, attributes } = listed.clone();
@@ -102,7 +101,7 @@ impl Inner {
         Ok(Identity { roles, tenant: tenant.cloned(), attributes })
     }
 
-    fn check_agent(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Reason> {
+    fn check_agent(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Box<Reason>> {
         match &event.agent {
             Some(agent) if !self.agents.contains_key(agent) && situation.created.is_none() => {
                 Err(refuse(ReasonCode::UnknownAgent, "/agent", "the directory has no such agent"))
@@ -111,15 +110,14 @@ impl Inner {
         }
     }
 
-    fn check_tool(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Reason> {
+    fn check_tool(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Box<Reason>> {
         let Some(tool) = event.tool() else { return Ok(()) };
         let refused = |message: &str| Err(refuse(ReasonCode::UnlistedTool, "/tool", message));
         let is_call = event.stage() == Stage::ToolCall;
         if let (true, Some(allowed)) = (is_call, situation.created.and_then(|created| created.tools.as_ref()))
+            && !allowed.contains(tool)
         {
-            if !allowed.contains(tool) {
-                return refused("this agent was created without this tool");
-            }
+            return refused("this agent was created without this tool");
         }
         if !self.tools.contains_key(tool) {
             if self.unlisted_reads.is_none() {
@@ -134,25 +132,24 @@ impl Inner {
         // A result under another tool's name would put that tool's labels on the session.
         if let (false, Some(called)) =
             (is_call, event.call().and_then(|call| situation.session.tool_of_call(call)))
+            && called != tool
         {
-            if called != tool {
-                let message = "the call of this id was of another tool";
-                return Err(refuse(ReasonCode::BadEvent, "/tool", message));
-            }
+            let message = "the call of this id was of another tool";
+            return Err(refuse(ReasonCode::BadEvent, "/tool", message));
         }
         Ok(())
     }
 
-    fn check_limits(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Reason> {
+    fn check_limits(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Box<Reason>> {
         let session = situation.session;
         let reached = |limit: Option<u64>, used: u64| limit.filter(|limit| used >= *limit);
         let over = |what: &str, limit: u64| {
             Err(refuse(ReasonCode::Limit, "", format!("the session has reached its limit of {limit} {what}")))
         };
-        if matches!(event.stage(), Stage::Access | Stage::Input | Stage::ToolCall) {
-            if let Some(limit) = reached(self.limits.tokens, session.tokens) {
-                return over("tokens", limit);
-            }
+        if matches!(event.stage(), Stage::Access | Stage::Input | Stage::ToolCall)
+            && let Some(limit) = reached(self.limits.tokens, session.tokens)
+        {
+            return over("tokens", limit);
         }
         match &event.body {
             Body::ToolCall { .. } => {
@@ -197,12 +194,12 @@ impl Inner {
         };
         match parsed {
             Ok(value) => faults(schema.check(&value), "/text", None),
-            Err(problem) => vec![refuse(ReasonCode::BadArguments, "/text", problem.message)],
+            Err(problem) => vec![*refuse(ReasonCode::BadArguments, "/text", problem.message)],
         }
     }
 
     /// Whether the name of a new agent can be taken, once it is sanitised.
-    pub(super) fn check_new_name(&self, event: &Event) -> Option<Reason> {
+    pub(super) fn check_new_name(&self, event: &Event) -> Option<Box<Reason>> {
         let Body::Access(access) = &event.body else { return None };
         let name = access.name.as_deref().filter(|_| access.kind == AccessKind::Create)?;
         let message = if name.trim().is_empty() {
@@ -222,7 +219,7 @@ fn faults(faults: Vec<Fault>, root: &str, place: Option<(&str, u32)>) -> Vec<Rea
             FaultKind::Undeclared => ReasonCode::UndeclaredArgument,
             FaultKind::Mismatch => ReasonCode::BadArguments,
         };
-        let mut reason = refuse(code, &format!("{root}{}", fault.pointer), fault.message);
+        let mut reason = *refuse(code, &format!("{root}{}", fault.pointer), fault.message);
         if let Some((file, line)) = place {
             reason.file = Some(file.to_owned());
             reason.line = Some(line);

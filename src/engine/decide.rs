@@ -99,7 +99,7 @@ impl Engine {
         let engine = &*self.0;
         let identity = match engine.check(event, situation) {
             Ok(identity) => identity,
-            Err(reason) => return Evaluation::refuse(vec![reason]),
+            Err(reason) => return Evaluation::refuse(vec![*reason]),
         };
         let mut pseudonyms = Vec::new();
         let Some(mut pass) = engine.pass(event, &identity, situation, &[]) else {
@@ -115,7 +115,7 @@ impl Engine {
         if decided_again {
             let edited = event.with_edits(&edits);
             if let Some(reason) = engine.check_new_name(&edited) {
-                return Evaluation { findings: findings(&pass.found), ..Evaluation::refuse(vec![reason]) };
+                return Evaluation { findings: findings(&pass.found), ..Evaluation::refuse(vec![*reason]) };
             }
             if !edits.is_empty() {
                 let Some(again) = engine.pass(&edited, &identity, situation, &pass.found) else {

@@ -74,10 +74,10 @@ impl Chat {
         let mut names: Vec<String> = Vec::new();
         for message in &self.messages {
             for call in message.calls() {
-                if let Some(name) = call.get("function").and_then(|f| f.get("name")).and_then(Value::as_str) {
-                    if !names.iter().any(|known| known == name) {
-                        names.push(name.to_owned());
-                    }
+                if let Some(name) = call.get("function").and_then(|f| f.get("name")).and_then(Value::as_str)
+                    && !names.iter().any(|known| known == name)
+                {
+                    names.push(name.to_owned());
                 }
             }
         }

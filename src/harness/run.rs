@@ -129,18 +129,16 @@ fn compare(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> Vec<String>
     if let Some(enforced) = expect.enforced {
         differ("enforced", enforced.to_string(), verdict.enforced.to_string());
     }
-    if let Some(by) = &expect.by {
-        if !verdict.reasons.iter().any(|reason| reason.is_by(&by.value)) {
-            let names: Vec<&str> = verdict
-                .reasons
-                .iter()
-                .map(|reason| {
-                    reason.policy.as_deref().or(reason.rule.as_deref()).unwrap_or(reason.code.name())
-                })
-                .collect();
-            let actual = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-            differ("by", by.value.clone(), actual);
-        }
+    if let Some(by) = &expect.by
+        && !verdict.reasons.iter().any(|reason| reason.is_by(&by.value))
+    {
+        let names: Vec<&str> = verdict
+            .reasons
+            .iter()
+            .map(|reason| reason.policy.as_deref().or(reason.rule.as_deref()).unwrap_or(reason.code.name()))
+            .collect();
+        let actual = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        differ("by", by.value.clone(), actual);
     }
     if let Some(found) = &expect.found {
         let expected: BTreeSet<&str> = found.iter().map(|rule| rule.value.as_str()).collect();

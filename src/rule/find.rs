@@ -302,8 +302,8 @@ impl FindSpec {
                 Diagnostic::new(Code::UnknownCheck, format!("there is no check called `{name}`"))
                     .at(reporter.span(span), "")
                     .help(
-                        did_you_mean(name, text::check::NAMES.iter().copied())
-                            .unwrap_or_else(|| format!("the checks are {}", text::check::NAMES.join(", "))),
+                        did_you_mean(name, text::check::names())
+                            .unwrap_or_else(|| format!("the checks are {}", text::check::names().join(", "))),
                     )
             }
             other => {

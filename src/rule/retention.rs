@@ -200,19 +200,19 @@ impl ClassSpec {
                 }
             }
         }
-        if let Some(minimum) = &self.minimum {
-            if minimum.value > self.keep.value {
-                let message = format!(
-                    "`{}` must be kept for {} and may be kept for {}",
-                    self.name.value, minimum.value, self.keep.value
-                );
-                reporter.push(
-                    Diagnostic::new(Code::RetentionConflict, message)
-                        .at(reporter.span(minimum.range()), "the minimum")
-                        .related(reporter.span(self.keep.range()), "the period")
-                        .help("make `keep` at least as long as `minimum`"),
-                );
-            }
+        if let Some(minimum) = &self.minimum
+            && minimum.value > self.keep.value
+        {
+            let message = format!(
+                "`{}` must be kept for {} and may be kept for {}",
+                self.name.value, minimum.value, self.keep.value
+            );
+            reporter.push(
+                Diagnostic::new(Code::RetentionConflict, message)
+                    .at(reporter.span(minimum.range()), "the minimum")
+                    .related(reporter.span(self.keep.range()), "the period")
+                    .help("make `keep` at least as long as `minimum`"),
+            );
         }
         if self.what == What::Audit && !(self.tags.is_empty() && self.tools.is_empty()) {
             reporter.push(

@@ -25,15 +25,10 @@ const TABLE: &[(&str, Check)] = &[
 ];
 
 /// The names of all checks, in order.
-pub const NAMES: &[&str] = &{
-    let mut names = [""; TABLE.len()];
-    let mut index = 0;
-    while index < TABLE.len() {
-        names[index] = TABLE[index].0;
-        index += 1;
-    }
-    names
-};
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    TABLE.iter().map(|(name, _)| *name).collect()
+}
 
 /// The check of a name.
 #[must_use]

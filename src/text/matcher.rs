@@ -183,7 +183,6 @@ impl Pattern {
     }
 
     /// The next whole match, and the part of it that counts.
-    #[expect(clippy::type_complexity, reason = "two ranges")]
     fn next(&self, regex: &Regex, shown: &str, at: usize) -> Option<((usize, usize), (usize, usize))> {
         if self.has_value {
             let captures = regex.captures_at(shown, at)?;

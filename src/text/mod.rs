@@ -74,7 +74,7 @@ pub enum Exception {
 pub struct FinderSpec {
     /// What to look for.
     pub kind: Kind,
-    /// A check of [`check::NAMES`] that a match passes.
+    /// A check of [`check::names`] that a match passes.
     pub check: Option<String>,
     /// Words near it.
     pub near: Option<NearSpec>,

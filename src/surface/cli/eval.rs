@@ -238,10 +238,10 @@ impl Eval {
                     serde_json::to_string(&answer.verdict)?
                 };
                 out.line(&line)?;
-            } else if self.explain {
-                if let Some(text) = summary.explain(&done.place, answer) {
-                    out.raw(text.as_bytes())?;
-                }
+            } else if self.explain
+                && let Some(text) = summary.explain(&done.place, answer)
+            {
+                out.raw(text.as_bytes())?;
             }
         }
         Ok(())
@@ -280,11 +280,11 @@ impl Eval {
                     continue;
                 }
                 let (key, work) = parse(text);
-                if let (Work::Chat(chat), true, false) = (&work, self.offer_called_tools, told) {
-                    if chat.tools.is_none() {
-                        told = true;
-                        report::note("note: sessions that name no tools are offered those that they call");
-                    }
+                if let (Work::Chat(chat), true, false) = (&work, self.offer_called_tools, told)
+                    && chat.tools.is_none()
+                {
+                    told = true;
+                    report::note("note: sessions that name no tools are offered those that they call");
                 }
                 let place = Place { file: Arc::clone(&name), line };
                 #[expect(clippy::cast_possible_truncation, reason = "a remainder of the number of workers")]

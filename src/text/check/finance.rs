@@ -18,7 +18,7 @@ fn passes_luhn(digits: &[u32]) -> bool {
             (_, doubled) => doubled,
         })
         .sum();
-    digits.len() > 1 && sum % 10 == 0 && digits.iter().any(|digit| *digit != 0)
+    digits.len() > 1 && sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != 0)
 }
 
 /// A payment card: prefix and length of a known brand (published issuer ranges), and the Luhn digit.
@@ -49,7 +49,10 @@ pub(super) fn aba(text: &str) -> bool {
     let Some(digits) = digits(text) else { return false };
     let sum: u32 = digits.iter().zip([3, 7, 1, 3, 7, 1, 3, 7, 1]).map(|(digit, weight)| digit * weight).sum();
     let prefix = digits.iter().take(2).fold(0, |number, digit| number * 10 + digit);
-    digits.len() == 9 && sum != 0 && sum % 10 == 0 && matches!(prefix, 1..=12 | 21..=32 | 61..=72 | 80)
+    digits.len() == 9
+        && sum != 0
+        && sum.is_multiple_of(10)
+        && matches!(prefix, 1..=12 | 21..=32 | 61..=72 | 80)
 }
 
 /// Countries of the IBAN registry (SWIFT, ISO 13616) with the length of their numbers.
