@@ -1,8 +1,33 @@
-//! Policy-as-data for AI agents.
+//! Policy-as-data for AI agents: Cedar policies and YAML rule packs, compiled once and applied around every agent call.
+//!
+//! A [`Bundle`] is the policy files; [`compile()`] makes an [`Engine`] of it, or every diagnostic; a [`Guard`] holds the
+//! engine and the sessions and answers each [`Event`] with a [`Verdict`]. Whatever fails inside is a deny.
+//!
+//! ```
+//! use ringfence::{Decision, Engine, Event, Guard, User};
+//!
+//! let guard = Guard::new(Engine::embedded()?);
+//! let ann = || User::new("ann", ["user"]);
+//!
+//! // Personal data is taken out before the model sees it.
+//! let event = Event::input("s1", ann(), "assistant", "My card is 4111 1111 1111 1111");
+//! let verdict = guard.check(&event);
+//! assert_eq!(verdict.enforced, Decision::Allow);
+//! let edited = event.with_edits(&verdict.edits);
+//! assert_eq!(edited.to_spec().text, Some("My card is [CC_REMOVED]".into()));
+//!
+//! // What nothing permits is refused.
+//! let call = Event::tool_call("s1", ann(), "assistant", "run_command", serde_json::json!({ "command": "ls" }));
+//! assert_eq!(guard.check(&call).reasons[0].code.name(), "nothing-permits");
+//! # Ok::<(), ringfence::CompileError>(())
+//! ```
+//!
+//! With `default-features = false` there is no terminal crate in the build; there is never an async runtime or a network
+//! client.
 
 pub mod audit;
 pub mod bundle;
-pub mod cedar;
+mod cedar;
 pub mod compile;
 pub mod decode;
 pub mod diagnostic;
@@ -19,3 +44,12 @@ pub mod text;
 pub mod tool;
 pub mod verdict;
 mod yaml;
+
+pub use bundle::Bundle;
+pub use cedar::{AttributeType, AttributeValue, PolicyEffect, PolicyInfo};
+pub use compile::{CompileError, CompileOptions, Compiled, compile};
+pub use engine::Engine;
+pub use event::{Event, Stage, User};
+pub use guard::Guard;
+pub use session::Session;
+pub use verdict::{Decision, Verdict};

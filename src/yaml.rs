@@ -78,7 +78,12 @@ impl<'t> Reader<'t> {
             Some(Ok((event, span))) => Ok((event, self.range(&span))),
             Some(Err(error)) => {
                 let at = error.marker().byte_offset().unwrap_or(self.text.len()).min(self.text.len());
-                Err(problem(Code::YamlSyntax, at..at, format!("not valid YAML: {}", error.info())))
+                let text = error.info();
+                if text.contains("recursion limit") || text.contains("nesting") {
+                    let message = format!("nested deeper than {MAX_DEPTH} levels");
+                    return Err(problem(Code::YamlLimit, at..at, message));
+                }
+                Err(problem(Code::YamlSyntax, at..at, format!("not valid YAML: {text}")))
             }
             None => {
                 Err(problem(Code::YamlSyntax, self.text.len()..self.text.len(), "the file ends too early"))

@@ -186,7 +186,7 @@ impl Eval {
         if let Some(bar) = progress {
             bar.finish_and_clear();
         }
-        if self.format == Format::Text {
+        if self.format == Format::Text && !(unreadable.is_some() && summary.events() == 0) {
             out.raw(summary.text(started.elapsed(), report::stdout_colour()).as_bytes())?;
         }
         match unreadable {
