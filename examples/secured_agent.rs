@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example secured_agent`
 
+#![expect(clippy::print_stdout, reason = "an example shows what happens")]
+
 use ringfence::event::Event;
 use ringfence::{Engine, Guard, User, Verdict};
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! Strict decoding of foreign documents: a tree with positions, and a reader of it that collects every mistake.
 //!
-//! YAML files ([`crate::yaml`]) and JSON events ([`crate::event`]) both become a [`Node`]; [`decode`] reads a `serde`
+//! YAML files and JSON events ([`crate::event`]) both become a tree of nodes, from which `decode` reads a `serde`
 //! type from one. Compared with a format's own deserializer it keeps the position of every value, goes on after
 //! a mistake (a broken list entry is reported and left out), suggests the key that was meant, and never repeats
 //! a *value* in a message, since the values of an event may be secrets.

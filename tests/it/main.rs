@@ -1,5 +1,7 @@
 //! Behaviour through the public door.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
+
 mod cli;
 mod diagnostics;
 mod edits;
