@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests too")]
 
+mod cases;
 mod cli;
 mod diagnostics;
 mod edits;
+mod mutations;
 mod project;
 mod reasons;
 mod sessions;
