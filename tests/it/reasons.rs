@@ -269,3 +269,54 @@ fn pseudonyms_and_hashes_need_a_key_and_stay_within_a_session() {
     assert_eq!(edits("a", "x3 x2"), ["<WORD_3>", "<WORD_2>"]);
     assert_eq!(edits("b", "x3 x2"), ["<WORD_1>", "<WORD_2>"]);
 }
+
+#[test]
+fn json_of_an_agent_fits_its_schema() {
+    let directory = "roles: [{ name: user }]\nagents: [{ name: bot, output: { schema: answer.json } }]\ntoolsets: [{ name: set }]\nlabels: [private]\n";
+    let schema = r#"{"type":"object","required":["answer"],"properties":{"answer":{"type":"string"}}}"#;
+    let change = [("directory.yaml", directory), ("answer.json", schema)];
+    let output = |text: &str| {
+        let line = format!(
+            r#"{{"stage":"output","session":"s","user":{{"id":"u","roles":["user"]}},"agent":"bot","text":{text}}}"#
+        );
+        let verdict = check(&change, &[&line]);
+        (verdict.decision, verdict.reasons.first().map(|reason| reason.code))
+    };
+    assert_eq!(output(r#"{"answer":"yes"}"#), (Decision::Allow, None));
+    assert_eq!(output(r#""{\"answer\":\"yes\"}""#), (Decision::Allow, None));
+    assert_eq!(output(r#""yes""#), (Decision::Deny, Some(ReasonCode::BadArguments)));
+    assert_eq!(output(r#"{"answer":1}"#), (Decision::Deny, Some(ReasonCode::BadArguments)));
+    assert_eq!(
+        output(r#"{"answer":"yes","more":1}"#),
+        (Decision::Deny, Some(ReasonCode::UndeclaredArgument))
+    );
+}
+
+#[test]
+fn a_listed_user_has_the_roles_of_the_directory_alone() {
+    let directory = "roles: [{ name: user }, { name: boss, in: [user] }]\nagents: [{ name: bot }]\ntoolsets: [{ name: set }]\nlabels: [private]\nusers: [{ name: ann, in: [user], tenant: acme, attributes: { level: 3 } }]\n";
+    let policies = "@id(\"a\")\npermit(principal in Role::\"user\", action == Action::\"send_input\", resource)\nwhen { principal has tenant && principal.tenant == \"acme\" && principal has level && principal.level > 2 };\n@id(\"b\")\nforbid(principal in Role::\"boss\", action, resource);\n";
+    let listed = format!("{MANIFEST}roles: directory\n");
+    let change =
+        [("ringfence.yaml", listed.as_str()), ("directory.yaml", directory), ("access.cedar", policies)];
+    let ann = INPUT.replace("\"u\",\"roles\":[\"user\"]", "\"ann\",\"roles\":[\"boss\"],\"tenant\":\"evil\"");
+    assert_eq!(check(&change, &[&ann]).decision, Decision::Allow);
+    assert_eq!(first(&check(&change, &[INPUT])), (Decision::Deny, "unknown-user"));
+}
+
+#[test]
+fn parts_limit_rules() {
+    let only_user = "pack: p\nrules:\n  - { id: r, stages: [input, output], parts: [user], action: deny, find: { phrases: [open sesame] }, examples: { match: [open sesame], ignore: [open the door] } }\n";
+    let say = |part: &str| {
+        INPUT.replace("\"text\":\"hello\"", &format!("\"part\":\"{part}\",\"text\":\"Open, Sesame\""))
+    };
+    let change = [("packs/p.yaml", only_user)];
+    assert_eq!(first(&check(&change, &[&say("user")])), (Decision::Deny, "rule"));
+    assert_eq!(check(&change, &[&say("instructions")]).decision, Decision::Allow);
+    let output = INPUT.replace("\"stage\":\"input\"", "\"stage\":\"output\"").replace("hello", "open sesame");
+    assert_eq!(
+        first(&check(&change, &[&output])),
+        (Decision::Deny, "rule"),
+        "a stage without parts is read whole"
+    );
+}
