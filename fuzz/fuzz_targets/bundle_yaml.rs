@@ -4,8 +4,14 @@
 use libfuzzer_sys::fuzz_target;
 use ringfence::{Bundle, CompileOptions, compile};
 
-const FILES: [&str; 6] =
-    ["ringfence.yaml", "directory.yaml", "tools.yaml", "retention.yaml", "packs/pack.yaml", "tests/access.yaml"];
+const FILES: [&str; 6] = [
+    "ringfence.yaml",
+    "directory.yaml",
+    "tools.yaml",
+    "retention.yaml",
+    "packs/pack.yaml",
+    "tests/access.yaml",
+];
 const REST: [(&str, &str); 3] = [
     ("ringfence.yaml", "name: fuzz\nversion: 1\nfacts: { moderation: { type: scores, missing: skip } }\n"),
     (
@@ -30,14 +36,20 @@ fuzz_target!(|data: &[u8]| {
             compiled.warnings
         }
         Err(error) => {
-            assert!(error.diagnostics.iter().any(|diagnostic| diagnostic.is_error()), "refused without a reason");
+            assert!(
+                error.diagnostics.iter().any(|diagnostic| diagnostic.is_error()),
+                "refused without a reason"
+            );
             error.diagnostics
         }
     };
     for diagnostic in diagnostics {
         for label in diagnostic.primary.iter().chain(&diagnostic.related) {
             let source = bundle.source(&label.span.file).expect("a span names a file of the bundle");
-            assert!(source.text.get(label.span.start..label.span.end).is_some(), "a span lies outside: {diagnostic:?}");
+            assert!(
+                source.text.get(label.span.start..label.span.end).is_some(),
+                "a span lies outside: {diagnostic:?}"
+            );
         }
     }
 });

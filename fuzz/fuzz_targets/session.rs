@@ -15,7 +15,9 @@ fuzz_target!(|text: &str| {
     let guard = Guard::builder(engine.clone()).no_time_limit().build();
     let tools = chat.tools.clone().unwrap_or_else(|| chat.called_tools());
     let mut labels = 0;
-    for (number, event) in chat.events(&User::new("local", ["user"]), "assistant", None, &tools).into_iter().enumerate() {
+    for (number, event) in
+        chat.events(&User::new("local", ["user"]), "assistant", None, &tools).into_iter().enumerate()
+    {
         let verdict = match event {
             Ok(event) => guard.check(&event),
             Err(error) => guard.refuse_malformed(Some(&chat.id), &error.to_string()),

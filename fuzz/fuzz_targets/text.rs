@@ -31,7 +31,8 @@ fuzz_target!(|text: &str| {
         for finding in &verdict.findings {
             assert!(text.get(finding.start..finding.end).is_some(), "a span lies outside the text");
             let redacts = finding.action == ringfence::verdict::Action::Redact && !finding.waived;
-            let covered = verdict.edits.iter().any(|edit| edit.start <= finding.start && finding.end <= edit.end);
+            let covered =
+                verdict.edits.iter().any(|edit| edit.start <= finding.start && finding.end <= edit.end);
             assert!(!redacts || covered, "{finding:?} is not covered");
         }
     }

@@ -4,6 +4,7 @@ mod cli;
 mod diagnostics;
 mod edits;
 mod project;
+mod ranks;
 mod reasons;
 mod sessions;
 

@@ -51,7 +51,8 @@ fn modules_use_only_what_is_before_them() {
             continue;
         }
         let Some(own) = rank(&module) else {
-            wrong.push(format!("src/{name}: `{module}` has no rank; give it one here and in ARCHITECTURE.md"));
+            wrong
+                .push(format!("src/{name}: `{module}` has no rank; give it one here and in ARCHITECTURE.md"));
             continue;
         };
         for used in crate_paths(&code) {
@@ -59,10 +60,16 @@ fn modules_use_only_what_is_before_them() {
                 continue;
             }
             match rank(&used) {
-                None => wrong.push(format!("src/{name}: `crate::{used}` is no ranked module; name the item by its own")),
-                Some(other) if other > own => wrong.push(format!("src/{name}: `{module}` may not use `{used}`")),
+                None => wrong.push(format!(
+                    "src/{name}: `crate::{used}` is no ranked module; name the item by its own"
+                )),
+                Some(other) if other > own => {
+                    wrong.push(format!("src/{name}: `{module}` may not use `{used}`"))
+                }
                 Some(other) if other == own && used != module => {
-                    wrong.push(format!("src/{name}: surfaces do not know each other, but this one uses `{used}`"));
+                    wrong.push(format!(
+                        "src/{name}: surfaces do not know each other, but this one uses `{used}`"
+                    ));
                 }
                 Some(_) => {}
             }
@@ -213,7 +220,9 @@ fn first_of(path: &str) -> Option<String> {
     });
     let (first, more) = names.next().filter(|(first, _)| !first.is_empty())?;
     match names.next() {
-        Some((second, _)) if first == "surface" && more && !second.is_empty() => Some(format!("{first}::{second}")),
+        Some((second, _)) if first == "surface" && more && !second.is_empty() => {
+            Some(format!("{first}::{second}"))
+        }
         _ => Some(first.to_owned()),
     }
 }
