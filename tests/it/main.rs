@@ -13,6 +13,7 @@ mod diagnostics;
 mod edits;
 mod mutations;
 mod project;
+mod ranks;
 mod reasons;
 mod sessions;
 
