@@ -251,6 +251,13 @@ impl Serialize for Code {
     }
 }
 
+/// The line of a byte of a text, from 1.
+#[must_use]
+pub(crate) fn line(text: &str, at: usize) -> u32 {
+    let before = text.as_bytes().get(..at.min(text.len())).unwrap_or_default();
+    u32::try_from(before.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 /// The declared name nearest to `wrong`, where it is near enough to be what was meant.
 #[must_use]
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Span};
+use crate::diagnostic::{Diagnostic, Span, line};
 
 /// A Cedar file.
 pub(crate) struct Source {
@@ -198,15 +198,18 @@ pub(crate) fn compile(
         .collect();
     let list: Vec<PolicyInfo> = parsed
         .iter()
-        .map(|one| PolicyInfo {
-            id: one.id.clone(),
-            effect: one.effect,
-            span: one.head(),
-            line: line(&one.source, one.head().start),
-            reason: one.reason.clone(),
-            owner: one.owner.clone(),
-            expires: one.expires.as_ref().map(|(_, date)| date.clone()),
-            expires_at: one.expires.as_ref().map(|(at, _)| *at),
+        .map(|one| {
+            let span = one.head();
+            PolicyInfo {
+                id: one.id.clone(),
+                effect: one.effect,
+                line: line(&one.source, span.start),
+                span,
+                reason: one.reason.clone(),
+                owner: one.owner.clone(),
+                expires: one.expires.as_ref().map(|(_, date)| date.clone()),
+                expires_at: one.expires.as_ref().map(|(at, _)| *at),
+            }
         })
         .collect();
     let policies = parsed.iter().map(|one| (&one.policy, &one.reads));
@@ -224,12 +227,6 @@ pub(crate) fn compile(
 pub(crate) fn schema_text(vocabulary: &Vocabulary) -> Option<String> {
     let json = schema::json_schema(vocabulary, &vocabulary.tools);
     cedar_policy::SchemaFragment::from_json_value(json).ok()?.to_cedarschema().ok()
-}
-
-/// The line of a byte of a text, from 1.
-pub(super) fn line(text: &str, at: usize) -> u32 {
-    let before = text.as_bytes().get(..at.min(text.len())).unwrap_or_default();
-    u32::try_from(before.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 impl Policies {

@@ -25,7 +25,7 @@ impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Path::Root => Ok(()),
-            Path::Key(parent, key) => write!(f, "{parent}/{}", key.replace('~', "~0").replace('/', "~1")),
+            Path::Key(parent, key) => write!(f, "{parent}/{}", super::pointer_segment(key)),
             Path::Index(parent, index) => write!(f, "{parent}/{index}"),
         }
     }

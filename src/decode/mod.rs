@@ -10,8 +10,8 @@ mod json;
 mod node;
 mod shape;
 
-pub(crate) use json::node_from_json;
 pub use json::{MAX_JSON_DEPTH, from_json};
+pub(crate) use json::{node_from_json, to_value};
 pub(crate) use node::{Key, Kind, Node};
 pub use shape::Spanned;
 pub(crate) use shape::{Entries, List};
@@ -38,6 +38,16 @@ pub struct Problem {
     pub help: Option<String>,
     /// The first of two duplicates.
     pub first: Option<Range<usize>>,
+}
+
+/// A name as a segment of a JSON Pointer (RFC 6901, section 3).
+pub(crate) fn pointer_segment(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// The name that a segment of a JSON Pointer stands for.
+pub(crate) fn pointer_name(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
 }
 
 /// Reads a `T` from a tree. The problems are all that were met; a `T` may come with some, then it is incomplete and

@@ -2,6 +2,7 @@
 
 use super::Inner;
 use crate::bundle::Missing;
+use crate::decode::pointer_segment;
 use crate::event::{Event, Field, Stage};
 use crate::rule::{Find, Rule};
 use crate::text::{Stopped, scan};
@@ -47,7 +48,8 @@ impl Inner {
                 findings.found.push(found(number, rule, field, hit.start, hit.end));
             }
         }
-        // A pointer through a key that matched would repeat what matched.
+        // In a key, or behind one that matched, nothing can be replaced, so what should be replaced there refuses the
+        // event; and a pointer through such a key would repeat what matched.
         for one in &mut findings.found {
             if let Some(key) = matched_keys.iter().find(|key| passes(&one.finding.field, key)) {
                 let parent = key.rsplit_once('/').map_or("", |(parent, _)| parent);
@@ -71,8 +73,11 @@ impl Inner {
             let score = event.facts.get(&threshold.fact).and_then(|scores| scores.get(&threshold.category));
             match score {
                 Some(score) if *score >= threshold.at => {
-                    let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
-                    let field = format!("/facts/{}/{}", escape(&threshold.fact), escape(&threshold.category));
+                    let field = format!(
+                        "/facts/{}/{}",
+                        pointer_segment(&threshold.fact),
+                        pointer_segment(&threshold.category)
+                    );
                     findings.found.push(Found {
                         rule: number,
                         finding: finding(rule, field, 0, 0),
@@ -109,12 +114,12 @@ fn finding(rule: &Rule, field: String, start: usize, end: usize) -> Finding {
 }
 
 fn found(number: usize, rule: &Rule, field: &Field<'_>, start: usize, end: usize) -> Found {
-    // In a key nothing can be replaced, so what should be replaced there refuses the event.
-    let (action, matched) = match (field.is_key, rule.action) {
-        (true, Action::Redact) => (Action::Deny, None),
-        (true, action) => (action, None),
-        (false, action) => (action, field.text.get(start..end).map(str::to_owned)),
-    };
+    let matched = field.text.get(start..end).map(str::to_owned);
     let (start, end) = if field.is_key { (0, 0) } else { (start, end) };
-    Found { rule: number, finding: finding(rule, field.pointer.clone(), start, end), matched, action }
+    Found {
+        rule: number,
+        finding: finding(rule, field.pointer.clone(), start, end),
+        matched,
+        action: rule.action,
+    }
 }

@@ -141,7 +141,7 @@ fn collect<'a>(value: &'a Value, pointer: String, part: Option<Part>, fields: &m
         }
         Value::Object(entries) => {
             for (key, item) in entries {
-                let member = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+                let member = format!("{pointer}/{}", crate::decode::pointer_segment(key));
                 fields.push(Field { pointer: member.clone(), text: key, part, is_key: true });
                 collect(item, member, part, fields);
             }

@@ -275,7 +275,7 @@ impl TestsSpec {
         }
         for test in self.tests.0 {
             let each = test.each.clone().unwrap_or_default();
-            let line = crate::rule::line(&source.text, test.name.start);
+            let line = crate::diagnostic::line(&source.text, test.name.start);
             let users: Vec<Option<&Spanned<String>>> = if each.user.is_empty() {
                 vec![test.user.as_ref()]
             } else {

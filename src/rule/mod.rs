@@ -80,12 +80,6 @@ impl Reporter<'_> {
 
     /// The line of a byte, from 1.
     pub(crate) fn line(&self, at: usize) -> u32 {
-        line(self.text, at)
+        crate::diagnostic::line(self.text, at)
     }
-}
-
-/// The line of a byte of a text, from 1.
-pub(crate) fn line(text: &str, at: usize) -> u32 {
-    let before = text.as_bytes().get(..at.min(text.len())).unwrap_or_default();
-    u32::try_from(before.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX).saturating_add(1)
 }

@@ -112,7 +112,7 @@ impl ToolSpec {
         for (pointer, _) in &self.args.0 {
             match pointer.value.strip_prefix('/') {
                 Some(name) if !name.is_empty() && !name.contains('/') => {
-                    let name = name.replace("~1", "/").replace("~0", "~");
+                    let name = crate::decode::pointer_name(name);
                     properties.insert(name, json!({ "type": "string" }));
                 }
                 _ => reporter.push(

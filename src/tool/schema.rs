@@ -128,7 +128,7 @@ impl Schema {
         pointer
             .split('/')
             .map(|part| {
-                let name = part.replace("~1", "/").replace("~0", "~");
+                let name = crate::decode::pointer_name(part);
                 let index = part.len() < 7 && part.bytes().all(|byte| byte.is_ascii_digit());
                 if part.is_empty() || index || self.names.contains(&name) { part } else { "*" }
             })

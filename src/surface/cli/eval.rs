@@ -104,7 +104,7 @@ pub(super) struct Place {
 enum Work {
     Event(Box<Event>),
     Chat(Chat),
-    Malformed { session: Option<String>, message: String },
+    Malformed(String),
 }
 
 struct Line {
@@ -225,14 +225,11 @@ impl Eval {
             }
             summary.add(&done.place, answer);
             if self.format == Format::Json {
-                let mut value = serde_json::to_value(&answer.verdict)?;
-                if let (true, Some(map), false) =
-                    (self.explain, value.as_object_mut(), answer.trace.also.is_empty())
-                {
-                    map.insert("also".to_owned(), serde_json::to_value(&answer.trace.also)?);
-                }
-                // The order of the documentation where nothing is added.
                 let line = if self.explain {
+                    let mut value = serde_json::to_value(&answer.verdict)?;
+                    if let (Some(map), false) = (value.as_object_mut(), answer.trace.also.is_empty()) {
+                        map.insert("also".to_owned(), serde_json::to_value(&answer.trace.also)?);
+                    }
                     serde_json::to_string(&value)?
                 } else {
                     serde_json::to_string(&answer.verdict)?
@@ -312,7 +309,7 @@ impl Eval {
                 }
             };
             let answers = match work {
-                Work::Malformed { session, message } => vec![refuse(session.as_deref(), &message)],
+                Work::Malformed(message) => vec![refuse(None, &message)],
                 Work::Event(event) => vec![answer(guard, &event)],
                 Work::Chat(chat) => {
                     let called = if self.offer_called_tools { chat.called_tools() } else { Vec::new() };
@@ -344,19 +341,21 @@ fn answer(guard: &Guard, event: &Event) -> Answer {
 
 /// What a line is, and the session that it belongs to.
 fn parse(bytes: &[u8]) -> (String, Work) {
-    let malformed = |message: String| (String::new(), Work::Malformed { session: None, message });
+    let malformed = |message: String| (String::new(), Work::Malformed(message));
     let Ok(text) = std::str::from_utf8(bytes) else { return malformed("the line is not UTF-8".to_owned()) };
-    let value = match decode::from_json(text) {
-        Ok(value) => value,
+    let node = match decode::node_from_json(text) {
+        Ok(node) => node,
         Err(problem) => return malformed(problem.message),
     };
-    if value.get("messages").is_some() {
-        return match Chat::from_value(value) {
+    let has_messages =
+        |entries: &[(decode::Key, decode::Node)]| entries.iter().any(|(key, _)| key.text == "messages");
+    if matches!(&node.kind, decode::Kind::Mapping(entries) if has_messages(entries)) {
+        return match Chat::from_value(decode::to_value(&node)) {
             Ok(chat) => (chat.id.clone(), Work::Chat(chat)),
             Err(error) => malformed(error.to_string()),
         };
     }
-    match Event::from_json(text) {
+    match Event::from_node(&node) {
         Ok(event) => (event.session.clone(), Work::Event(Box::new(event))),
         Err(error) => malformed(error.to_string()),
     }
