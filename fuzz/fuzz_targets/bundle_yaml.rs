@@ -28,8 +28,7 @@ fuzz_target!(|data: &[u8]| {
     let name = FILES[usize::from(*which) % FILES.len()];
     let rest = REST.iter().copied().filter(|(known, _)| *known != name);
     let bundle = Bundle::from_sources("fuzz", rest.chain([(name, text)]));
-    let mut options = CompileOptions::default();
-    options.key = Some(b"fuzz".to_vec());
+    let options = CompileOptions::default().with_key("fuzz");
     let diagnostics = match compile(&bundle, &options) {
         Ok(compiled) => {
             assert!(compiled.warnings.iter().all(|diagnostic| !diagnostic.is_error()));

@@ -26,12 +26,21 @@ const DEFAULT_EVENT_BYTES: u64 = 1 << 20;
 /// Milliseconds to decide an event where the manifest says nothing.
 const DEFAULT_DECIDE_MS: u64 = 50;
 
-/// What compiling needs beyond the bundle.
+/// What compiling needs beyond the bundle: `CompileOptions::default()`, or with what its methods add.
 #[derive(Clone, Default)]
 pub struct CompileOptions {
-    /// Key for hashes and pseudonyms; a bundle that makes such is an error without one.
-    pub key: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
     trusted: bool,
+}
+
+impl CompileOptions {
+    /// With the key for hashes and pseudonyms; a bundle that makes such does not compile without one. Whoever knows the
+    /// key can test guesses against a hash: keep it as secret as what it hides, and use 32 random bytes.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Vec<u8>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
 }
 
 impl std::fmt::Debug for CompileOptions {

@@ -106,7 +106,7 @@ impl ReplaceSpec {
             reporter.push(
                 Diagnostic::new(Code::KeyRequired, "hashes and pseudonyms need a key that the host gives")
                     .at(reporter.span(at), "")
-                    .help("give one with `CompileOptions::key`, on the command line with `--key-file FILE`"),
+                    .help("give one with `CompileOptions::with_key`, on the command line with `--key-file FILE`"),
             );
             return None;
         }

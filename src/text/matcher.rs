@@ -1,87 +1,28 @@
 //! The shapes that a finder looks for.
 
-use std::sync::OnceLock;
-
-use regex::{Regex, RegexBuilder};
-
+use super::pattern::{Found, Pattern};
 use super::phrases::Phrases;
 use super::view::Text;
-use super::{Conditions, FindError, Hit, Kind};
-
-/// Largest program of one pattern, in bytes.
-const SIZE_LIMIT: usize = 4 << 20;
-/// Deepest nesting of a pattern.
-const NEST_LIMIT: u32 = 64;
-
-/// A pattern that is compiled when it is first used.
-#[derive(Debug)]
-pub(super) struct LazyRegex {
-    pattern: String,
-    compiled: OnceLock<Option<Regex>>,
-}
-
-/// Whether a pattern may match the empty text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Empty {
-    Allowed,
-    Refused,
-}
-
-impl LazyRegex {
-    pub(super) fn new(pattern: &str, empty: Empty) -> Result<Self, FindError> {
-        let parsed = regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(pattern);
-        let hir = parsed.map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })?;
-        if empty == Empty::Refused && hir.properties().minimum_len() == Some(0) {
-            return Err(FindError::MatchesEmpty);
-        }
-        Ok(Self { pattern: pattern.to_owned(), compiled: OnceLock::new() })
-    }
-
-    fn compile(&self) -> Result<Regex, regex::Error> {
-        RegexBuilder::new(&self.pattern).size_limit(SIZE_LIMIT).nest_limit(NEST_LIMIT).build()
-    }
-
-    pub(super) fn prove(&self) -> Result<(), FindError> {
-        self.compile()
-            .map(|_| ())
-            .map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })
-    }
-
-    /// The compiled pattern. `None` only for one that `prove` would have refused.
-    pub(super) fn get(&self) -> Option<&Regex> {
-        self.compiled.get_or_init(|| self.compile().ok()).as_ref()
-    }
-}
-
-fn last_line(message: &str) -> String {
-    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-}
+use super::{Conditions, FindError, Hit, Kind, Stopped};
 
 /// One shape.
 #[derive(Debug)]
 pub(super) enum Matcher {
-    Pattern(Pattern),
+    /// A pattern, and whether the folded view is searched too.
+    Pattern(Pattern, bool),
     Phrases(Phrases),
-    Signals { at: f64, of: Vec<(Matcher, f64)> },
-}
-
-#[derive(Debug)]
-pub(super) struct Pattern {
-    regex: LazyRegex,
-    has_value: bool,
-    folded: bool,
-    max_bytes: usize,
+    Signals {
+        at: f64,
+        of: Vec<(Matcher, f64)>,
+    },
 }
 
 impl Matcher {
     pub(super) fn new(kind: &Kind, folded: bool, max_bytes: Option<usize>) -> Result<Self, FindError> {
         match kind {
-            Kind::Pattern(pattern) => Ok(Matcher::Pattern(Pattern {
-                regex: LazyRegex::new(pattern, Empty::Refused)?,
-                has_value: pattern.contains("(?P<value>") || pattern.contains("(?<value>"),
-                folded,
-                max_bytes: max_bytes.unwrap_or(usize::MAX),
-            })),
+            Kind::Pattern(pattern) => {
+                Pattern::new(pattern, max_bytes).map(|pattern| Matcher::Pattern(pattern, folded))
+            }
             Kind::Phrases(phrases) => Phrases::new(phrases).map(Matcher::Phrases),
             Kind::Signals { at, of } => {
                 let sum: f64 = of.iter().map(|signal| signal.weight).sum();
@@ -100,17 +41,47 @@ impl Matcher {
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
         match self {
-            Matcher::Pattern(pattern) => pattern.regex.prove(),
+            Matcher::Pattern(pattern, _) => pattern.prove(),
             Matcher::Phrases(phrases) => phrases.prove(),
             Matcher::Signals { of, .. } => of.iter().try_for_each(|(signal, _)| signal.prove()),
         }
     }
 
     /// Every match that fulfils the conditions, in any order.
-    pub(super) fn find(&self, text: &Text<'_>, conditions: &Conditions) -> Vec<Hit> {
+    pub(super) fn find(
+        &self,
+        text: &Text<'_>,
+        conditions: &Conditions,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Hit>, Stopped> {
         let mut hits = Vec::new();
         match self {
-            Matcher::Pattern(pattern) => pattern.find(text, conditions, &mut hits),
+            Matcher::Pattern(pattern, folded) => {
+                let mut search = |shown: &str, original: &dyn Fn(usize, usize) -> Option<Hit>| {
+                    let mut accept = |decides: &str, found: Found| {
+                        let (start, end) = found.value;
+                        // What decides is at the beginning, where a match is very long.
+                        let (Some(hit), Some(decided)) =
+                            (original(start, end), original(start, found.decided))
+                        else {
+                            return false;
+                        };
+                        let accepted = conditions.accept(decides, decided, text);
+                        if accepted {
+                            hits.push(hit);
+                        }
+                        accepted
+                    };
+                    pattern.find(shown, &mut accept, stop)
+                };
+                search(text.raw(), &|start, end| Some(Hit { start, end }))?;
+                if *folded {
+                    let folded = text.folded();
+                    if folded.text != text.raw() {
+                        search(&folded.text, &|start, end| folded.original(start, end))?;
+                    }
+                }
+            }
             Matcher::Phrases(phrases) => phrases.find(text, &mut |shown, hit| {
                 if conditions.accept(shown, hit, text) {
                     hits.push(hit);
@@ -119,7 +90,7 @@ impl Matcher {
             Matcher::Signals { at, of } => {
                 let mut sum = 0.0;
                 for (signal, weight) in of {
-                    if let Some(first) = signal.find(text, conditions).into_iter().min() {
+                    if let Some(first) = signal.find(text, conditions, stop)?.into_iter().min() {
                         hits.push(first);
                         sum += weight;
                     }
@@ -130,81 +101,6 @@ impl Matcher {
                 }
             }
         }
-        hits
+        Ok(hits)
     }
-}
-
-impl Pattern {
-    fn find(&self, text: &Text<'_>, conditions: &Conditions, hits: &mut Vec<Hit>) {
-        let Some(regex) = self.regex.get() else { return };
-        self.search(regex, text.raw(), &|start, end| Some(Hit { start, end }), text, conditions, hits);
-        if self.folded {
-            let folded = text.folded();
-            if folded.text != text.raw() {
-                let original = |start, end| folded.original(start, end);
-                self.search(regex, &folded.text, &original, text, conditions, hits);
-            }
-        }
-    }
-
-    fn search(
-        &self,
-        regex: &Regex,
-        shown: &str,
-        original: &dyn Fn(usize, usize) -> Option<Hit>,
-        text: &Text<'_>,
-        conditions: &Conditions,
-        hits: &mut Vec<Hit>,
-    ) {
-        // Bytes of rejected matches that may be read again. Enough for any honest text; an adversary who makes
-        // every match fail pays a constant factor and no more.
-        let mut again = shown.len().saturating_mul(16).saturating_add(1 << 16);
-        let mut at = 0;
-        while at <= shown.len() {
-            let Some((whole, value)) = self.next(regex, shown, at) else { return };
-            let (start, end) = value;
-            let end = floor_boundary(shown, end.min(start.saturating_add(self.max_bytes))).max(start);
-            let (Some(matched), Some(hit)) = (shown.get(start..end), original(start, end)) else { return };
-            if conditions.accept(matched, hit, text) {
-                hits.push(hit);
-                at = if end < value.1 { end } else { whole.1 };
-                at = at.max(ceil_boundary(shown, whole.0 + 1));
-                continue;
-            }
-            // What begins inside a rejected match may still be one.
-            let length = whole.1 - whole.0;
-            if again >= length {
-                again -= length;
-                at = ceil_boundary(shown, whole.0 + 1);
-            } else {
-                at = whole.1.max(ceil_boundary(shown, whole.0 + 1));
-            }
-        }
-    }
-
-    /// The next whole match, and the part of it that counts.
-    fn next(&self, regex: &Regex, shown: &str, at: usize) -> Option<((usize, usize), (usize, usize))> {
-        if self.has_value {
-            let captures = regex.captures_at(shown, at)?;
-            let whole = captures.get(0)?;
-            let value = captures.name("value").unwrap_or(whole);
-            return Some(((whole.start(), whole.end()), (value.start(), value.end())));
-        }
-        let whole = regex.find_at(shown, at)?;
-        Some(((whole.start(), whole.end()), (whole.start(), whole.end())))
-    }
-}
-
-fn floor_boundary(text: &str, mut at: usize) -> usize {
-    while at > 0 && !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at.min(text.len())
-}
-
-fn ceil_boundary(text: &str, mut at: usize) -> usize {
-    while at < text.len() && !text.is_char_boundary(at) {
-        at += 1;
-    }
-    at
 }

@@ -2,12 +2,13 @@
 //!
 //! A [`Finder`] is one rule's `find:`, compiled. It reads a [`Text`], which makes its views once for all finders of a
 //! scan. Spans always come back in bytes of the original text, on character boundaries. Matching is linear in the
-//! text; what is rejected by a check is searched again from its second character, within a fixed budget.
+//! text; what a check rejects is searched again from its second character, where it is short.
 
 pub mod check;
 mod fold;
 mod matcher;
 mod near;
+mod pattern;
 mod phrases;
 mod view;
 
@@ -82,7 +83,8 @@ pub struct FinderSpec {
     pub not: Vec<Exception>,
     /// Views besides the raw text in which patterns are searched.
     pub views: Vec<View>,
-    /// Longest match in bytes: a longer one is cut there, and the search goes on behind the cut.
+    /// Bytes that decide about a match, for a pattern without a longest match. A match may be longer: it goes on as
+    /// long as the pattern does, and one that is still open there counts. At most 64 KiB.
     pub max_bytes: Option<usize>,
 }
 
@@ -107,6 +109,12 @@ pub enum FindError {
     /// A pattern that matches nothing at all, everywhere.
     #[error("the pattern matches the empty text")]
     MatchesEmpty,
+    /// A pattern whose matches have no longest one, or one longer than 64 KiB, without a bound of its own.
+    #[error("nothing bounds how long a match of this pattern can be")]
+    Unbounded,
+    /// A bound that is none.
+    #[error("`max_bytes` is from 1 to 65536")]
+    MaxBytes,
     /// No check of this name.
     #[error("there is no check called `{name}`")]
     UnknownCheck {
@@ -139,6 +147,12 @@ impl FindError {
                 "back-references would make matching slower than the text is long; use `check:`"
             }
             FindError::Pattern { .. } => "the syntax is that of Rust's `regex` crate",
+            FindError::Unbounded => {
+                "bound what repeats (`{0,40}` for `*`), or give `max_bytes:`, the bytes within which a match is decided"
+            }
+            FindError::MaxBytes => {
+                "give the bytes within which a match is decided, far fewer than a text has"
+            }
             FindError::MatchesEmpty => "make one part of it required",
             FindError::EmptyPhrase => "leave empty phrases out",
             FindError::Weights => "give each signal a weight above zero, and let their sum reach `at`",
@@ -176,7 +190,7 @@ struct Conditions {
 #[derive(Debug)]
 enum Rejection {
     Literal(String),
-    Pattern(matcher::LazyRegex),
+    Pattern(pattern::Expression),
 }
 
 impl Finder {
@@ -200,9 +214,7 @@ impl Finder {
             .iter()
             .map(|exception| match exception {
                 Exception::Literal(text) => Ok(Rejection::Literal(text.trim().to_lowercase())),
-                Exception::Pattern(pattern) => {
-                    matcher::LazyRegex::new(pattern, matcher::Empty::Allowed).map(Rejection::Pattern)
-                }
+                Exception::Pattern(pattern) => pattern::Expression::new(pattern).map(Rejection::Pattern),
             })
             .collect::<Result<_, _>>()?;
         let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;
@@ -224,7 +236,16 @@ impl Finder {
     /// Every match, ordered and without overlaps.
     #[must_use]
     pub fn find(&self, text: &Text<'_>) -> Vec<Hit> {
-        let mut hits = self.matcher.find(text, &self.conditions);
+        // Nothing stops it.
+        self.find_until(text, &|| false).unwrap_or_default()
+    }
+
+    /// Every match, ordered and without overlaps, unless stopped.
+    ///
+    /// # Errors
+    /// [`Stopped`] when `stop` said so.
+    pub fn find_until(&self, text: &Text<'_>, stop: &dyn Fn() -> bool) -> Result<Vec<Hit>, Stopped> {
+        let mut hits = self.matcher.find(text, &self.conditions, stop)?;
         hits.sort_unstable();
         let mut united: Vec<Hit> = Vec::with_capacity(hits.len());
         for hit in hits {
@@ -233,7 +254,7 @@ impl Finder {
                 _ => united.push(hit),
             }
         }
-        united
+        Ok(united)
     }
 }
 
@@ -256,7 +277,7 @@ pub struct Stopped;
 
 /// The plain scanner: each finder by itself. The reference for any faster one.
 ///
-/// Hits come ordered by start, end and finder. `stop` is asked between finders.
+/// Hits come ordered by start, end and finder. `stop` is asked between finders and between their matches.
 ///
 /// # Errors
 /// [`Stopped`] when `stop` said so.
@@ -271,7 +292,7 @@ pub fn scan<'f>(
         if stop() {
             return Err(Stopped);
         }
-        hits.extend(finder.find(&text).into_iter().map(|hit| (index, hit)));
+        hits.extend(finder.find_until(&text, stop)?.into_iter().map(|hit| (index, hit)));
     }
     hits.sort_unstable_by_key(|(index, hit)| (hit.start, hit.end, *index));
     Ok(hits)

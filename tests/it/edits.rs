@@ -10,8 +10,8 @@ pack: p
 stages: [input]
 action: redact
 rules:
-  - { id: ab, find: { pattern: 'ab+' }, replace: '[1]', severity: low }
-  - { id: bc, find: { pattern: 'b+c+' }, replace: '[2]', severity: high }
+  - { id: ab, find: { pattern: 'ab+', max_bytes: 4 }, replace: '[1]', severity: low }
+  - { id: bc, find: { pattern: 'b+c+', max_bytes: 8 }, replace: '[2]', severity: high }
   - { id: num, find: { pattern: '[0-9ab]{3,6}' }, replace: { remove: } }
   - { id: say, find: { phrases: [abba cab] }, replace: { mask: all } }
 ";
@@ -42,4 +42,22 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[test]
+fn a_match_longer_than_its_bound_is_redacted_to_its_end() {
+    let guard = Guard::builder(ringfence::Engine::embedded().unwrap()).no_time_limit().build();
+    let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDZ\n";
+    for (end, after) in [("-----END PRIVATE KEY-----", " thanks"), ("", "")] {
+        let key = format!("-----BEGIN PRIVATE KEY-----\n{}{end}", line.repeat(2_000));
+        let text = format!("keep this: {key}{after}");
+        let event = Event::output("s", User::new("u", ["user"]), "assistant", text.as_str());
+        let verdict = guard.check(&event);
+        let edited = event.with_edits(&verdict.edits).to_spec().text.unwrap();
+        assert_eq!(edited, format!("keep this: [PRIVATE_KEY_REMOVED]{after}"));
+    }
+    let mark = format!("<img alt='{}' onerror=go()>", "x".repeat(100_000));
+    let event = Event::output("s", User::new("u", ["user"]), "assistant", mark.as_str());
+    let edited = event.with_edits(&guard.check(&event).edits).to_spec().text.unwrap();
+    assert!(!edited.as_str().unwrap().contains('<'));
 }

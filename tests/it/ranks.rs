@@ -28,7 +28,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("granit_parser", &["yaml.rs"]),
     ("aho_corasick", &["text/"]),
     ("icu_normalizer", &["text/"]),
-    ("regex", &["text/"]),
+    ("regex_automata", &["text/"]),
     ("regex_syntax", &["text/"]),
     ("jsonschema", &["tool/"]),
     ("annotate_snippets", &["surface/cli/"]),
@@ -111,9 +111,9 @@ fn the_reader_sees_what_it_must() {
     );
     let used: Vec<String> = crate_paths(&code).into_iter().collect();
     assert_eq!(used, ["audit", "event", "rule", "surface::cli", "text", "yaml"]);
-    assert!(names_crate("use regex::Regex;", "regex"));
+    assert!(names_crate("use regex_automata::meta;", "regex_automata"));
     assert!(names_crate("use clap as arguments;", "clap"));
-    assert!(!names_crate("PatternOptions::regex().size_limit(1); my_regex::new()", "regex"));
+    assert!(!names_crate("PatternOptions::regex().size_limit(1); my_regex_automata::new()", "regex_automata"));
 }
 
 fn root() -> &'static Path {

@@ -168,14 +168,14 @@ fn engine(folder: Option<&Path>, options: &CompileOptions) -> anyhow::Result<(En
 
 /// The key of a file, for hashes and pseudonyms.
 fn key(file: Option<&Path>) -> anyhow::Result<CompileOptions> {
-    let mut options = CompileOptions::default();
+    let options = CompileOptions::default();
     if let Some(file) = file {
         let key =
             std::fs::read(file).with_context(|| format!("can't read the key file `{}`", file.display()))?;
         if key.len() < 16 {
             bail!("the key in `{}` is shorter than 16 bytes", file.display());
         }
-        options.key = Some(key);
+        return Ok(options.with_key(key));
     }
     Ok(options)
 }
