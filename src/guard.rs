@@ -347,7 +347,7 @@ impl Guard {
         waivers: &[String],
     ) -> Verdict {
         let Some(sink) = &self.sink else { return verdict };
-        let record = Record::new(at, event, &verdict, waivers);
+        let record = Record::new(at, &self.engine, event, &verdict, waivers);
         let written = catch_unwind(AssertUnwindSafe(|| sink.write(&record)))
             .unwrap_or_else(|_| Err(AuditError::Other("the sink panicked".to_owned())));
         if written.is_err() {

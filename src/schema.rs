@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// The names that [`named`] knows.
 pub const NAMES: &[&str] =
-    &["manifest", "directory", "tools", "pack", "retention", "test", "event", "verdict"];
+    &["manifest", "directory", "tools", "pack", "retention", "test", "event", "verdict", "record"];
 
 fn of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
@@ -24,6 +24,7 @@ pub fn named(name: &str) -> Option<Value> {
         "test" => of::<crate::harness::TestsSpec>(),
         "event" => of::<crate::event::EventSpec>(),
         "verdict" => of::<crate::verdict::Verdict>(),
+        "record" => of::<crate::audit::Record<'static>>(),
         _ => return None,
     })
 }

@@ -1,6 +1,7 @@
 //! What is kept of a verdict, and where it goes.
 
 mod jsonl;
+mod logged;
 mod record;
 
 pub use jsonl::{Durability, JsonlSink};

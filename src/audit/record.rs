@@ -1,15 +1,23 @@
-//! What is kept of a verdict: everything that explains it, and no text.
+//! What is kept of a verdict: everything that explains it, and no text but the arguments that a bundle says may be logged.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
+use super::logged;
+use crate::engine::Engine;
 use crate::event::{Event, Stage};
 use crate::verdict::{Action, Decision, Finding, Reason, Severity, Verdict};
 
 /// One record of the audit log.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(title = "Record")]
 pub struct Record<'a> {
     /// When it was decided (RFC 3339).
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// The session, where the event names one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +39,10 @@ pub struct Record<'a> {
     /// The id that pairs a call with its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<&'a str>,
+    /// The arguments of a tool call that the bundle says may be logged (`log: true`), by their JSON Pointer into the
+    /// arguments. One in which a rule matched, that a sensitive parameter names or that is longer than 4 KiB is left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub arguments: BTreeMap<&'a str, &'a Value>,
     /// What the bundle decided.
     pub decision: Decision,
     /// What was done.
@@ -54,7 +66,7 @@ pub struct Record<'a> {
 }
 
 /// A finding as recorded.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RecordedFinding<'a> {
     /// The rule.
     pub rule: &'a str,
@@ -75,7 +87,13 @@ pub struct RecordedFinding<'a> {
 impl<'a> Record<'a> {
     /// The record of a verdict. Without an event (a line that is none), it holds what the verdict knows.
     #[must_use]
-    pub fn new(at: Timestamp, event: Option<&'a Event>, verdict: &'a Verdict, waivers: &'a [String]) -> Self {
+    pub fn new(
+        at: Timestamp,
+        engine: &'a Engine,
+        event: Option<&'a Event>,
+        verdict: &'a Verdict,
+        waivers: &'a [String],
+    ) -> Self {
         Self {
             at,
             session: verdict.session.as_deref(),
@@ -85,6 +103,7 @@ impl<'a> Record<'a> {
             agent: event.and_then(|event| event.agent.as_deref()),
             tool: event.and_then(Event::tool),
             call: event.and_then(Event::call),
+            arguments: logged::arguments(engine, event, verdict),
             decision: verdict.decision,
             enforced: verdict.enforced,
             reasons: &verdict.reasons,

@@ -16,6 +16,7 @@ mod mutations;
 mod project;
 mod ranks;
 mod reasons;
+mod records;
 mod sessions;
 
 use ringfence::{Bundle, CompileOptions, Engine, compile};

@@ -113,7 +113,10 @@ fn the_reader_sees_what_it_must() {
     assert_eq!(used, ["audit", "event", "rule", "surface::cli", "text", "yaml"]);
     assert!(names_crate("use regex_automata::meta;", "regex_automata"));
     assert!(names_crate("use clap as arguments;", "clap"));
-    assert!(!names_crate("PatternOptions::regex().size_limit(1); my_regex_automata::new()", "regex_automata"));
+    assert!(!names_crate(
+        "PatternOptions::regex().size_limit(1); my_regex_automata::new()",
+        "regex_automata"
+    ));
 }
 
 fn root() -> &'static Path {

@@ -16,7 +16,8 @@ fn parallel_calls_never_lose_a_label() {
     let send = json!({ "to": ["a@post.example"], "subject": "s", "body": "b" });
     for round in 0..50 {
         let session = format!("s{round}");
-        let before = guard.check(&Event::tool_call(&session, staff(), "assistant", "list_directory", json!({})));
+        let before =
+            guard.check(&Event::tool_call(&session, staff(), "assistant", "list_directory", json!({})));
         assert_eq!(before.decision, Decision::Allow);
         std::thread::scope(|scope| {
             for call in 0..4 {

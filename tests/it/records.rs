@@ -1,0 +1,49 @@
+//! What a record holds of arguments.
+
+use std::sync::{Arc, Mutex};
+
+use ringfence::audit::{AuditError, AuditSink, Record};
+use ringfence::{Event, Guard, User};
+use serde_json::{Value, json};
+
+use crate::{MANIFEST, engine};
+
+/// Keeps records as JSON.
+#[derive(Default)]
+struct Kept(Mutex<Vec<Value>>);
+
+impl AuditSink for Kept {
+    fn write(&self, record: &Record<'_>) -> Result<(), AuditError> {
+        self.0.lock().unwrap().push(serde_json::to_value(record)?);
+        Ok(())
+    }
+}
+
+#[test]
+fn only_arguments_that_may_be_logged_are() {
+    let manifest = format!("{MANIFEST}sensitive_parameters: [password, Token]\n");
+    let tools = "tools:\n  - name: note\n    in: [set]\n    input: { type: object, additionalProperties: true, properties: { text: {}, to: { items: {} }, deep: {}, password: {} } }\n    \
+                 args:\n      /text: { log: true }\n      /to/0: { log: true }\n      /deep: { log: true }\n      \
+                 /password: { log: true }\n";
+    let pack = "pack: p\nstages: [tool_call]\nrules:\n  - { id: r, action: redact, find: { pattern: '\\bsecret\\b' }, \
+                examples: { match: [secret], ignore: [secretive] } }\n";
+    let change = [("ringfence.yaml", manifest.as_str()), ("tools.yaml", tools), ("packs/p.yaml", pack)];
+    let sink = Arc::new(Kept::default());
+    let guard =
+        Guard::builder(engine(&change)).no_time_limit().sink(Arc::clone(&sink) as Arc<dyn AuditSink>).build();
+    let calls = [
+        (json!({ "text": "a", "other": "b", "to": ["c", "d"] }), json!({ "/text": "a", "/to/0": "c" })),
+        (json!({ "text": "the secret", "to": ["c"] }), json!({ "/to/0": "c" })),
+        (json!({ "text": { "x": { "secret": 1 } }, "to": 1 }), Value::Null),
+        (json!({ "deep": { "a": [{ "TOKEN": 1 }] }, "password": "x" }), Value::Null),
+        (
+            json!({ "deep": { "a": [{ "b": 1 }] }, "text": "x".repeat(5000) }),
+            json!({ "/deep": { "a": [{ "b": 1 }] } }),
+        ),
+    ];
+    for (arguments, recorded) in calls {
+        let _ = guard.check(&Event::tool_call("s", User::new("u", ["user"]), "bot", "note", arguments));
+        let record = sink.0.lock().unwrap().pop().unwrap();
+        assert_eq!(record["arguments"], recorded);
+    }
+}
