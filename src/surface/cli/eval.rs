@@ -5,9 +5,9 @@ use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -25,6 +25,8 @@ use crate::verdict::{Decision, Verdict};
 
 /// Lines on their way between the reader and a worker.
 const IN_FLIGHT: usize = 256;
+/// Bytes of lines on their way between the reader and the output, unless a single one is longer.
+const BYTES_IN_FLIGHT: usize = 4 << 20;
 /// Longest line that is read, in bytes.
 const MAX_LINE: u64 = 64 << 20;
 
@@ -107,8 +109,29 @@ enum Work {
     Malformed(String),
 }
 
+/// Holds the reader back while too much is under way, whatever the length of lines.
+#[derive(Default)]
+struct Flow {
+    bytes: Mutex<usize>,
+    less: Condvar,
+}
+
+impl Flow {
+    fn begin(&self, bytes: usize) {
+        let used = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |used: &mut usize| *used > 0 && *used + bytes > BYTES_IN_FLIGHT;
+        *self.less.wait_while(used, full).unwrap_or_else(PoisonError::into_inner) += bytes;
+    }
+
+    fn end(&self, bytes: usize) {
+        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) -= bytes;
+        self.less.notify_one();
+    }
+}
+
 struct Line {
     number: usize,
+    bytes: usize,
     place: Place,
     work: Work,
 }
@@ -116,6 +139,7 @@ struct Line {
 /// What a line became.
 struct Done {
     number: usize,
+    bytes: usize,
     place: Place,
     malformed: bool,
     answers: Vec<Answer>,
@@ -143,6 +167,7 @@ impl Eval {
         let mut exit = Exit::Fine;
         let mut unreadable: Option<anyhow::Error> = None;
         let stop = AtomicBool::new(false);
+        let flow = Flow::default();
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let progress = self.progress();
         std::thread::scope(|scope| -> anyhow::Result<()> {
@@ -156,8 +181,8 @@ impl Eval {
                 scope.spawn(move || eval.work(guard, lines, &done_to));
             }
             drop(done_to);
-            let (eval, stop) = (&self, &stop);
-            let reader = scope.spawn(move || eval.read(&lines_to, stop));
+            let (eval, stop, flow) = (&self, &stop, &flow);
+            let reader = scope.spawn(move || eval.read(&lines_to, stop, flow));
             let mut printed = Ok(());
             let mut waiting: BTreeMap<usize, Done> = BTreeMap::new();
             let mut next = 0;
@@ -165,6 +190,7 @@ impl Eval {
                 waiting.insert(one.number, one);
                 while let Some(one) = waiting.remove(&next) {
                     next += 1;
+                    flow.end(one.bytes);
                     if one.malformed {
                         exit = Exit::Failed;
                     }
@@ -245,7 +271,7 @@ impl Eval {
     }
 
     /// Reads every file and gives each session's lines to one worker, in order.
-    fn read(&self, workers: &[SyncSender<Line>], stop: &AtomicBool) -> anyhow::Result<()> {
+    fn read(&self, workers: &[SyncSender<Line>], stop: &AtomicBool, flow: &Flow) -> anyhow::Result<()> {
         let state = RandomState::new();
         let mut number = 0;
         let mut told = false;
@@ -284,9 +310,10 @@ impl Eval {
                     report::note("note: sessions that name no tools are offered those that they call");
                 }
                 let place = Place { file: Arc::clone(&name), line };
+                flow.begin(length);
                 #[expect(clippy::cast_possible_truncation, reason = "a remainder of the number of workers")]
                 let worker = (state.hash_one(&key) % workers.len() as u64) as usize;
-                let sent = workers.get(worker).map(|to| to.send(Line { number, place, work }));
+                let sent = workers.get(worker).map(|to| to.send(Line { number, bytes: length, place, work }));
                 if !matches!(sent, Some(Ok(()))) {
                     return Ok(());
                 }
@@ -298,7 +325,7 @@ impl Eval {
 
     fn work(&self, guard: &Guard, lines: Receiver<Line>, done: &SyncSender<Done>) {
         let user = User::new(self.user.clone(), self.role.clone());
-        for Line { number, place, work } in lines {
+        for Line { number, bytes, place, work } in lines {
             let mut malformed = false;
             let mut refuse = |session: Option<&str>, message: &str| {
                 malformed = true;
@@ -327,7 +354,7 @@ impl Eval {
                     answers
                 }
             };
-            if done.send(Done { number, place, malformed, answers }).is_err() {
+            if done.send(Done { number, bytes, place, malformed, answers }).is_err() {
                 return;
             }
         }
