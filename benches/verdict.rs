@@ -6,12 +6,13 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use ringfence::{Bundle, CompileOptions, Engine, Event, Guard, User, compile};
+use ringfence::{Bundle, CompileOptions, Decision, Engine, Event, Guard, User, Verdict, compile};
 use serde_json::json;
 
-/// A bundle with `policies` policies of which three can apply to the call that is measured, and `tools` tools.
+/// A bundle with `policies` policies of which one to three can apply to what is measured, and `tools` tools.
 fn bundle(policies: usize, tools: usize) -> Bundle {
     let mut roles = String::from("roles: [{ name: user }");
     for role in 0..policies / 4 {
@@ -27,19 +28,23 @@ fn bundle(policies: usize, tools: usize) -> Bundle {
         );
     }
     let mut cedar = String::from(
-        "@id(\"a\")\npermit(principal in Role::\"user\", action in Action::\"call_tool\", resource in Toolset::\"set\");\n\
+        "@id(\"s\")\npermit(principal in Role::\"user\", action in [Action::\"run_agent\", Action::\"send_input\", Action::\"read_result\", Action::\"send_output\"], resource);\n\
+         @id(\"a\")\npermit(principal in Role::\"user\", action in Action::\"call_tool\", resource in Toolset::\"set\");\n\
          @id(\"b\")\nforbid(principal, action in Action::\"call_tool\", resource) when { context.session.denials > 100 };\n\
          @id(\"c\")\nforbid(principal, action == Action::\"tool0\", resource) when { context.input.path like \"*.pem\" };\n",
     );
-    for id in 3..policies {
-        let role = (id - 3) % (policies / 4).max(1);
+    for id in 4..policies {
+        let role = (id - 4) % (policies / 4).max(1);
         let tool = id % tools;
-        let text = match id % 3 {
-            0 => format!(
+        let text = match id % 6 {
+            0 | 3 => format!(
                 "permit(principal in Role::\"role{role}\", action == Action::\"tool{tool}\", resource);"
             ),
             1 => format!(
                 "forbid(principal in Role::\"role{role}\", action in Action::\"call_tool\", resource) when {{ context.session.calls > {id} }};"
+            ),
+            4 => format!(
+                "permit(principal in Role::\"role{role}\", action in [Action::\"run_agent\", Action::\"send_input\", Action::\"read_result\", Action::\"send_output\"], resource);"
             ),
             _ => format!(
                 "forbid(principal in Role::\"role{role}\", action == Action::\"tool{tool}\", resource) when {{ context.input has max && context.input.max > {id} }};"
@@ -58,33 +63,44 @@ fn bundle(policies: usize, tools: usize) -> Bundle {
     )
 }
 
+/// What is measured is a decision that goes all the way.
+fn allowed(guard: &Guard, event: &Event) -> Verdict {
+    let verdict = guard.check(event);
+    assert_eq!(verdict.decision, Decision::Allow, "{verdict:?}");
+    verdict
+}
+
+/// Each stage, with as many policies that can apply whatever the number of those that can't.
 fn growth(c: &mut Criterion) {
-    let mut group = c.benchmark_group("tool_call_by_policies");
-    for policies in [10, 100, 1_000, 10_000] {
-        let engine = compile(&bundle(policies, 20), &CompileOptions::default())
-            .unwrap_or_else(|e| panic!("{e}"))
-            .engine;
-        let guard = Guard::new(engine);
-        let user = User::new("u", ["user"]);
-        let mut n = 0u64;
-        group.bench_function(BenchmarkId::from_parameter(policies), |b| {
-            b.iter_batched(
-                || {
+    let user = || User::new("u", ["user"]);
+    let path = |n: u64| json!({ "path": format!("notes/{n}.txt") });
+    let guards = [10, 100, 1_000, 10_000].map(|policies| {
+        let compiled = compile(&bundle(policies, 20), &CompileOptions::default());
+        (policies, Guard::new(compiled.unwrap_or_else(|e| panic!("{e}")).engine))
+    });
+    type Make<'a> = &'a dyn Fn(u64) -> Event;
+    let stages: [(&str, Make<'_>); 5] = [
+        ("access", &|n| Event::run(format!("a{n}"), user(), "bot", None, vec!["tool0".to_owned()])),
+        ("input", &|n| Event::input("i", user(), "bot", format!("message {n}"))),
+        ("tool_call", &|n| Event::tool_call("c", user(), "bot", "tool0", path(n))),
+        ("tool_result", &|n| Event::tool_result("r", user(), "bot", "tool0", format!("line {n}"))),
+        ("output", &|n| Event::output("o", user(), "bot", format!("answer {n}"))),
+    ];
+    for (stage, event) in stages {
+        let mut group = c.benchmark_group(format!("{stage}_by_policies"));
+        group.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+        for (policies, guard) in &guards {
+            let mut n = 0;
+            group.bench_function(BenchmarkId::from_parameter(policies), |b| {
+                let next = || {
                     n += 1;
-                    Event::tool_call(
-                        "s",
-                        user.clone(),
-                        "bot",
-                        "tool0",
-                        json!({ "path": format!("notes/{n}.txt") }),
-                    )
-                },
-                |event| black_box(guard.check(&event)),
-                BatchSize::SmallInput,
-            );
-        });
+                    event(n)
+                };
+                b.iter_batched(next, |event| allowed(guard, &event), BatchSize::SmallInput);
+            });
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 /// The same three policies through Cedar's `is_authorized`, with a request made before.
@@ -126,8 +142,8 @@ fn stages(c: &mut Criterion) {
         format!("Message {n}: please look up the order of last week and tell me when it arrives. ").repeat(18)
     };
     let mut group = c.benchmark_group("default_bundle");
+    let mut n = 0u64;
     group.bench_function("tool_call", |b| {
-        let mut n = 0u64;
         b.iter_batched(
             || {
                 n += 1;
@@ -140,14 +156,14 @@ fn stages(c: &mut Criterion) {
                     json!({ "path": format!("notes/{n}.txt") }),
                 )
             },
-            |event| black_box(guard.check(&event)),
+            |event| allowed(&guard, &event),
             BatchSize::SmallInput,
         );
     });
     group.bench_function("output_1500_bytes", |b| {
         b.iter_batched(
             || Event::output("o", user(), "assistant", text()),
-            |event| black_box(guard.check(&event)),
+            |event| allowed(&guard, &event),
             BatchSize::SmallInput,
         );
     });
