@@ -17,6 +17,7 @@ use crate::rule::pack::{self, Examples, Pack, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
 use crate::rule::tool::{ToolsSpec, file_name, schema_file};
 use crate::rule::{Reporter, Rule};
+use crate::text::Scanner;
 use crate::tool::Schema;
 use crate::verdict::Action;
 use crate::yaml;
@@ -184,6 +185,8 @@ impl Compiler<'_> {
         } else {
             cedar::schema_text(&vocabulary).unwrap_or_default()
         };
+        let finders = rules.iter().enumerate().filter_map(|(number, rule)| Some((number, rule.finder()?)));
+        let scanner = Scanner::new(finders);
         let limits = &manifest.limits;
         Some(Engine(Arc::new(Inner {
             digest: self.bundle.digest().to_owned(),
@@ -214,6 +217,7 @@ impl Compiler<'_> {
                     Some(unlisted.reads.iter().map(|label| label.value.clone()).collect())
                 }
             },
+            scanner,
             rules,
             policies,
             retention,

@@ -14,6 +14,7 @@ use crate::bundle::{Missing, Mode, RolesFrom};
 use crate::cedar::{AttributeType, AttributeValue, Policies, PolicyInfo};
 use crate::rule::Rule;
 use crate::rule::retention::Class;
+use crate::text::Scanner;
 use crate::tool::Schema;
 use crate::verdict::Reason;
 
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
     /// Labels that the result of an unlisted tool puts on the session, where such tools are let in.
     pub(crate) unlisted_reads: Option<Vec<String>>,
     pub(crate) rules: Vec<Rule>,
+    /// Finds where any of `rules` can match.
+    pub(crate) scanner: Scanner,
     pub(crate) policies: Policies,
     pub(crate) retention: Vec<Class>,
     pub(crate) key: Vec<u8>,

@@ -56,6 +56,14 @@ pub(crate) struct Threshold {
 }
 
 impl Rule {
+    /// What it looks for in texts.
+    pub(crate) fn finder(&self) -> Option<&Finder> {
+        match &self.find {
+            Find::Text(finder) => Some(finder),
+            Find::Threshold(_) => None,
+        }
+    }
+
     pub(crate) fn applies(&self, stage: Stage, part: Option<Part>) -> bool {
         self.stages.contains(&stage)
             && (self.parts.is_empty() || part.is_none_or(|part| self.parts.contains(&part)))

@@ -5,15 +5,23 @@
 //! text; what a check rejects is searched again from its second character, where it is short.
 
 pub mod check;
+mod digits;
 mod fold;
+mod frequency;
 mod matcher;
 mod near;
 mod pattern;
 mod phrases;
+mod places;
+mod required;
+mod scanner;
+mod sieve;
 mod view;
 
 use matcher::Matcher;
 use near::Near;
+use places::Places;
+pub use scanner::Scanner;
 pub use view::{Text, View};
 
 /// What a finder looks for.
@@ -245,7 +253,17 @@ impl Finder {
     /// # Errors
     /// [`Stopped`] when `stop` said so.
     pub fn find_until(&self, text: &Text<'_>, stop: &dyn Fn() -> bool) -> Result<Vec<Hit>, Stopped> {
-        let mut hits = self.matcher.find(text, &self.conditions, stop)?;
+        self.find_at(text, &mut Places::Everywhere, stop)
+    }
+
+    /// Every match in these places.
+    fn find_at(
+        &self,
+        text: &Text<'_>,
+        places: &mut Places<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Hit>, Stopped> {
+        let mut hits = self.matcher.find(text, places, &self.conditions, stop)?;
         hits.sort_unstable();
         let mut united: Vec<Hit> = Vec::with_capacity(hits.len());
         for hit in hits {

@@ -1,7 +1,6 @@
 //! Words near a match.
 
 use super::phrases::Phrases;
-use super::view::Text;
 use super::{FindError, Hit, NearSpec, Unless};
 
 /// Words that must stand near a match.
@@ -25,13 +24,7 @@ impl Near {
         let (Some(before), Some(after)) = (raw.get(..hit.start), raw.get(hit.end..)) else { return false };
         let from = before.char_indices().rev().take(self.within).last().map_or(before.len(), |(at, _)| at);
         let to = after.char_indices().nth(self.within).map_or(after.len(), |(at, _)| at);
-        self.found(trim_start(before, from)) || self.found(trim_end(after, to))
-    }
-
-    fn found(&self, text: &str) -> bool {
-        let mut found = false;
-        self.words.find(&Text::new(text), &mut |_, _| found = true);
-        found
+        self.words.is_in(trim_start(before, from)) || self.words.is_in(trim_end(after, to))
     }
 }
 

@@ -8,7 +8,7 @@ use regex_automata::util::pool::Pool;
 use regex_automata::util::prefilter::Prefilter;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
-use regex_syntax::hir::{Hir, HirKind, Look};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
 use super::{FindError, Stopped};
 
@@ -20,6 +20,8 @@ const NEST_LIMIT: u32 = 64;
 pub(super) const MAX_BOUND: usize = 64 << 10;
 /// A refused match of at most so many bytes is searched again from its second character.
 const SEARCH_AGAIN: usize = 256;
+/// No literal of a prefilter is longer.
+const LONGEST_PREFIX: usize = 256;
 /// Candidates between two questions whether to stop.
 const POLL: usize = 64;
 
@@ -35,7 +37,7 @@ impl Expression {
     pub(super) fn new(pattern: &str) -> Result<Self, FindError> {
         let parsed = regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(pattern);
         let hir = parsed.map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })?;
-        Ok(Self { hir: ascii_borders(&hir), meta: OnceLock::new() })
+        Ok(Self { hir: plain(&hir), meta: OnceLock::new() })
     }
 
     fn compile(&self) -> Result<meta::Regex, FindError> {
@@ -63,10 +65,40 @@ fn last_line(message: &str) -> String {
     message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
-/// The same expression with borders between ASCII words.
-fn ascii_borders(hir: &Hir) -> Hir {
+/// What `\d` stands for in Unicode.
+fn all_digits() -> Option<&'static ClassUnicode> {
+    static DIGITS: OnceLock<Option<Hir>> = OnceLock::new();
+    match DIGITS.get_or_init(|| regex_syntax::parse(r"\d").ok()).as_ref()?.kind() {
+        HirKind::Class(Class::Unicode(class)) => Some(class),
+        _ => None,
+    }
+}
+
+/// The same expression with borders between ASCII words, ASCII digits for `\d`, and without the long s and the Kelvin
+/// sign among the cases of `s` and `k`: views show those as the letters that they are.
+fn plain(hir: &Hir) -> Hir {
     match hir.kind() {
-        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) => hir.clone(),
+        HirKind::Empty | HirKind::Literal(_) => hir.clone(),
+        HirKind::Class(Class::Unicode(class)) => {
+            let is = |chars: &[char]| {
+                let members = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+                members.take(chars.len() + 1).eq(chars.iter().copied())
+            };
+            let of = |ranges: &[(char, char)]| {
+                let ranges = ranges.iter().map(|(from, to)| ClassUnicodeRange::new(*from, *to));
+                Hir::class(Class::Unicode(ClassUnicode::new(ranges)))
+            };
+            if is(&['S', 's', '\u{17f}']) {
+                of(&[('S', 'S'), ('s', 's')])
+            } else if is(&['K', 'k', '\u{212a}']) {
+                of(&[('K', 'K'), ('k', 'k')])
+            } else if all_digits() == Some(class) {
+                of(&[('0', '9')])
+            } else {
+                hir.clone()
+            }
+        }
+        HirKind::Class(Class::Bytes(_)) => hir.clone(),
         HirKind::Look(look) => Hir::look(match look {
             Look::WordUnicode => Look::WordAscii,
             Look::WordUnicodeNegate => Look::WordAsciiNegate,
@@ -76,14 +108,14 @@ fn ascii_borders(hir: &Hir) -> Hir {
             Look::WordEndHalfUnicode => Look::WordEndHalfAscii,
             other => *other,
         }),
-        HirKind::Repetition(repetition) => Hir::repetition(repetition.with(ascii_borders(&repetition.sub))),
+        HirKind::Repetition(repetition) => Hir::repetition(repetition.with(plain(&repetition.sub))),
         HirKind::Capture(capture) => {
             let mut capture = capture.clone();
-            capture.sub = Box::new(ascii_borders(&capture.sub));
+            capture.sub = Box::new(plain(&capture.sub));
             Hir::capture(capture)
         }
-        HirKind::Concat(parts) => Hir::concat(parts.iter().map(ascii_borders).collect()),
-        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(ascii_borders).collect()),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(plain).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(plain).collect()),
     }
 }
 
@@ -107,8 +139,8 @@ pub(super) struct Pattern {
 
 #[derive(Debug)]
 enum Bound {
-    /// No match is longer than [`MAX_BOUND`], or the bound that it was given.
-    Fixed,
+    /// No match is longer than so many bytes, at most [`MAX_BOUND`] or the bound that it was given.
+    Fixed(usize),
     /// A match is decided within so many bytes, and goes on as long as the pattern does.
     Window(usize, OnceLock<Option<Box<Walker>>>),
 }
@@ -126,7 +158,7 @@ impl Pattern {
             return Err(FindError::MaxBytes);
         }
         let bound = match (properties.maximum_len(), max_bytes) {
-            (Some(longest), _) if longest <= max_bytes.unwrap_or(MAX_BOUND) => Bound::Fixed,
+            (Some(longest), _) if longest <= max_bytes.unwrap_or(MAX_BOUND) => Bound::Fixed(longest),
             (_, Some(max_bytes)) => Bound::Window(max_bytes, OnceLock::new()),
             (_, None) => return Err(FindError::Unbounded),
         };
@@ -142,46 +174,68 @@ impl Pattern {
         Ok(())
     }
 
+    pub(super) fn hir(&self) -> &Hir {
+        &self.expression.hir
+    }
+
     /// Calls `accept` for each match, from left to right without overlaps; what it refuses is searched again from its
-    /// second character, if it is short.
+    /// second character, if it is short. `places` are the ranges, both ends included, in which a match can begin.
     pub(super) fn find(
         &self,
         shown: &str,
+        places: &mut dyn Iterator<Item = (usize, usize)>,
         accept: &mut dyn FnMut(&str, Found) -> bool,
         stop: &dyn Fn() -> bool,
     ) -> Result<(), Stopped> {
         let mut at = 0;
-        for count in 0_usize.. {
-            if count % POLL == POLL - 1 && stop() {
-                return Err(Stopped);
+        let mut count = 0_usize;
+        for (first, last) in places {
+            at = at.max(first);
+            while at <= last && at < shown.len() {
+                count += 1;
+                if count % POLL == POLL - 1 && stop() {
+                    return Err(Stopped);
+                }
+                let Some(found) = self.next(shown, at, last, stop)? else { break };
+                let (start, end) = found.whole;
+                let again = ceil_boundary(shown, start + 1);
+                let accepted =
+                    shown.get(found.value.0..found.decided).is_some_and(|text| accept(text, found));
+                at = if !accepted && end - start <= SEARCH_AGAIN { again } else { end.max(again) };
             }
-            let Some(found) = self.next(shown, at, stop)? else { break };
-            let (start, end) = found.whole;
-            let again = ceil_boundary(shown, start + 1);
-            let accepted = shown.get(found.value.0..found.decided).is_some_and(|text| accept(text, found));
-            at = if !accepted && end - start <= SEARCH_AGAIN { again } else { end.max(again) };
         }
         Ok(())
     }
 
-    /// The leftmost match from `at` on.
-    fn next(&self, shown: &str, at: usize, stop: &dyn Fn() -> bool) -> Result<Option<Found>, Stopped> {
+    /// The leftmost match that begins from `at` to `last`.
+    fn next(
+        &self,
+        shown: &str,
+        at: usize,
+        last: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Found>, Stopped> {
         let Some(regex) = self.expression.get() else { return Ok(None) };
-        let rest = Input::new(shown).span(at..shown.len());
-        match &self.bound {
-            Bound::Fixed if !self.has_value => Ok(regex.search(&rest).map(|found| {
+        let end = match self.bound {
+            Bound::Fixed(longest) => shown.len().min(last.saturating_add(longest)),
+            Bound::Window(..) => shown.len(),
+        };
+        let anchored = if at == last { Anchored::Yes } else { Anchored::No };
+        let rest = Input::new(shown).span(at..end).anchored(anchored);
+        let found = match &self.bound {
+            Bound::Fixed(_) if !self.has_value => regex.search(&rest).map(|found| {
                 let whole = (found.start(), found.end());
                 Found { whole, value: whole, decided: whole.1 }
-            })),
-            Bound::Fixed => {
-                Ok(captures(regex, &rest).map(|(whole, value)| Found { whole, value, decided: value.1 }))
+            }),
+            Bound::Fixed(_) => {
+                captures(regex, &rest).map(|(whole, value)| Found { whole, value, decided: value.1 })
             }
             Bound::Window(bound, walker) => {
                 let walker = walker
                     .get_or_init(|| Walker::new(&self.expression.hir, *bound).ok().map(Box::new))
                     .as_deref();
                 let Some(walker) = walker else { return Ok(None) };
-                let Some(whole) = walker.next(shown, at, stop)? else { return Ok(None) };
+                let Some(whole) = walker.next(shown, at, last, stop)? else { return Ok(None) };
                 let window = floor_boundary(shown, whole.1.min(whole.0.saturating_add(*bound)));
                 let mut value = whole;
                 if self.has_value {
@@ -190,9 +244,10 @@ impl Pattern {
                         value = (start, if end == window { whole.1 } else { end });
                     }
                 }
-                Ok(Some(Found { whole, value, decided: value.1.min(window).max(value.0) }))
+                Some(Found { whole, value, decided: value.1.min(window).max(value.0) })
             }
-        }
+        };
+        Ok(found.filter(|found| found.whole.0 <= last))
     }
 }
 
@@ -242,21 +297,23 @@ impl Walker {
         Ok(Self { bound, dfa, caches: Pool::new(Box::new(move || of.create_cache())), prefilter })
     }
 
-    /// The leftmost match from `at` on: one that ends within the bound; or one still going on there, which then ends
+    /// The leftmost match that begins from `at` to `last`: one that ends within the bound; or one still going on there, which then ends
     /// where the pattern does, or the bound after the last byte at which it could have ended.
     fn next(
         &self,
         shown: &str,
         mut at: usize,
+        last: usize,
         stop: &dyn Fn() -> bool,
     ) -> Result<Option<(usize, usize)>, Stopped> {
         let mut cache = self.caches.get();
         let mut walked = 0;
-        while at < shown.len() {
+        let end = shown.len().min(last.saturating_add(LONGEST_PREFIX));
+        while at < end && at <= last {
             if let Some(prefilter) = &self.prefilter {
-                match prefilter.find(shown.as_bytes(), regex_automata::Span { start: at, end: shown.len() }) {
-                    Some(candidate) => at = candidate.start,
-                    None => return Ok(None),
+                match prefilter.find(shown.as_bytes(), regex_automata::Span { start: at, end }) {
+                    Some(candidate) if candidate.start <= last => at = candidate.start,
+                    _ => return Ok(None),
                 }
             }
             let (end, steps) = self.walk(&mut cache, shown, at);
@@ -335,6 +392,7 @@ mod tests {
         pattern
             .find(
                 text,
+                &mut std::iter::once((0, text.len())),
                 &mut |_, one| {
                     found.push(one.value);
                     true
@@ -374,7 +432,7 @@ mod tests {
         assert_eq!(Pattern::new("a+", Some(0)).unwrap_err(), FindError::MaxBytes);
         assert_eq!(Pattern::new("a*", Some(5)).unwrap_err(), FindError::MatchesEmpty);
         assert!(matches!(Pattern::new("a{1,9}", Some(5)).unwrap().bound, Bound::Window(5, _)));
-        assert!(matches!(Pattern::new("a{1,9}", Some(50)).unwrap().bound, Bound::Fixed));
+        assert!(matches!(Pattern::new("a{1,9}", Some(50)).unwrap().bound, Bound::Fixed(9)));
     }
 
     #[test]

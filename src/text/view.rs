@@ -54,6 +54,7 @@ impl View {
 #[derive(Debug)]
 pub struct Text<'a> {
     raw: &'a str,
+    clean: OnceCell<bool>,
     folded: OnceCell<Mapped>,
     squashed: OnceCell<Mapped>,
 }
@@ -62,13 +63,20 @@ impl<'a> Text<'a> {
     /// A text of which no view has been made yet.
     #[must_use]
     pub fn new(raw: &'a str) -> Self {
-        Self { raw, folded: OnceCell::new(), squashed: OnceCell::new() }
+        Self { raw, clean: OnceCell::new(), folded: OnceCell::new(), squashed: OnceCell::new() }
     }
 
     /// The text itself.
     #[must_use]
     pub fn raw(&self) -> &'a str {
         self.raw
+    }
+
+    /// Nothing but ASCII that can be seen, and white space: the folded view differs in case and in runs of white space.
+    pub(super) fn is_clean(&self) -> bool {
+        let clean = |byte: u8| matches!(byte, b'\t'..=b'\r' | b' '..=b'~');
+        let all = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & clean(*byte));
+        *self.clean.get_or_init(|| self.raw.as_bytes().chunks(256).all(all))
     }
 
     pub(super) fn folded(&self) -> &Mapped {
@@ -81,25 +89,107 @@ impl<'a> Text<'a> {
     }
 }
 
-/// A made-up text, and where each byte of it comes from.
+/// A made-up text, and where each part of it comes from.
 #[derive(Debug, Default)]
 pub(super) struct Mapped {
     pub(super) text: String,
-    /// For each byte the range of the original that it stands for.
-    pub(super) from: Vec<(u32, u32)>,
+    segments: Vec<Segment>,
+}
+
+/// A part of a made-up text.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    /// Where it begins there.
+    at: u32,
+    /// The range of the original that it stands for.
+    from: u32,
+    to: u32,
+    /// Byte for byte; otherwise all of it stands for all of the range.
+    copy: bool,
+}
+
+/// Offsets fit: an event is far smaller than 4 GiB, and beyond that spans saturate rather than wrap.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 impl Mapped {
-    pub(super) fn push(&mut self, c: char, from: (u32, u32)) {
-        self.text.push(c);
-        self.from.resize(self.text.len(), from);
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), segments: Vec::new() }
     }
 
-    /// A range of this text as a range of the original.
+    /// Appends a character that stands for a range of the original.
+    pub(super) fn push(&mut self, c: char, from: (usize, usize)) {
+        let (from, to) = (offset(from.0), offset(from.1));
+        let copy = c.len_utf8() == to.saturating_sub(from) as usize;
+        self.segment(from, to, copy);
+        self.text.push(c);
+    }
+
+    /// Appends ASCII that stands for as many bytes of the original, in lower case.
+    pub(super) fn push_lower(&mut self, ascii: &str, from: usize) {
+        self.segment(offset(from), offset(from + ascii.len()), true);
+        self.text.extend(ascii.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+    }
+
+    /// Lets the last character, of one byte, stand for what follows too.
+    pub(super) fn widen(&mut self, to: usize) {
+        let at = offset(self.text.len().saturating_sub(1));
+        let Some(last) = self.segments.last_mut() else { return };
+        let from = if last.copy { last.to.saturating_sub(1) } else { last.from };
+        if last.at == at {
+            last.to = offset(to);
+            last.copy = false;
+        } else {
+            if last.copy {
+                last.to = from;
+            }
+            self.segments.push(Segment { at, from, to: offset(to), copy: false });
+        }
+    }
+
+    fn segment(&mut self, from: u32, to: u32, copy: bool) {
+        match self.segments.last_mut() {
+            Some(last) if copy && last.copy && last.to == from => last.to = to,
+            Some(last) if !copy && !last.copy && (last.from, last.to) == (from, to) => {}
+            _ => self.segments.push(Segment { at: offset(self.text.len()), from, to, copy }),
+        }
+    }
+
+    /// A range of this text, on character boundaries, as a range of the original.
     pub(super) fn original(&self, start: usize, end: usize) -> Option<Hit> {
-        let range = self.from.get(start..end)?;
-        let first = range.iter().map(|(start, _)| *start).min()?;
-        let last = range.iter().map(|(_, end)| *end).max()?;
-        Some(Hit { start: first as usize, end: last as usize })
+        if start >= end || end > self.text.len() {
+            return None;
+        }
+        let first = self.segment_at(start)?;
+        let last = self.segment_at(end - 1)?;
+        let inside = |segment: &Segment, at: usize| segment.from as usize + (at - segment.at as usize);
+        Some(Hit {
+            start: if first.copy { inside(first, start) } else { first.from as usize },
+            end: if last.copy { inside(last, end) } else { last.to as usize },
+        })
+    }
+
+    fn segment_at(&self, at: usize) -> Option<&Segment> {
+        let after = self.segments.partition_point(|segment| segment.at as usize <= at);
+        self.segments.get(after.checked_sub(1)?)
+    }
+
+    /// Where a byte of the original went, one that was copied.
+    pub(super) fn position(&self, original: usize) -> usize {
+        let after = self.segments.partition_point(|segment| segment.from as usize <= original);
+        let segment = after.checked_sub(1).and_then(|number| self.segments.get(number));
+        segment.map_or(0, |segment| {
+            let inside = if segment.copy { original - segment.from as usize } else { 0 };
+            (segment.at as usize + inside).min(self.text.len())
+        })
+    }
+
+    /// Every character with where it stands here and what it stands for.
+    pub(super) fn chars(&self) -> impl Iterator<Item = (char, (usize, usize))> {
+        self.text.char_indices().map(|(at, c)| {
+            let hit = self.original(at, at + c.len_utf8());
+            (c, hit.map_or((0, 0), |hit| (hit.start, hit.end)))
+        })
     }
 }

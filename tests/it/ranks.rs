@@ -27,6 +27,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("miette", &["cedar/"]),
     ("granit_parser", &["yaml.rs"]),
     ("aho_corasick", &["text/"]),
+    ("memchr", &["text/"]),
     ("icu_normalizer", &["text/"]),
     ("regex_automata", &["text/"]),
     ("regex_syntax", &["text/"]),

@@ -1,0 +1,198 @@
+//! Where a text holds numbers that can begin a match.
+
+use super::places::{Gathered, Unit as UnitNumber};
+use super::required::{Prefix, is_joiner};
+use super::view::Text;
+
+/// Places of a match that are looked at before its pattern is tried.
+const PLACES: usize = 6;
+/// Most digits that are told apart.
+const MAX_DIGITS: usize = 32;
+/// Units of one group.
+const GROUP: usize = 64;
+
+/// A unit whose matches hold digits.
+#[derive(Debug)]
+pub(super) struct Unit {
+    pub(super) unit: UnitNumber,
+    /// Bytes before the first digit.
+    pub(super) min: usize,
+    pub(super) max: usize,
+    /// Digits with nothing but separators between them.
+    pub(super) count: usize,
+    /// What a match begins with; `None` for a pattern of the folded view.
+    pub(super) prefix: Option<Prefix<PLACES>>,
+}
+
+/// Finds numbers.
+#[derive(Debug)]
+pub(super) struct Digits {
+    groups: Vec<Group>,
+    folded: Vec<Unit>,
+    /// Fewest digits of any unit.
+    least: usize,
+    /// Most bytes before the first digit.
+    before: usize,
+}
+
+/// Up to 64 units, each a bit.
+#[derive(Debug)]
+struct Group {
+    units: Vec<UnitNumber>,
+    /// By place and byte, the units whose match can have it there.
+    places: Vec<[u64; 256]>,
+    /// Units whose match can end at this place.
+    over: [u64; PLACES],
+    /// Units that begin with a word border.
+    border: u64,
+    /// By number of digits, the units that need no more.
+    enough: [u64; MAX_DIGITS + 1],
+}
+
+impl Group {
+    fn new(units: &[&Unit]) -> Self {
+        let mut group = Self {
+            units: units.iter().map(|unit| unit.unit).collect(),
+            places: vec![[0; 256]; PLACES],
+            over: [0; PLACES],
+            border: 0,
+            enough: [0; MAX_DIGITS + 1],
+        };
+        for (bit, unit) in units.iter().enumerate() {
+            let bit = 1_u64 << bit;
+            let Some(prefix) = &unit.prefix else { continue };
+            for ((place, table), set) in group.places.iter_mut().enumerate().zip(&prefix.sets) {
+                for (byte, units) in (0..=u8::MAX).zip(table) {
+                    if set.contains(byte) {
+                        *units |= bit;
+                    }
+                }
+                if prefix.least <= place {
+                    group.over.get_mut(place).into_iter().for_each(|units| *units |= bit);
+                }
+            }
+            if prefix.border {
+                group.border |= bit;
+            }
+            group.enough.iter_mut().skip(unit.count).for_each(|units| *units |= bit);
+        }
+        group
+    }
+
+    /// The units whose match can begin here.
+    fn at(&self, bytes: &[u8], start: usize, digits: usize) -> u64 {
+        let mut units = self.enough.get(digits.min(MAX_DIGITS)).copied().unwrap_or(u64::MAX);
+        let after_word = start
+            .checked_sub(1)
+            .and_then(|before| bytes.get(before))
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+        if after_word {
+            units &= !self.border;
+        }
+        for (place, (table, over)) in self.places.iter().zip(&self.over).enumerate() {
+            if units == 0 {
+                break;
+            }
+            units &= match bytes.get(start + place) {
+                Some(byte) => table.get(usize::from(*byte)).copied().unwrap_or_default(),
+                None => *over,
+            };
+        }
+        units
+    }
+}
+
+impl Digits {
+    pub(super) fn new(units: Vec<Unit>) -> Self {
+        let (raw, folded): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(|unit| unit.prefix.is_some());
+        let raw: Vec<&Unit> = {
+            let mut raw: Vec<&Unit> = raw.iter().collect();
+            raw.sort_by_key(|unit| unit.count);
+            raw
+        };
+        let all = || raw.iter().copied().chain(&folded);
+        Self {
+            least: all().map(|unit| unit.count.min(MAX_DIGITS)).min().unwrap_or(usize::MAX),
+            before: raw.iter().map(|unit| unit.max).max().unwrap_or_default(),
+            groups: raw.chunks(GROUP).map(Group::new).collect(),
+            folded,
+        }
+    }
+
+    /// Notes where units can begin in a raw text; with a clean one, also where they can in its folded view.
+    pub(super) fn find(&self, raw: &str, clean: Option<&Text<'_>>, gathered: &mut Gathered) {
+        let bytes = raw.as_bytes();
+        self.numbers(bytes, &mut |first, last, digits| {
+            for group in &self.groups {
+                for start in first.saturating_sub(self.before)..=last {
+                    let mut units = group.at(bytes, start, digits);
+                    while units != 0 {
+                        let bit = units.trailing_zeros() as usize;
+                        units &= units - 1;
+                        if let Some(unit) = group.units.get(bit) {
+                            gathered.range(*unit, start, start);
+                        }
+                    }
+                }
+            }
+            if let Some(text) = clean.filter(|_| !self.folded.is_empty()) {
+                let folded = text.folded();
+                self.folded(folded.position(first), folded.position(last), digits, gathered);
+            }
+        });
+    }
+
+    /// Notes where units can begin in a folded view.
+    pub(super) fn find_folded(&self, folded: &str, gathered: &mut Gathered) {
+        if !self.folded.is_empty() {
+            self.numbers(folded.as_bytes(), &mut |first, last, digits| {
+                self.folded(first, last, digits, gathered);
+            });
+        }
+    }
+
+    fn folded(&self, first: usize, last: usize, digits: usize, gathered: &mut Gathered) {
+        for unit in self.folded.iter().filter(|unit| unit.count.min(MAX_DIGITS) <= digits) {
+            if let Some(last) = last.checked_sub(unit.min) {
+                gathered.range(unit.unit, first.saturating_sub(unit.max), last);
+            }
+        }
+    }
+
+    /// Calls `found` with the first and last digit of each run of digits and separators, and how many digits it has.
+    fn numbers(&self, bytes: &[u8], found: &mut dyn FnMut(usize, usize, usize)) {
+        if self.least == usize::MAX {
+            return;
+        }
+        let mut at = 0;
+        while let Some(first) = next_digit(bytes, at) {
+            let (mut last, mut digits) = (first, 0_usize);
+            at = first;
+            while let Some(byte) = bytes.get(at) {
+                if byte.is_ascii_digit() {
+                    last = at;
+                    digits += 1;
+                } else if !is_joiner(*byte) {
+                    break;
+                }
+                at += 1;
+            }
+            if digits >= self.least {
+                found(first, last, digits);
+            }
+        }
+    }
+}
+
+/// The next digit from `at` on.
+fn next_digit(bytes: &[u8], mut at: usize) -> Option<usize> {
+    const BLOCK: usize = 64;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        // Without a branch per byte, so that it is done many bytes at a time.
+        if block.iter().fold(false, |any, byte| any | byte.is_ascii_digit()) {
+            break;
+        }
+        at += BLOCK;
+    }
+    bytes.get(at..)?.iter().position(u8::is_ascii_digit).map(|behind| at + behind)
+}

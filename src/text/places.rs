@@ -1,0 +1,105 @@
+//! Where a finder is tried: everywhere, or where a scanner saw what each of its matches needs.
+
+use super::phrases::Occurrence;
+
+/// Ranges that lie no further apart are searched as one.
+const JOIN: usize = 32;
+
+/// Number of a view of a leaf of a finder among all that a scanner knows: twice the leaf's number, and one more for the
+/// folded view.
+pub(super) type Unit = u32;
+
+/// A place where a unit can match: the range in which its match begins, both ends included, or a phrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) unit: Unit,
+    pub(super) first: u32,
+    pub(super) last: u32,
+    /// Number of the phrase.
+    pub(super) phrase: u32,
+}
+
+/// Where a finder is tried.
+#[derive(Debug)]
+pub(super) enum Places<'p> {
+    Everywhere,
+    /// Sorted places of a finder whose first unit is given.
+    At(Unit, &'p [Place]),
+}
+
+impl Places<'_> {
+    fn of(&self, leaf: usize, folded: bool) -> Option<&[Place]> {
+        match self {
+            Places::Everywhere => None,
+            Places::At(base, places) => {
+                let unit = unit(*base, leaf, folded);
+                let from = places.partition_point(|place| place.unit < unit);
+                let to = places.partition_point(|place| place.unit <= unit);
+                Some(places.get(from..to).unwrap_or_default())
+            }
+        }
+    }
+
+    pub(super) fn none(&self, leaf: usize, folded: bool) -> bool {
+        self.of(leaf, folded).is_some_and(<[Place]>::is_empty)
+    }
+
+    /// The ranges in which a match can begin.
+    pub(super) fn ranges(&self, leaf: usize, folded: bool) -> Box<dyn Iterator<Item = (usize, usize)> + '_> {
+        match self.of(leaf, folded) {
+            None => Box::new(std::iter::once((0, usize::MAX))),
+            Some(places) => Box::new(places.iter().map(|place| (place.first as usize, place.last as usize))),
+        }
+    }
+
+    /// Where phrases stand, if that is known.
+    pub(super) fn occurrences(&self, leaf: usize) -> Option<Vec<Occurrence>> {
+        let places = self.of(leaf, false)?;
+        let occurrence = |place: &Place| Occurrence {
+            start: place.first as usize,
+            end: place.last as usize,
+            phrase: place.phrase as usize,
+        };
+        Some(places.iter().map(occurrence).collect())
+    }
+}
+
+pub(super) fn unit(base: Unit, leaf: usize, folded: bool) -> Unit {
+    base + u32::try_from(leaf).unwrap_or(u32::MAX / 4) * 2 + u32::from(folded)
+}
+
+/// Places as they are found, those of one unit that touch joined.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) places: Vec<Place>,
+    /// Of each unit, its latest place plus one.
+    latest: Vec<u32>,
+}
+
+impl Gathered {
+    pub(super) fn new(units: usize) -> Self {
+        Self { places: Vec::new(), latest: vec![0; units] }
+    }
+
+    /// A match of a unit may begin here.
+    pub(super) fn range(&mut self, unit: Unit, first: usize, last: usize) {
+        let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let (first, last) = (small(first), small(last));
+        let Some(latest) = self.latest.get_mut(unit as usize) else { return };
+        if let Some(before) = (*latest as usize).checked_sub(1).and_then(|at| self.places.get_mut(at))
+            && first >= before.first
+            && first as usize <= before.last as usize + JOIN
+        {
+            before.last = before.last.max(last);
+            return;
+        }
+        self.places.push(Place { unit, first, last, phrase: 0 });
+        *latest = small(self.places.len());
+    }
+
+    /// A phrase of a unit stands here.
+    pub(super) fn phrase(&mut self, unit: Unit, start: usize, end: usize, phrase: u32) {
+        let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        self.places.push(Place { unit, first: small(start), last: small(end), phrase });
+    }
+}
