@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::check::Identity;
-use super::edits::Pseudonym;
+use super::edits::{Pseudonym, revealed};
 use super::find::{Findings, Found};
 use super::{Engine, Inner, Trace};
 use crate::bundle::{Missing, Mode};
@@ -84,6 +84,9 @@ impl Evaluation {
     }
 }
 
+/// Rounds of edits; what then still matches can't be made safe.
+const EDIT_ROUNDS: u32 = 4;
+
 /// One pass of steps 2 to 5.
 struct Pass {
     decision: Decision,
@@ -101,28 +104,30 @@ impl Engine {
             Ok(identity) => identity,
             Err(reason) => return Evaluation::refuse(vec![*reason]),
         };
-        let mut pseudonyms = Vec::new();
         let Some(mut pass) = engine.pass(event, &identity, situation, &[]) else {
             return Evaluation::refuse(vec![time_limit()]);
         };
-        let mut edits = engine.edits(pass.found.iter(), situation.session, &mut pseudonyms);
-        let decided_again = match &event.body {
-            Body::ToolCall { .. } => !edits.is_empty(),
+        let (mut edits, mut pseudonyms) = engine.edits(pass.found.iter(), situation.session);
+        for round in 1.. {
             // The name under which an agent is created is the sanitised one.
-            Body::Access(access) => access.kind == AccessKind::Create,
-            Body::Input { .. } | Body::ToolResult { .. } | Body::Output { .. } => false,
-        };
-        if decided_again {
             let edited = event.with_edits(&edits);
             if let Some(reason) = engine.check_new_name(&edited) {
                 return Evaluation { findings: findings(&pass.found), ..Evaluation::refuse(vec![*reason]) };
             }
-            if !edits.is_empty() {
-                let Some(again) = engine.pass(&edited, &identity, situation, &pass.found) else {
-                    return Evaluation::refuse(vec![time_limit()]);
-                };
-                combine(&mut pass, again);
+            if edits.is_empty() {
+                break;
             }
+            // What was taken out may have parted what now matches.
+            let Some(again) = engine.pass(&edited, &identity, situation, &pass.found) else {
+                return Evaluation::refuse(vec![time_limit()]);
+            };
+            let more = revealed(event, &edits, &again.found);
+            if more.is_empty() || round == EDIT_ROUNDS {
+                combine(&mut pass, again);
+                break;
+            }
+            pass.found.extend(more);
+            (edits, pseudonyms) = engine.edits(pass.found.iter(), situation.session);
         }
         let tools = engine.remaining(event, &edits, &identity, situation, &pass);
         engine.finish(pass, &mut edits, tools, pseudonyms)

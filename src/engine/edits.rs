@@ -1,12 +1,14 @@
 //! Findings to edits: what matched is replaced, whatever overlaps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Inner;
 use super::find::Found;
+use crate::event::Event;
+use crate::redact;
 use crate::rule::Replacing;
 use crate::session::Session;
-use crate::verdict::{Action, Edit};
+use crate::verdict::{Action, Edit, Finding};
 
 /// A number given to a value in this event.
 pub(crate) type Pseudonym = (String, [u8; 16], u32);
@@ -15,7 +17,10 @@ pub(crate) type Pseudonym = (String, [u8; 16], u32);
 struct Numbers<'a> {
     key: &'a [u8],
     session: &'a Session,
-    given: &'a mut Vec<Pseudonym>,
+    given: Vec<Pseudonym>,
+    /// Of each value in `given` its number, and of each name the last.
+    known: HashMap<(String, [u8; 16]), u32>,
+    last: HashMap<String, u32>,
 }
 
 impl Replacing for Numbers<'_> {
@@ -27,62 +32,140 @@ impl Replacing for Numbers<'_> {
         if let Some(number) = self.session.pseudonym(name, digest) {
             return number;
         }
-        let of_name = || self.given.iter().filter(|(known, ..)| known == name);
-        if let Some((_, _, number)) = of_name().find(|(_, known, _)| *known == digest) {
+        let value = (name.to_owned(), digest);
+        if let Some(number) = self.known.get(&value) {
             return *number;
         }
-        let last = of_name().map(|(.., number)| *number).max();
-        let number = last.unwrap_or_else(|| self.session.last_pseudonym(name)).saturating_add(1);
+        let last = self.last.get(name).copied().unwrap_or_else(|| self.session.last_pseudonym(name));
+        let number = last.saturating_add(1);
+        self.last.insert(name.to_owned(), number);
+        self.known.insert(value, number);
         self.given.push((name.to_owned(), digest, number));
         number
     }
 }
 
 impl Inner {
-    /// The edits that these findings ask for. Where some overlap, one edit covers their union; its text comes from the
-    /// highest severity, then the longest, then the first rule id.
+    /// The edits that these findings ask for, and the numbers they give to values. Where some overlap, one edit covers
+    /// their union; its text comes from the highest severity, then the longest, then the first rule id.
     pub(super) fn edits<'f>(
         &self,
         found: impl Iterator<Item = &'f Found>,
         session: &Session,
-        given: &mut Vec<Pseudonym>,
-    ) -> Vec<Edit> {
+    ) -> (Vec<Edit>, Vec<Pseudonym>) {
         let mut by_field: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
         for one in found {
             if one.action == Action::Redact && !one.finding.waived && one.matched.is_some() {
                 by_field.entry(&one.finding.field).or_default().push(one);
             }
         }
-        let mut numbers = Numbers { key: &self.key, session, given };
+        let given = Vec::new();
+        let mut numbers =
+            Numbers { key: &self.key, session, given, known: HashMap::new(), last: HashMap::new() };
         let mut edits = Vec::new();
         for (field, mut group) in by_field {
             group.sort_by_key(|one| (one.finding.start, one.finding.end));
-            let mut rest = group.as_slice();
-            while let Some((first, others)) = rest.split_first() {
-                let mut end = first.finding.end;
-                let overlapping = others.iter().take_while(|one| {
-                    let overlaps = one.finding.start < end;
-                    if overlaps {
-                        end = end.max(one.finding.end);
-                    }
-                    overlaps
-                });
-                let count = overlapping.count() + 1;
-                let (united, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-                let wins = united.iter().min_by_key(|one| {
-                    let length = one.finding.end - one.finding.start;
-                    (std::cmp::Reverse((one.finding.severity, length)), &one.finding.rule)
-                });
-                if let Some(winner) = wins {
-                    let with = match (self.rules.get(winner.rule), &winner.matched) {
-                        (Some(rule), Some(matched)) => rule.replacement.make(matched, &mut numbers),
-                        _ => String::new(),
-                    };
-                    edits.push(Edit { field: field.to_owned(), start: first.finding.start, end, with });
-                }
-                rest = later;
-            }
+            let spans = self.replace(&group, &mut numbers);
+            edits.extend(spans.into_iter().map(|(start, end, with)| Edit {
+                field: field.to_owned(),
+                start,
+                end,
+                with,
+            }));
         }
-        edits
+        (edits, numbers.given)
     }
+
+    /// What stands for matches of one field, which come in order.
+    fn replace(&self, group: &[&Found], numbers: &mut Numbers<'_>) -> Vec<(usize, usize, String)> {
+        let mut replaced = Vec::new();
+        let mut rest = group;
+        while let Some((first, others)) = rest.split_first() {
+            let mut end = first.finding.end;
+            let overlapping = others.iter().take_while(|one| {
+                let overlaps = one.finding.start < end;
+                if overlaps {
+                    end = end.max(one.finding.end);
+                }
+                overlaps
+            });
+            let count = overlapping.count() + 1;
+            let (united, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            replaced.push((first.finding.start, end, self.replace_union(united, numbers)));
+            rest = later;
+        }
+        replaced
+    }
+
+    /// What stands for matches that overlap. A replacement that keeps something of the match is made of what the
+    /// others leave.
+    fn replace_union(&self, united: &[&Found], numbers: &mut Numbers<'_>) -> String {
+        let winner = united.iter().min_by_key(|one| {
+            let length = one.finding.end - one.finding.start;
+            (std::cmp::Reverse((one.finding.severity, length)), &one.finding.rule)
+        });
+        let Some((winner, rule)) = winner.and_then(|one| Some((one, self.rules.get(one.rule)?))) else {
+            return String::new();
+        };
+        if !rule.replacement.keeps() {
+            return rule.replacement.make(winner.matched.as_deref().unwrap_or_default(), numbers);
+        }
+        let Some(start) = united.first().map(|one| one.finding.start) else { return String::new() };
+        // Of two that keep something, the mask keeps less: what is escaped can be read.
+        let goes_first = |one: &&Found| {
+            let other = self.rules.get(one.rule).map(|other| &other.replacement);
+            other.is_some_and(|other| !other.keeps() || (other.masks() && !rule.replacement.masks()))
+        };
+        let others: Vec<&Found> = united.iter().copied().filter(goes_first).collect();
+        let inner = self.replace(&others, numbers).into_iter();
+        let inner = inner.map(|(from, to, with)| Edit {
+            field: String::new(),
+            start: from - start,
+            end: to - start,
+            with,
+        });
+        let left = redact::apply(&text_of(united), &inner.collect::<Vec<_>>());
+        rule.replacement.make(&left, numbers)
+    }
+}
+
+/// The text that overlapping matches cover together.
+fn text_of(united: &[&Found]) -> String {
+    let mut text = String::new();
+    let mut done = united.first().map_or(0, |one| one.finding.start);
+    for one in united {
+        let matched = one.matched.as_deref().unwrap_or_default();
+        if let Some(rest) = done.checked_sub(one.finding.start).and_then(|known| matched.get(known..)) {
+            text.push_str(rest);
+            done = done.max(one.finding.end);
+        }
+    }
+    text
+}
+
+/// What the edited event still asks to have replaced, as findings of the event before edits.
+pub(super) fn revealed(event: &Event, edits: &[Edit], found: &[Found]) -> Vec<Found> {
+    let left = found.iter().filter(|one| one.action == Action::Redact && !one.finding.waived);
+    let left: Vec<&Found> = left.filter(|one| one.matched.is_some()).collect();
+    if left.is_empty() {
+        return Vec::new();
+    }
+    let texts: BTreeMap<String, &str> = event
+        .fields()
+        .into_iter()
+        .filter(|field| !field.is_key)
+        .map(|field| (field.pointer, field.text))
+        .collect();
+    let mut by_field: BTreeMap<&str, Vec<&Edit>> = BTreeMap::new();
+    for edit in edits {
+        by_field.entry(&edit.field).or_default().push(edit);
+    }
+    let original = |one: &Found| {
+        let edits = by_field.get(one.finding.field.as_str()).into_iter().flatten().copied();
+        let span = redact::original(edits, one.finding.start, one.finding.end);
+        let matched = texts.get(&one.finding.field)?.get(span.clone())?.to_owned();
+        let finding = Finding { start: span.start, end: span.end, ..one.finding.clone() };
+        Some(Found { finding, matched: Some(matched), ..one.clone() })
+    };
+    left.into_iter().filter_map(original).collect()
 }

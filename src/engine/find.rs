@@ -1,5 +1,7 @@
 //! The second step: one scan of the event's texts, and thresholds against its facts.
 
+use std::collections::BTreeSet;
+
 use super::Inner;
 use crate::bundle::Missing;
 use crate::decode::pointer_segment;
@@ -34,7 +36,7 @@ impl Inner {
         let stage = event.stage();
         let mut findings = Findings::default();
         let fields = event.fields();
-        let mut matched_keys: Vec<String> = Vec::new();
+        let mut matched_keys: BTreeSet<String> = BTreeSet::new();
         for field in &fields {
             let wanted = |number: usize| match self.rules.get(number) {
                 Some(rule) if rule.applies(stage, field.part) => rule.finder(),
@@ -43,7 +45,7 @@ impl Inner {
             for (number, hit) in self.scanner.scan(&wanted, field.text, stop)? {
                 let Some(rule) = self.rules.get(number) else { continue };
                 if field.is_key {
-                    matched_keys.push(field.pointer.clone());
+                    matched_keys.insert(field.pointer.clone());
                 }
                 findings.found.push(found(number, rule, field, hit.start, hit.end));
             }
@@ -51,7 +53,7 @@ impl Inner {
         // In a key, or behind one that matched, nothing can be replaced, so what should be replaced there refuses the
         // event; and a pointer through such a key would repeat what matched.
         for one in &mut findings.found {
-            if let Some(key) = matched_keys.iter().find(|key| passes(&one.finding.field, key)) {
+            if let Some(key) = key_on_the_way(&matched_keys, &one.finding.field) {
                 let parent = key.rsplit_once('/').map_or("", |(parent, _)| parent);
                 one.finding.field = format!("{parent}/*");
                 one.matched = None;
@@ -95,9 +97,13 @@ impl Inner {
     }
 }
 
-/// Whether a pointer is that of a key's member, or lies below it.
-fn passes(pointer: &str, key: &str) -> bool {
-    pointer.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// The first of these keys whose member is at a pointer or above it.
+fn key_on_the_way<'p>(keys: &BTreeSet<String>, pointer: &'p str) -> Option<&'p str> {
+    if keys.is_empty() {
+        return None;
+    }
+    let ends = pointer.match_indices('/').map(|(at, _)| at).skip(1).chain([pointer.len()]);
+    ends.filter_map(|end| pointer.get(..end)).find(|above| keys.contains(*above))
 }
 
 fn finding(rule: &Rule, field: String, start: usize, end: usize) -> Finding {

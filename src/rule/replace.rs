@@ -123,6 +123,17 @@ pub(crate) trait Replacing {
 }
 
 impl Replacement {
+    /// Some of the match stays in it.
+    pub(crate) fn keeps(&self) -> bool {
+        matches!(self, Replacement::Escape(_)) || self.masks()
+    }
+
+    /// It is a mask.
+    pub(crate) fn masks(&self) -> bool {
+        matches!(self, Replacement::Mask(_))
+    }
+
+    /// What stands in place of `matched`.
     pub(crate) fn make(&self, matched: &str, replacing: &mut dyn Replacing) -> String {
         match self {
             Replacement::Text(text) => text.clone(),

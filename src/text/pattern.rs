@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::meta;
 use regex_automata::util::pool::Pool;
@@ -20,6 +21,8 @@ const NEST_LIMIT: u32 = 64;
 pub(super) const MAX_BOUND: usize = 64 << 10;
 /// A refused match of at most so many bytes is searched again from its second character.
 const SEARCH_AGAIN: usize = 256;
+/// Earlier ends of a refused match that are tried.
+const SHORTER: usize = 24;
 /// No literal of a prefilter is longer.
 const LONGEST_PREFIX: usize = 256;
 /// Candidates between two questions whether to stop.
@@ -178,8 +181,9 @@ impl Pattern {
         &self.expression.hir
     }
 
-    /// Calls `accept` for each match, from left to right without overlaps; what it refuses is searched again from its
-    /// second character, if it is short. `places` are the ranges, both ends included, in which a match can begin.
+    /// Calls `accept` for each match, from left to right without overlaps. If what it refuses is short, it is tried with
+    /// earlier ends, and then searched again from its second character. `places` are the ranges, both ends included, in
+    /// which a match can begin.
     pub(super) fn find(
         &self,
         shown: &str,
@@ -199,12 +203,46 @@ impl Pattern {
                 let Some(found) = self.next(shown, at, last, stop)? else { break };
                 let (start, end) = found.whole;
                 let again = ceil_boundary(shown, start + 1);
-                let accepted =
-                    shown.get(found.value.0..found.decided).is_some_and(|text| accept(text, found));
+                let mut try_it = |found: Found| {
+                    shown.get(found.value.0..found.decided).is_some_and(|text| accept(text, found))
+                };
+                let mut accepted = try_it(found);
+                let mut tried = found;
+                for _ in 0..SHORTER {
+                    if accepted {
+                        break;
+                    }
+                    let Some(shorter) = self.shorter(shown, tried) else { break };
+                    tried = shorter;
+                    accepted = try_it(shorter);
+                }
+                let end = if accepted { tried.whole.1 } else { end };
                 at = if !accepted && end - start <= SEARCH_AGAIN { again } else { end.max(again) };
             }
         }
         Ok(())
+    }
+
+    /// The match at the same place that ends before this one, between words: a number that a check refuses may be right
+    /// without what follows it.
+    fn shorter(&self, shown: &str, found: Found) -> Option<Found> {
+        let (start, mut end) = found.whole;
+        if !matches!(self.bound, Bound::Fixed(_)) || end - start > SEARCH_AGAIN {
+            return None;
+        }
+        let bytes = shown.as_bytes();
+        let in_word =
+            |at: usize| bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+        let between = |end: usize| !(in_word(end.wrapping_sub(1)) && in_word(end));
+        loop {
+            end = (start + 1..end).rev().find(|end| between(*end))?;
+            let before = Input::new(shown).span(start..end).anchored(Anchored::Yes);
+            let (whole, value) = captures(self.expression.get()?, &before)?;
+            if between(whole.1) {
+                return Some(Found { whole, value, decided: value.1 });
+            }
+            end = whole.1;
+        }
     }
 
     /// The leftmost match that begins from `at` to `last`.
@@ -308,6 +346,7 @@ impl Walker {
     ) -> Result<Option<(usize, usize)>, Stopped> {
         let mut cache = self.caches.get();
         let mut walked = 0;
+        let mut trail = Trail::default();
         let end = shown.len().min(last.saturating_add(LONGEST_PREFIX));
         while at < end && at <= last {
             if let Some(prefilter) = &self.prefilter {
@@ -316,7 +355,7 @@ impl Walker {
                     _ => return Ok(None),
                 }
             }
-            let (end, steps) = self.walk(&mut cache, shown, at);
+            let (end, steps) = self.walk(&mut cache, &mut trail, shown, at);
             if let Some(end) = end {
                 return Ok(Some((at, ceil_boundary(shown, end))));
             }
@@ -333,7 +372,13 @@ impl Walker {
     }
 
     /// Where a match that starts at `start` ends, and how many bytes were read.
-    fn walk(&self, cache: &mut Cache, shown: &str, start: usize) -> (Option<usize>, usize) {
+    fn walk(
+        &self,
+        cache: &mut Cache,
+        trail: &mut Trail,
+        shown: &str,
+        start: usize,
+    ) -> (Option<usize>, usize) {
         let input = Input::new(shown).span(start..shown.len()).anchored(Anchored::Yes);
         let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else {
             return (Some(shown.len()), 0);
@@ -351,6 +396,11 @@ impl Walker {
                 return (Some(shown.len()), at - start);
             };
             state = next;
+            // From here on it goes as it went before, and that was no match.
+            if last.is_none() && trail.passed(cache, at, state) {
+                return (None, at - start);
+            }
+            trail.note(cache, at, state);
             if state.is_tagged() {
                 if state.is_match() {
                     last = Some(at);
@@ -364,6 +414,35 @@ impl Walker {
         match self.dfa.next_eoi_state(cache, state) {
             Ok(state) if !state.is_match() => (last, rest.len()),
             _ => (Some(shown.len()), rest.len()),
+        }
+    }
+}
+
+/// The states of walks that were no match: where a later walk is in the same state, it is none either. Without
+/// this, a text of nothing but beginnings would be read once for each.
+#[derive(Default)]
+struct Trail {
+    start: usize,
+    states: Vec<LazyStateID>,
+    cleared: usize,
+}
+
+impl Trail {
+    fn passed(&self, cache: &Cache, at: usize, state: LazyStateID) -> bool {
+        self.cleared == cache.clear_count()
+            && at.checked_sub(self.start).and_then(|step| self.states.get(step)) == Some(&state)
+    }
+
+    fn note(&mut self, cache: &Cache, at: usize, state: LazyStateID) {
+        let apart = at < self.start || at - self.start > self.states.len();
+        if apart || self.cleared != cache.clear_count() {
+            self.states.clear();
+            self.cleared = cache.clear_count();
+            self.start = at;
+        }
+        match self.states.get_mut(at - self.start) {
+            Some(known) => *known = state,
+            None => self.states.push(state),
         }
     }
 }
