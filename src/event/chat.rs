@@ -49,6 +49,11 @@ impl Chat {
 
     pub(crate) fn from_value(mut value: Value) -> Result<Self, ChatError> {
         let missing = |name: &str, what: &str| ChatError(format!("a session needs `{name}`, {what}"));
+        if value.get("stage").is_some() {
+            return Err(ChatError(
+                "this has both `stage`, as an event, and `messages`, as a session".to_owned(),
+            ));
+        }
         let id = match value.get("id") {
             Some(Value::String(id)) if !id.is_empty() => id.clone(),
             Some(Value::Number(id)) => id.to_string(),
@@ -149,9 +154,14 @@ impl Message {
                 for text in [self.content(), self.0.get("refusal").filter(|text| text.is_string()).cloned()] {
                     bodies.extend(text.map(|text| Ok(Body::Output { text })));
                 }
+                if !matches!(self.0.get("tool_calls"), None | Some(Value::Null | Value::Array(_))) {
+                    bodies.push(Err("has `tool_calls` that are not a list"));
+                }
                 bodies.extend(self.calls().iter().map(|call| tool_call(call, names)));
-                if let Some(call) = self.0.get("function_call").filter(|call| call.is_object()) {
-                    bodies.push(function(call, None));
+                match self.0.get("function_call") {
+                    None | Some(Value::Null) => {}
+                    Some(call) if call.is_object() => bodies.push(function(call, None)),
+                    Some(_) => bodies.push(Err("has a `function_call` that is not an object")),
                 }
                 if bodies.is_empty() {
                     bodies.push(Err("has neither `content` nor `tool_calls`"));

@@ -215,3 +215,25 @@ fn a_broken_pipe_ends_quietly() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
 }
+
+#[test]
+fn names_in_events_forge_no_line_and_move_no_cursor() {
+    let folder = tempfile::tempdir().unwrap();
+    let event = r#"{"stage":"tool_call","session":"s\u001b[2J\n  deny x","user":{"id":"u"},"agent":"assistant","tool":"t\u202e\rool","arguments":{}}"#;
+    let text = out(&run(folder.path(), &["eval", "--explain", "-"], event));
+    assert!(text.contains(r"s\u{1b}[2J\u{a}  deny x"), "{text}");
+    assert!(!text.contains(['\u{1b}', '\r', '\u{202e}']), "{text}");
+}
+
+#[test]
+fn a_line_is_an_event_or_a_session_and_every_call_of_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let both = r#"{"stage":"output","session":"s","id":"s","messages":[],"user":{"id":"u"},"agent":"assistant","text":"x"}"#;
+    let calls =
+        r#"{"id":"s","messages":[{"role":"assistant","tool_calls":{"function":{"name":"transfer"}}}]}"#;
+    for (line, status) in [(both, Some(2)), (calls, Some(2))] {
+        let output = run(folder.path(), &["eval", "--format", "json", "-"], line);
+        assert_eq!(output.status.code(), status, "{line}");
+        assert_eq!(lines(&output).last().unwrap()["reasons"][0]["code"], "bad-event", "{line}");
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::eval::{Answer, Place, ranked};
+use super::report::visible;
 use crate::bundle::Bundle;
 use crate::event::Stage;
 use crate::verdict::{Action, Decision, Reason};
@@ -78,8 +79,9 @@ impl<'b> Summary<'b> {
         if verdict.decision != Decision::Allow {
             if self.refused.len() < LISTED {
                 let first = verdict.reasons.first();
-                let reason =
-                    first.map_or_else(String::new, |reason| format!("{}: {}", name(reason), reason.message));
+                let reason = first.map_or_else(String::new, |reason| {
+                    format!("{}: {}", name(reason), visible(&reason.message))
+                });
                 self.refused.push(format!("  {} {} {reason}", verdict.decision, headline(place, answer)));
             } else {
                 self.refused_beyond += 1;
@@ -114,7 +116,10 @@ impl<'b> Summary<'b> {
             let _ = writeln!(
                 out,
                 "  found {} in {} at {}..{} ({action})",
-                finding.rule, finding.field, finding.start, finding.end
+                finding.rule,
+                visible(&finding.field),
+                finding.start,
+                finding.end
             );
         }
         for reason in &answer.trace.also {
@@ -129,9 +134,9 @@ impl<'b> Summary<'b> {
     fn reason(&self, out: &mut String, word: &str, reason: &Reason) {
         let _ = write!(out, "  {word} {} [{}]", name(reason), reason.code);
         if let Some(field) = &reason.field {
-            let _ = write!(out, " in {field}");
+            let _ = write!(out, " in {}", visible(field));
         }
-        let _ = writeln!(out, ": {}", reason.message);
+        let _ = writeln!(out, ": {}", visible(&reason.message));
         if let (Some(file), Some(line)) = (&reason.file, reason.line) {
             let text = self
                 .bundle
@@ -189,8 +194,8 @@ impl<'b> Summary<'b> {
 
 fn headline(place: &Place, answer: &Answer) -> String {
     let verdict = &answer.verdict;
-    let session = verdict.session.as_deref().unwrap_or("-");
+    let session = visible(verdict.session.as_deref().unwrap_or("-"));
     let stage = verdict.stage.map_or("malformed", Stage::name);
-    let tool = answer.tool.as_deref().map_or_else(String::new, |tool| format!(" {tool}"));
-    format!("{}:{} session {session} #{} {stage}{tool}", place.file, place.line, verdict.seq)
+    let tool = answer.tool.as_deref().map_or_else(String::new, |tool| format!(" {}", visible(tool)));
+    format!("{}:{} session {session} #{} {stage}{tool}", visible(&place.file), place.line, verdict.seq)
 }
