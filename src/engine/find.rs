@@ -106,7 +106,7 @@ fn key_on_the_way<'p>(keys: &BTreeSet<String>, pointer: &'p str) -> Option<&'p s
     ends.filter_map(|end| pointer.get(..end)).find(|above| keys.contains(*above))
 }
 
-fn finding(rule: &Rule, field: String, start: usize, end: usize) -> Finding {
+pub(super) fn finding(rule: &Rule, field: String, start: usize, end: usize) -> Finding {
     Finding {
         rule: rule.id.to_string(),
         field,

@@ -4,8 +4,10 @@ mod check;
 mod decide;
 mod edits;
 mod find;
+mod scan;
 
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
+pub use scan::{RuleInfo, RuleSet};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -17,6 +17,7 @@ mod project;
 mod ranks;
 mod reasons;
 mod records;
+mod scan;
 mod sessions;
 
 use ringfence::{Bundle, CompileOptions, Engine, compile};

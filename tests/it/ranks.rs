@@ -39,6 +39,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["surface/cli/", "main.rs"]),
     ("clap_complete", &["surface/cli/"]),
     ("clap_mangen", &["surface/cli/"]),
+    ("ignore", &["surface/cli/"]),
     ("indicatif", &["surface/cli/"]),
 ];
 

@@ -4,6 +4,7 @@ mod check;
 mod eval;
 mod init;
 mod report;
+mod scan;
 mod summary;
 mod test;
 
@@ -27,6 +28,7 @@ use report::Out;
     after_help = "\
 Start with:
   ringfence eval sessions.jsonl --offer-called-tools   apply the built-in policies to recorded sessions
+  ringfence scan src/ --only secrets                   find secrets in files
   ringfence init policies/                             write a bundle of your own
   ringfence check policies/ && ringfence test policies/"
 )]
@@ -41,6 +43,7 @@ enum Verb {
     Check(check::Check),
     Test(test::Test),
     Eval(eval::Eval),
+    Scan(scan::Scan),
     Schema(Schema),
     /// Print a shell's completions
     Completions {
@@ -54,7 +57,7 @@ enum Verb {
 /// Print a JSON or Cedar schema
 #[derive(Debug, clap::Args)]
 struct Schema {
-    /// manifest, directory, tools, pack, retention, test, event, verdict, or cedar.
+    /// manifest, directory, tools, pack, retention, test, event, verdict, record, or cedar.
     name: Option<String>,
     /// The bundle whose Cedar schema is printed.
     #[arg(long, value_name = "DIR")]
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(&mut out),
         Verb::Test(verb) => verb.run(&mut out),
         Verb::Eval(verb) => verb.run(&mut out),
+        Verb::Scan(verb) => verb.run(&mut out),
         Verb::Schema(verb) => verb.run(&mut out),
         Verb::Completions { shell } => {
             let mut text = Vec::new();

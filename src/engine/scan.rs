@@ -1,0 +1,109 @@
+//! Text rules alone, over texts that are no events.
+
+use super::Engine;
+use super::find::Found;
+use crate::event::{Part, Stage};
+use crate::redact;
+use crate::rule::Rule;
+use crate::session::Session;
+use crate::text::{Hit, Stopped};
+use crate::verdict::{Action, Finding};
+
+/// Rounds in which a text is cleaned of what earlier rounds revealed.
+const ROUNDS: usize = 4;
+
+/// Rules with which texts are scanned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSet(Vec<bool>);
+
+/// What the rules say of themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleInfo<'e> {
+    /// `pack/rule`.
+    pub id: &'e str,
+    /// The file that declares it.
+    pub file: &'e str,
+    /// Its line there, from 1.
+    pub line: u32,
+    /// What it does where it matches.
+    pub action: Action,
+}
+
+/// Whether a rule is about texts at large, not only about the names of agents.
+fn is_general(rule: &Rule) -> bool {
+    let stages = [Stage::Input, Stage::ToolCall, Stage::ToolResult, Stage::Output];
+    let parts = rule.parts.is_empty() || rule.parts.iter().any(|part| *part != Part::Name);
+    rule.finder().is_some() && parts && stages.iter().any(|stage| rule.stages.contains(stage))
+}
+
+impl Engine {
+    /// The text rules of these packs, or these single rules, named `pack/rule`; all of them where none is named. Rules
+    /// that are only about the names of agents are left out unless they are named.
+    ///
+    /// # Errors
+    /// The first name that is neither a pack nor a rule.
+    pub fn rule_set<'n>(&self, names: &'n [String]) -> Result<RuleSet, &'n str> {
+        let rules = &self.0.rules;
+        let named = |rule: &Rule, name: &str| *rule.pack == *name || *rule.id == *name;
+        if let Some(unknown) = names.iter().find(|name| !rules.iter().any(|rule| named(rule, name))) {
+            return Err(unknown);
+        }
+        let wanted = |rule: &Rule| match names {
+            [] => is_general(rule),
+            names => rule.finder().is_some() && names.iter().any(|name| named(rule, name)),
+        };
+        Ok(RuleSet(rules.iter().map(wanted).collect()))
+    }
+
+    /// Packs and rules that [`Engine::rule_set`] knows.
+    #[must_use]
+    pub fn rules(&self) -> Vec<RuleInfo<'_>> {
+        let info = self.0.rules.iter();
+        info.map(|rule| RuleInfo { id: &rule.id, file: &rule.file, line: rule.line, action: rule.action })
+            .collect()
+    }
+
+    /// Everything that these rules find in a text, by start, end and rule. `field` of the findings is empty.
+    #[must_use]
+    pub fn scan(&self, text: &str, rules: &RuleSet) -> Vec<Finding> {
+        self.found(text, rules).into_iter().map(|found| found.finding).collect()
+    }
+
+    /// A text with everything replaced that rules with the action redact find in it, and the findings in the text as it
+    /// was. What the other rules find stays.
+    #[must_use]
+    pub fn clean(&self, text: &str, rules: &RuleSet) -> (String, Vec<Finding>) {
+        let session = Session::default();
+        let first = self.found(text, rules);
+        let (edits, _) = self.0.edits(first.iter(), &session);
+        let mut cleaned = redact::apply(text, &edits);
+        for _ in 1..ROUNDS {
+            let found = self.found(&cleaned, rules);
+            let (edits, _) = self.0.edits(found.iter(), &session);
+            if edits.is_empty() {
+                break;
+            }
+            cleaned = redact::apply(&cleaned, &edits);
+        }
+        (cleaned, first.into_iter().map(|found| found.finding).collect())
+    }
+
+    fn found(&self, text: &str, rules: &RuleSet) -> Vec<Found> {
+        let wanted = |number: usize| match rules.0.get(number) {
+            Some(true) => self.0.rules.get(number)?.finder(),
+            _ => None,
+        };
+        // Nothing stops it.
+        let hits: Result<Vec<(usize, Hit)>, Stopped> = self.0.scanner.scan(&wanted, text, &|| false);
+        let found = |(number, hit): (usize, Hit)| {
+            let rule = self.0.rules.get(number)?;
+            Some(Found {
+                rule: number,
+                finding: super::find::finding(rule, String::new(), hit.start, hit.end),
+                matched: text.get(hit.start..hit.end).map(str::to_owned),
+                action: rule.action,
+            })
+        };
+        hits.unwrap_or_default().into_iter().filter_map(found).collect()
+    }
+}
