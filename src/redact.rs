@@ -24,36 +24,57 @@ pub fn apply<'e>(text: &str, edits: impl IntoIterator<Item = &'e Edit>) -> Strin
     out
 }
 
-/// Where a range of an edited text comes from: what stands for several bytes stands for all of them. `edits` are those
-/// of one field, in order and without overlaps.
-#[must_use]
-pub fn original<'e>(
-    edits: impl IntoIterator<Item = &'e Edit>,
-    start: usize,
-    end: usize,
-) -> std::ops::Range<usize> {
-    // Before the edits that are passed, `from` bytes of the original became `at` bytes.
-    let (mut from, mut at) = (0, 0);
-    let (mut first, mut last) = (None, None);
-    for edit in edits {
-        let kept = edit.start.saturating_sub(from);
-        if start < at + kept {
-            first.get_or_insert(from + start.saturating_sub(at));
-        }
-        if end <= at + kept {
-            last.get_or_insert(from + end.saturating_sub(at));
-        }
-        at += kept;
-        if start < at + edit.with.len() {
-            first.get_or_insert(edit.start);
-        }
-        if end <= at + edit.with.len() {
-            last.get_or_insert(edit.end);
-        }
-        at += edit.with.len();
-        from = edit.end;
+/// Where an edited text comes from.
+#[derive(Debug)]
+pub struct Origins<'e> {
+    /// Each edit, in order, and where its text begins in the edited text.
+    edits: Vec<(usize, &'e Edit)>,
+}
+
+impl<'e> Origins<'e> {
+    /// For the edits of one field, in order and without overlaps.
+    #[must_use]
+    pub fn new(edits: impl IntoIterator<Item = &'e Edit>) -> Self {
+        let (mut from, mut at) = (0, 0);
+        let place = |edit: &'e Edit| {
+            let begins = at + edit.start.saturating_sub(from);
+            at = begins + edit.with.len();
+            from = edit.end;
+            (begins, edit)
+        };
+        Self { edits: edits.into_iter().map(place).collect() }
     }
-    first.unwrap_or(from + start.saturating_sub(at))..last.unwrap_or(from + end.saturating_sub(at))
+
+    /// The number of the last edit whose text begins at `at` or before, and where.
+    fn before(&self, at: usize) -> Option<(usize, usize, &'e Edit)> {
+        let number = self.edits.partition_point(|(begins, _)| *begins <= at).checked_sub(1)?;
+        self.edits.get(number).map(|(begins, edit)| (number, *begins, *edit))
+    }
+
+    /// The range of the original that a range of the edited text comes from: what stands for several bytes stands for
+    /// all of them.
+    #[must_use]
+    pub fn range(&self, start: usize, end: usize) -> std::ops::Range<usize> {
+        let first = match self.before(start) {
+            Some((_, begins, edit)) if start < begins + edit.with.len() => edit.start,
+            Some((_, begins, edit)) => edit.end + (start - begins - edit.with.len()),
+            None => start,
+        };
+        let last = match end.checked_sub(1).and_then(|last| self.before(last)) {
+            Some((_, begins, edit)) if end <= begins + edit.with.len() => edit.end,
+            Some((_, begins, edit)) => edit.end + (end - begins - edit.with.len()),
+            None => end,
+        };
+        first..last
+    }
+
+    /// The number of the edit in whose text a range of the edited text lies.
+    #[must_use]
+    pub fn inside(&self, start: usize, end: usize) -> Option<usize> {
+        self.before(start)
+            .filter(|(_, begins, edit)| end <= begins + edit.with.len())
+            .map(|(number, ..)| number)
+    }
 }
 
 impl Event {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::check::Identity;
-use super::edits::{Pseudonym, revealed};
+use super::edits::{Edits, Pseudonym};
 use super::find::{Findings, Found};
 use super::{Engine, Inner, Trace};
 use crate::bundle::{Missing, Mode};
@@ -107,56 +107,51 @@ impl Engine {
         let Some(mut pass) = engine.pass(event, &identity, situation, &[]) else {
             return Evaluation::refuse(vec![time_limit()]);
         };
-        let (mut edits, mut pseudonyms) = engine.edits(pass.found.iter(), situation.session);
+        let mut edits = engine.edits(pass.found.iter(), situation.session);
         for round in 1.. {
             // The name under which an agent is created is the sanitised one.
-            let edited = event.with_edits(&edits);
+            let edited = event.with_edits(&edits.list);
             if let Some(reason) = engine.check_new_name(&edited) {
                 return Evaluation { findings: findings(&pass.found), ..Evaluation::refuse(vec![*reason]) };
             }
-            if edits.is_empty() {
+            if edits.list.is_empty() {
                 break;
             }
             // What was taken out may have parted what now matches.
-            let Some(again) = engine.pass(&edited, &identity, situation, &pass.found) else {
+            let Some(mut again) = engine.pass(&edited, &identity, situation, &pass.found) else {
                 return Evaluation::refuse(vec![time_limit()]);
             };
-            let more = revealed(event, &edits, &again.found);
+            edits.without_own(&mut again.found);
+            let more = edits.revealed(event, &again.found);
             if more.is_empty() || round == EDIT_ROUNDS {
                 combine(&mut pass, again);
                 break;
             }
             pass.found.extend(more);
-            (edits, pseudonyms) = engine.edits(pass.found.iter(), situation.session);
+            edits = engine.edits(pass.found.iter(), situation.session);
         }
-        let tools = engine.remaining(event, &edits, &identity, situation, &pass);
-        engine.finish(pass, &mut edits, tools, pseudonyms)
+        let tools = engine.remaining(event, &edits.list, &identity, situation, &pass);
+        engine.finish(pass, edits, tools)
     }
 }
 
 impl Inner {
-    fn finish(
-        &self,
-        pass: Pass,
-        edits: &mut Vec<Edit>,
-        tools: Option<Vec<String>>,
-        pseudonyms: Vec<Pseudonym>,
-    ) -> Evaluation {
+    fn finish(&self, pass: Pass, mut edits: Edits, tools: Option<Vec<String>>) -> Evaluation {
         let relaxed = self.mode == Mode::Shadow && !pass.reasons.iter().any(|reason| is_hard(reason.code));
         let enforced = if relaxed { Decision::Allow } else { pass.decision };
         if relaxed || enforced == Decision::Deny {
-            edits.clear();
+            edits.list.clear();
         }
         Evaluation {
             decision: pass.decision,
             enforced,
             reasons: pass.reasons,
             findings: findings(&pass.found),
-            edits: std::mem::take(edits),
+            edits: edits.list,
             tools,
             shadow: pass.shadow,
             trace: pass.trace,
-            pseudonyms,
+            pseudonyms: edits.pseudonyms,
         }
     }
 

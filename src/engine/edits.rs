@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Inner;
 use super::find::Found;
 use crate::event::Event;
-use crate::redact;
+use crate::redact::{self, Origins};
 use crate::rule::Replacing;
 use crate::session::Session;
 use crate::verdict::{Action, Edit, Finding};
@@ -46,13 +46,9 @@ impl Replacing for Numbers<'_> {
 }
 
 impl Inner {
-    /// The edits that these findings ask for, and the numbers they give to values. Where some overlap, one edit covers
-    /// their union; its text comes from the highest severity, then the longest, then the first rule id.
-    pub(super) fn edits<'f>(
-        &self,
-        found: impl Iterator<Item = &'f Found>,
-        session: &Session,
-    ) -> (Vec<Edit>, Vec<Pseudonym>) {
+    /// The edits that these findings ask for. Where some overlap, one edit covers their union; its text comes from the
+    /// highest severity, then the longest, then the first rule id.
+    pub(super) fn edits<'f>(&self, found: impl Iterator<Item = &'f Found>, session: &Session) -> Edits {
         let mut by_field: BTreeMap<&str, Vec<&Found>> = BTreeMap::new();
         for one in found {
             if one.action == Action::Redact && !one.finding.waived && one.matched.is_some() {
@@ -62,22 +58,22 @@ impl Inner {
         let given = Vec::new();
         let mut numbers =
             Numbers { key: &self.key, session, given, known: HashMap::new(), last: HashMap::new() };
-        let mut edits = Vec::new();
+        let mut edits = Edits::default();
         for (field, mut group) in by_field {
             group.sort_by_key(|one| (one.finding.start, one.finding.end));
-            let spans = self.replace(&group, &mut numbers);
-            edits.extend(spans.into_iter().map(|(start, end, with)| Edit {
-                field: field.to_owned(),
-                start,
-                end,
-                with,
-            }));
+            let mut own = Vec::new();
+            for Replaced { start, end, with, keeps } in self.replace(&group, &mut numbers) {
+                edits.list.push(Edit { field: field.to_owned(), start, end, with });
+                own.push(!keeps);
+            }
+            edits.own.insert(field.to_owned(), own);
         }
-        (edits, numbers.given)
+        edits.pseudonyms = numbers.given;
+        edits
     }
 
     /// What stands for matches of one field, which come in order.
-    fn replace(&self, group: &[&Found], numbers: &mut Numbers<'_>) -> Vec<(usize, usize, String)> {
+    fn replace(&self, group: &[&Found], numbers: &mut Numbers<'_>) -> Vec<Replaced> {
         let mut replaced = Vec::new();
         let mut rest = group;
         while let Some((first, others)) = rest.split_first() {
@@ -91,41 +87,104 @@ impl Inner {
             });
             let count = overlapping.count() + 1;
             let (united, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            replaced.push((first.finding.start, end, self.replace_union(united, numbers)));
+            let (with, keeps) = self.replace_union(united, numbers);
+            replaced.push(Replaced { start: first.finding.start, end, with, keeps });
             rest = later;
         }
         replaced
     }
 
-    /// What stands for matches that overlap. A replacement that keeps something of the match is made of what the
-    /// others leave.
-    fn replace_union(&self, united: &[&Found], numbers: &mut Numbers<'_>) -> String {
+    /// What stands for matches that overlap, and whether something of them is kept in it. A replacement that keeps
+    /// something is made of what the others leave.
+    fn replace_union(&self, united: &[&Found], numbers: &mut Numbers<'_>) -> (String, bool) {
         let winner = united.iter().min_by_key(|one| {
             let length = one.finding.end - one.finding.start;
             (std::cmp::Reverse((one.finding.severity, length)), &one.finding.rule)
         });
         let Some((winner, rule)) = winner.and_then(|one| Some((one, self.rules.get(one.rule)?))) else {
-            return String::new();
+            return (String::new(), false);
         };
         if !rule.replacement.keeps() {
-            return rule.replacement.make(winner.matched.as_deref().unwrap_or_default(), numbers);
+            return (rule.replacement.make(winner.matched.as_deref().unwrap_or_default(), numbers), false);
         }
-        let Some(start) = united.first().map(|one| one.finding.start) else { return String::new() };
+        let Some(start) = united.first().map(|one| one.finding.start) else {
+            return (String::new(), false);
+        };
         // Of two that keep something, the mask keeps less: what is escaped can be read.
         let goes_first = |one: &&Found| {
             let other = self.rules.get(one.rule).map(|other| &other.replacement);
             other.is_some_and(|other| !other.keeps() || (other.masks() && !rule.replacement.masks()))
         };
         let others: Vec<&Found> = united.iter().copied().filter(goes_first).collect();
-        let inner = self.replace(&others, numbers).into_iter();
-        let inner = inner.map(|(from, to, with)| Edit {
+        let inner = self.replace(&others, numbers).into_iter().map(|one| Edit {
             field: String::new(),
-            start: from - start,
-            end: to - start,
-            with,
+            start: one.start - start,
+            end: one.end - start,
+            with: one.with,
         });
         let left = redact::apply(&text_of(united), &inner.collect::<Vec<_>>());
-        rule.replacement.make(&left, numbers)
+        (rule.replacement.make(&left, numbers), true)
+    }
+}
+
+/// What stands for a range of a text.
+struct Replaced {
+    start: usize,
+    end: usize,
+    with: String,
+    /// Something of what stood there is in it.
+    keeps: bool,
+}
+
+/// Edits of an event.
+#[derive(Debug, Default)]
+pub(super) struct Edits {
+    pub(super) list: Vec<Edit>,
+    pub(super) pseudonyms: Vec<Pseudonym>,
+    /// By field, of each edit whether its text holds nothing of the match.
+    own: BTreeMap<String, Vec<bool>>,
+}
+
+impl Edits {
+    fn origins(&self) -> BTreeMap<&str, Origins<'_>> {
+        let mut by_field: BTreeMap<&str, Vec<&Edit>> = BTreeMap::new();
+        for edit in &self.list {
+            by_field.entry(&edit.field).or_default().push(edit);
+        }
+        by_field.into_iter().map(|(field, edits)| (field, Origins::new(edits))).collect()
+    }
+
+    /// Leaves out what lies in a replacement that holds nothing of a match.
+    pub(super) fn without_own(&self, found: &mut Vec<Found>) {
+        let origins = self.origins();
+        let own = |one: &Found| {
+            let inside =
+                origins.get(one.finding.field.as_str())?.inside(one.finding.start, one.finding.end)?;
+            self.own.get(&one.finding.field)?.get(inside).copied()
+        };
+        found.retain(|one| one.action != Action::Redact || one.matched.is_none() || own(one) != Some(true));
+    }
+
+    /// What still has to be replaced of what was found in the edited event, as findings of the event before edits.
+    pub(super) fn revealed(&self, event: &Event, found: &[Found]) -> Vec<Found> {
+        let left = found.iter().filter(|one| one.action == Action::Redact && !one.finding.waived);
+        let left: Vec<&Found> = left.filter(|one| one.matched.is_some()).collect();
+        if left.is_empty() {
+            return Vec::new();
+        }
+        let texts = event.fields().into_iter().filter(|field| !field.is_key);
+        let texts: BTreeMap<String, &str> = texts.map(|field| (field.pointer, field.text)).collect();
+        let origins = self.origins();
+        let original = |one: &Found| {
+            let span = match origins.get(one.finding.field.as_str()) {
+                Some(origins) => origins.range(one.finding.start, one.finding.end),
+                None => one.finding.start..one.finding.end,
+            };
+            let matched = texts.get(&one.finding.field)?.get(span.clone())?.to_owned();
+            let finding = Finding { start: span.start, end: span.end, ..one.finding.clone() };
+            Some(Found { finding, matched: Some(matched), ..one.clone() })
+        };
+        left.into_iter().filter_map(original).collect()
     }
 }
 
@@ -141,31 +200,4 @@ fn text_of(united: &[&Found]) -> String {
         }
     }
     text
-}
-
-/// What the edited event still asks to have replaced, as findings of the event before edits.
-pub(super) fn revealed(event: &Event, edits: &[Edit], found: &[Found]) -> Vec<Found> {
-    let left = found.iter().filter(|one| one.action == Action::Redact && !one.finding.waived);
-    let left: Vec<&Found> = left.filter(|one| one.matched.is_some()).collect();
-    if left.is_empty() {
-        return Vec::new();
-    }
-    let texts: BTreeMap<String, &str> = event
-        .fields()
-        .into_iter()
-        .filter(|field| !field.is_key)
-        .map(|field| (field.pointer, field.text))
-        .collect();
-    let mut by_field: BTreeMap<&str, Vec<&Edit>> = BTreeMap::new();
-    for edit in edits {
-        by_field.entry(&edit.field).or_default().push(edit);
-    }
-    let original = |one: &Found| {
-        let edits = by_field.get(one.finding.field.as_str()).into_iter().flatten().copied();
-        let span = redact::original(edits, one.finding.start, one.finding.end);
-        let matched = texts.get(&one.finding.field)?.get(span.clone())?.to_owned();
-        let finding = Finding { start: span.start, end: span.end, ..one.finding.clone() };
-        Some(Found { finding, matched: Some(matched), ..one.clone() })
-    };
-    left.into_iter().filter_map(original).collect()
 }

@@ -75,15 +75,16 @@ impl Engine {
     pub fn clean(&self, text: &str, rules: &RuleSet) -> (String, Vec<Finding>) {
         let session = Session::default();
         let first = self.found(text, rules);
-        let (edits, _) = self.0.edits(first.iter(), &session);
-        let mut cleaned = redact::apply(text, &edits);
-        for _ in 1..ROUNDS {
-            let found = self.found(&cleaned, rules);
-            let (edits, _) = self.0.edits(found.iter(), &session);
-            if edits.is_empty() {
+        let mut cleaned = text.to_owned();
+        let mut found = first.clone();
+        for _ in 0..ROUNDS {
+            let edits = self.0.edits(found.iter(), &session);
+            if edits.list.is_empty() {
                 break;
             }
-            cleaned = redact::apply(&cleaned, &edits);
+            cleaned = redact::apply(&cleaned, &edits.list);
+            found = self.found(&cleaned, rules);
+            edits.without_own(&mut found);
         }
         (cleaned, first.into_iter().map(|found| found.finding).collect())
     }

@@ -194,7 +194,18 @@ fn compile_rule(
         return None;
     }
     if let (Examples::Prove, Find::Text(finder)) = (scope.examples, &find) {
-        super::find::prove(&id, &spec.find.value, finder, spec.examples.as_ref(), at, reporter);
+        super::find::prove(&id, &spec.find.value, finder, spec.examples.as_ref(), at.clone(), reporter);
+        if let Replacement::Text(text) = &replacement
+            && action == Action::Redact
+            && !finder.find(&crate::text::Text::new(text)).is_empty()
+        {
+            let message = format!("what `{id}` puts in place of a match matches it again");
+            reporter.push(
+                Diagnostic::new(Code::BadRule, message)
+                    .at(reporter.span(at), "")
+                    .help("choose a `replace` that does not look like what it stands for"),
+            );
+        }
     }
     let mut tags: Vec<Arc<str>> =
         defaults.tags.iter().chain(&spec.tags).map(|tag| tag.value.as_str().into()).collect();

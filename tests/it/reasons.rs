@@ -183,9 +183,6 @@ fn edited_arguments_are_decided_again() {
     let long = pack(&format!("{FIND}    action: redact\n    replace: '{}'", "x".repeat(60)));
     let verdict = check(&[("packs/p.yaml", &long)], &[&CALL.replace("\"a\"", "\"a secret\"")]);
     assert_eq!(first(&verdict), (Decision::Deny, "bad-arguments"));
-    let again = pack(&format!("{FIND}    action: redact\n    replace: 'still secret'"));
-    let verdict = check(&[("packs/p.yaml", &again)], &[&CALL.replace("\"a\"", "\"a secret\"")]);
-    assert_eq!(first(&verdict), (Decision::Deny, "rule"));
 }
 
 #[test]
