@@ -1,20 +1,26 @@
 //! JSON Schema (draft 2020-12), strict about what it does not list, and silent about values.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
+use crate::diagnostic::did_you_mean;
+
 /// Deepest nesting of a schema.
 const MAX_DEPTH: usize = 32;
 /// Most faults that are told at once.
 const MAX_FAULTS: usize = 8;
+/// Most schemas, those of all branches together, that are applied to one value.
+const MAX_WEIGHT: u64 = 1024;
 
 /// A JSON Schema, compiled.
 ///
-/// Two things differ from the standard, both to the strict side: an object that lists `properties` and says nothing
-/// about others refuses them (`additionalProperties: true` lets them in), and `format` is checked. `pattern` is
+/// Three things differ from the standard, all to the strict side. Members of objects that are not listed are refused,
+/// at any depth (`additionalProperties: true` lets them in), and so are objects in lists whose `items` are not
+/// described. `format` is checked. Keywords and formats that the standard does not have are errors, but for annotations
+/// that begin with `x-`. `pattern` is
 /// matched in linear time; look-around and back-references are refused. Only references within the document are
 /// followed.
 ///
@@ -46,12 +52,48 @@ pub enum SchemaError {
     /// A reference that leaves the document.
     #[error("`$ref` may only point into the same document, with `#/…`")]
     ForeignReference,
+    /// A keyword that 2020-12 does not have: it would hold nothing.
+    #[error("JSON Schema has no keyword `{keyword}`{}", place(.pointer))]
+    UnknownKeyword {
+        /// JSON Pointer to the schema that has it.
+        pointer: String,
+        /// The keyword.
+        keyword: String,
+        /// What may be meant.
+        help: Option<String>,
+    },
+    /// A format that is not checked.
+    #[error("JSON Schema has no format `{format}`{}", place(.pointer))]
+    UnknownFormat {
+        /// JSON Pointer to the schema that has it.
+        pointer: String,
+        /// The format.
+        format: String,
+        /// What may be meant.
+        help: Option<String>,
+    },
+    /// A schema that is defined by itself, and so lets everything in.
+    #[error("the schema{} refers back to itself", place(.pointer))]
+    Circular {
+        /// JSON Pointer to the schema.
+        pointer: String,
+    },
+    /// Branches within branches that would have a value checked too often.
+    #[error("the schema{} has too many branches within branches", place(.pointer))]
+    TooManyBranches {
+        /// JSON Pointer to the schema.
+        pointer: String,
+    },
     /// It is not a valid schema.
     #[error("not a JSON Schema: {message}")]
     Invalid {
         /// What is wrong with it.
         message: String,
     },
+}
+
+fn place(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!(" at `{pointer}`") }
 }
 
 /// One way in which a value does not fit.
@@ -81,8 +123,8 @@ impl Schema {
     /// When it is not a valid 2020-12 schema, is too deep, or refers outside itself.
     pub fn new(schema: &Value) -> Result<Self, SchemaError> {
         let mut names = BTreeSet::new();
-        inspect(schema, 0, &mut names)?;
-        let strict = close(schema.clone());
+        inspect(schema, schema, "", 0, &mut names, &mut Weights::new())?;
+        let strict = close_member(schema.clone());
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .should_validate_formats(true)
@@ -118,6 +160,12 @@ impl Schema {
             _ => {
                 let path = error.schema_path().to_string();
                 let keyword = path.rsplit('/').find(|part| part.parse::<usize>().is_err()).unwrap_or("");
+                // How a schema that lists no properties at all refuses one.
+                if matches!(keyword, "additionalProperties" | "unevaluatedProperties") {
+                    let pointer = pointer.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
+                    let message = "an argument that the schema does not list".to_owned();
+                    return Fault { pointer, kind: FaultKind::Undeclared, message };
+                }
                 let message = format!("does not fit `{keyword}` of its schema");
                 Fault { pointer, kind: FaultKind::Mismatch, message }
             }
@@ -141,67 +189,267 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Collects declared names, and refuses depth and foreign references.
-fn inspect(schema: &Value, depth: usize, names: &mut BTreeSet<String>) -> Result<(), SchemaError> {
+/// Keywords whose value is a schema, a list of schemas, and an object of schemas.
+const SCHEMA: &[&str] = &[
+    "items",
+    "additionalProperties",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+    "contains",
+    "not",
+    "if",
+    "then",
+    "else",
+    "propertyNames",
+    "contentSchema",
+];
+const SCHEMAS: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems"];
+const NAMED: &[&str] = &["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+/// The other keywords of 2020-12, and annotations.
+const PLAIN: &[&str] = &[
+    "type",
+    "enum",
+    "const",
+    "multipleOf",
+    "maximum",
+    "exclusiveMaximum",
+    "minimum",
+    "exclusiveMinimum",
+    "maxLength",
+    "minLength",
+    "pattern",
+    "maxItems",
+    "minItems",
+    "uniqueItems",
+    "maxContains",
+    "minContains",
+    "maxProperties",
+    "minProperties",
+    "required",
+    "dependentRequired",
+    "format",
+    "contentEncoding",
+    "contentMediaType",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+    "$comment",
+    "$schema",
+    "$id",
+    "$anchor",
+    "$ref",
+    "$dynamicRef",
+    "$dynamicAnchor",
+    "$vocabulary",
+];
+/// Formats that are checked.
+const FORMATS: &[&str] = &[
+    "date-time",
+    "date",
+    "time",
+    "duration",
+    "email",
+    "idn-email",
+    "hostname",
+    "idn-hostname",
+    "ipv4",
+    "ipv6",
+    "uri",
+    "uri-reference",
+    "iri",
+    "iri-reference",
+    "uuid",
+    "uri-template",
+    "json-pointer",
+    "relative-json-pointer",
+    "regex",
+];
+/// Keywords that apply a schema to the very same value.
+const IN_PLACE: &[&str] = &["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"];
+
+/// Schemas inside a schema, with their pointers.
+fn parts<'s>(map: &'s Map<String, Value>, at: &str, of: impl Fn(&str) -> bool) -> Vec<(String, &'s Value)> {
+    let mut parts = Vec::new();
+    for (key, value) in map.iter().filter(|(key, _)| of(key)) {
+        let at = format!("{at}/{}", crate::decode::pointer_segment(key));
+        match value {
+            Value::Array(items) if SCHEMAS.contains(&key.as_str()) => {
+                parts.extend(items.iter().enumerate().map(|(number, item)| (format!("{at}/{number}"), item)));
+            }
+            Value::Object(named) if NAMED.contains(&key.as_str()) => {
+                let named = named.iter();
+                parts.extend(
+                    named.map(|(name, one)| (format!("{at}/{}", crate::decode::pointer_segment(name)), one)),
+                );
+            }
+            _ if SCHEMA.contains(&key.as_str()) => parts.push((at, value)),
+            _ => {}
+        }
+    }
+    parts
+}
+
+/// Collects declared names, and refuses what is not understood, too deep, or refers elsewhere or to itself.
+fn inspect(
+    root: &Value,
+    schema: &Value,
+    at: &str,
+    depth: usize,
+    names: &mut BTreeSet<String>,
+    weights: &mut Weights,
+) -> Result<(), SchemaError> {
     if depth > MAX_DEPTH {
         return Err(SchemaError::TooDeep);
     }
-    match schema {
-        Value::Object(map) => {
-            for (key, value) in map {
-                let reference = matches!(key.as_str(), "$ref" | "$dynamicRef");
-                if reference && value.as_str().is_some_and(|target| !target.starts_with('#')) {
-                    return Err(SchemaError::ForeignReference);
-                }
-                if let ("properties", Value::Object(properties)) = (key.as_str(), value) {
-                    names.extend(properties.keys().cloned());
-                }
-                if let ("required", Value::Array(required)) = (key.as_str(), value) {
-                    names.extend(required.iter().filter_map(Value::as_str).map(str::to_owned));
-                }
-                inspect(value, depth + 1, names)?;
-            }
-            Ok(())
+    let Value::Object(map) = schema else { return Ok(()) };
+    for (key, value) in map {
+        let key = key.as_str();
+        let known = [SCHEMA, SCHEMAS, NAMED, PLAIN].iter().any(|list| list.contains(&key));
+        if !known && !key.starts_with("x-") {
+            let keywords = [SCHEMA, SCHEMAS, NAMED, PLAIN].into_iter().flatten().copied();
+            return Err(SchemaError::UnknownKeyword {
+                pointer: at.to_owned(),
+                keyword: key.to_owned(),
+                help: did_you_mean(key, keywords),
+            });
         }
-        Value::Array(items) => items.iter().try_for_each(|item| inspect(item, depth + 1, names)),
-        _ => Ok(()),
+        if let ("format", Some(format)) = (key, value.as_str())
+            && !FORMATS.contains(&format)
+        {
+            return Err(SchemaError::UnknownFormat {
+                pointer: at.to_owned(),
+                format: format.to_owned(),
+                help: did_you_mean(format, FORMATS.iter().copied()),
+            });
+        }
+        let local = |target: &str| target == "#" || target.starts_with("#/");
+        if matches!(key, "$ref" | "$dynamicRef") && value.as_str().is_some_and(|target| !local(target)) {
+            return Err(SchemaError::ForeignReference);
+        }
+        if let ("properties", Value::Object(properties)) = (key, value) {
+            names.extend(properties.keys().cloned());
+        }
+        if let ("required", Value::Array(required)) = (key, value) {
+            names.extend(required.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
     }
+    weigh(root, schema, at, &mut Vec::new(), weights)?;
+    parts(map, at, |_| true)
+        .into_iter()
+        .try_for_each(|(at, part)| inspect(root, part, &at, depth + 1, names, weights))
 }
 
-/// Closes every object schema that lists properties and leaves others open by saying nothing.
+/// How many schemas are applied to one value, those of all branches together, by pointer.
+type Weights = BTreeMap<String, u64>;
+
+/// Refuses a schema that applies itself to the same value again, which would say nothing, and one whose branches
+/// multiply beyond what a value can be checked against in good time.
+fn weigh(
+    root: &Value,
+    schema: &Value,
+    at: &str,
+    above: &mut Vec<String>,
+    known: &mut Weights,
+) -> Result<u64, SchemaError> {
+    if let Some(weight) = known.get(at) {
+        return Ok(*weight);
+    }
+    if above.iter().any(|known| known == at) {
+        return Err(SchemaError::Circular { pointer: at.to_owned() });
+    }
+    if above.len() > MAX_DEPTH {
+        return Err(SchemaError::TooDeep);
+    }
+    let Value::Object(map) = schema else { return Ok(1) };
+    above.push(at.to_owned());
+    let mut weight = 1_u64;
+    for key in ["$ref", "$dynamicRef"] {
+        let target = map.get(key).and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
+        if let Some((target, found)) = target.and_then(|target| Some((target, root.pointer(target)?))) {
+            weight = weight.saturating_add(weigh(root, found, target, above, known)?);
+        }
+    }
+    for (at, part) in parts(map, at, |key| IN_PLACE.contains(&key)) {
+        weight = weight.saturating_add(weigh(root, part, &at, above, known)?);
+    }
+    above.pop();
+    if weight > MAX_WEIGHT {
+        return Err(SchemaError::TooManyBranches { pointer: at.to_owned() });
+    }
+    known.insert(at.to_owned(), weight);
+    Ok(weight)
+}
+
+/// Closes a schema: members of objects, and objects in lists, that it does not list are refused unless it says
+/// `additionalProperties`, `unevaluatedProperties`, or `items` and the like.
 fn close(schema: Value) -> Value {
-    let Value::Object(mut map) = schema else { return schema };
-    for key in ["items", "additionalProperties", "unevaluatedItems", "contains"] {
-        if let Some(inner) = map.remove(key) {
-            map.insert(key.to_owned(), close(inner));
-        }
-    }
-    for key in ["properties", "patternProperties"] {
-        if let Some(Value::Object(properties)) = map.remove(key) {
-            let closed: Map<String, Value> =
-                properties.into_iter().map(|(name, inner)| (name, close(inner))).collect();
-            map.insert(key.to_owned(), Value::Object(closed));
-        }
-    }
-    if let Some(Value::Array(items)) = map.remove("prefixItems") {
-        map.insert("prefixItems".to_owned(), Value::Array(items.into_iter().map(close).collect()));
-    }
-    let says = ["additionalProperties", "unevaluatedProperties", "patternProperties"]
-        .iter()
-        .any(|key| map.contains_key(*key));
+    let mut map = match close_inside(schema) {
+        Value::Object(map) => map,
+        other => return other,
+    };
+    let says = |keys: &[&str], map: &Map<String, Value>| keys.iter().any(|key| map.contains_key(*key));
     // Branches see only their own properties: only a keyword that looks across them can close the whole.
-    let composed =
-        ["allOf", "anyOf", "oneOf", "if", "then", "else", "$ref", "$dynamicRef", "dependentSchemas"]
-            .iter()
-            .any(|key| map.contains_key(*key));
-    if !says {
-        if composed {
-            map.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
-        } else if map.contains_key("properties") {
-            map.insert("additionalProperties".to_owned(), Value::Bool(false));
-        }
+    let composed = says(
+        &["allOf", "anyOf", "oneOf", "if", "then", "else", "$ref", "$dynamicRef", "dependentSchemas"],
+        &map,
+    );
+    let can_be = |kind: &str, map: &Map<String, Value>| match map.get("type") {
+        Some(Value::String(only)) => only == kind,
+        Some(Value::Array(kinds)) => kinds.iter().any(|one| one == kind),
+        _ => !says(&["enum", "const"], map),
+    };
+    if can_be("object", &map) && !says(&["additionalProperties", "unevaluatedProperties"], &map) {
+        let keyword = if composed { "unevaluatedProperties" } else { "additionalProperties" };
+        map.insert(keyword.to_owned(), Value::Bool(false));
+    }
+    if can_be("array", &map) && !says(&["items", "prefixItems", "unevaluatedItems", "contains"], &map) {
+        let keyword = if composed { "unevaluatedItems" } else { "items" };
+        map.insert(
+            keyword.to_owned(),
+            serde_json::json!({ "type": ["null", "boolean", "number", "string"] }),
+        );
     }
     Value::Object(map)
+}
+
+/// Closes the schemas of members and items, also of those that branches list, but not the branches themselves.
+fn close_inside(schema: Value) -> Value {
+    let Value::Object(map) = schema else { return schema };
+    let all = |value: Value, how: fn(Value) -> Value| match value {
+        Value::Array(list) => Value::Array(list.into_iter().map(how).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(name, one)| (name, how(one))).collect()),
+        other => other,
+    };
+    let closed = map.into_iter().map(|(key, value)| {
+        let value = match key.as_str() {
+            "items" | "additionalProperties" | "unevaluatedItems" | "unevaluatedProperties"
+                if value.is_object() =>
+            {
+                close(value)
+            }
+            "properties" | "patternProperties" | "prefixItems" => all(value, close_member),
+            "allOf" | "anyOf" | "oneOf" | "$defs" | "definitions" | "dependentSchemas" => {
+                all(value, close_inside)
+            }
+            "then" | "else" => close_inside(value),
+            _ => value,
+        };
+        (key, value)
+    });
+    Value::Object(closed.collect())
+}
+
+/// A member's schema; `true` would let anything in, `false` stays.
+fn close_member(schema: Value) -> Value {
+    match schema {
+        Value::Bool(true) => close(Value::Object(Map::new())),
+        Value::Object(_) => close(schema),
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -262,6 +510,69 @@ mod tests {
         assert!(Schema::new(&json!({ "pattern": "(?=x)y" })).is_err());
         let deep = (0..100).fold(json!({}), |inner, _| json!({ "items": inner }));
         assert_eq!(Schema::new(&deep).unwrap_err(), SchemaError::TooDeep);
+    }
+
+    #[test]
+    fn what_is_not_described_is_undeclared() {
+        let undeclared = |schema: Value, value: Value| {
+            let faults = Schema::new(&schema).unwrap().check(&value);
+            faults.iter().any(|fault| fault.kind == FaultKind::Undeclared)
+        };
+        assert!(undeclared(json!({}), json!({ "a": 1 })));
+        assert!(undeclared(json!({ "type": "object" }), json!({ "a": 1 })));
+        assert!(undeclared(
+            json!({ "properties": { "m": { "type": "object" } } }),
+            json!({ "m": { "a": 1 } })
+        ));
+        assert!(undeclared(json!({ "properties": { "m": true } }), json!({ "m": { "a": 1 } })));
+        assert!(undeclared(
+            json!({ "properties": { "m": { "not": { "required": ["z"] } } } }),
+            json!({ "m": { "a": 1 } })
+        ));
+        let pattern =
+            json!({ "properties": { "a": {} }, "patternProperties": { "^x-": { "type": "string" } } });
+        assert!(undeclared(pattern.clone(), json!({ "evil": "x" })));
+        assert_eq!(kinds(pattern, json!({ "a": 1, "x-y": "z" })), []);
+        let branch = json!({ "allOf": [{ "properties": { "to": { "properties": { "iban": {} } } } }] });
+        assert_eq!(kinds(branch.clone(), json!({ "to": { "iban": 1 } })), []);
+        assert!(undeclared(branch, json!({ "to": { "bic": 1 } })));
+        let list = json!({ "properties": { "list": { "type": "array" } } });
+        assert_eq!(kinds(list.clone(), json!({ "list": [1, "a", null] })), []);
+        assert_eq!(kinds(list, json!({ "list": [{ "a": 1 }] })).len(), 1);
+        let any = json!({ "properties": { "m": { "type": "object", "additionalProperties": true } } });
+        assert_eq!(kinds(any, json!({ "m": { "a": { "b": 1 } } })), []);
+        let tree = json!({ "properties": { "root": { "$ref": "#/$defs/node" } }, "$defs": { "node": {
+            "type": "object", "properties": { "next": { "$ref": "#/$defs/node" } } } } });
+        assert_eq!(kinds(tree.clone(), json!({ "root": { "next": { "next": {} } } })), []);
+        assert!(undeclared(tree, json!({ "root": { "next": { "evil": {} } } })));
+    }
+
+    #[test]
+    fn what_the_standard_does_not_have_is_refused() {
+        let error = |schema: Value| Schema::new(&schema).unwrap_err().to_string();
+        let schema = json!({ "properties": { "a": { "type": "string", "maxlenght": 5 } } });
+        assert_eq!(error(schema), "JSON Schema has no keyword `maxlenght` at `/properties/a`");
+        assert_eq!(error(json!({ "requried": ["a"] })), "JSON Schema has no keyword `requried`");
+        assert_eq!(error(json!({ "format": "emial" })), "JSON Schema has no format `emial`");
+        assert!(
+            Schema::new(&json!({ "properties": { "maxlenght": {} }, "x-note": 1, "default": { "b": 1 } }))
+                .is_ok()
+        );
+        for circular in [
+            json!({ "$ref": "#" }),
+            json!({ "$ref": "#/$defs/a", "$defs": { "a": { "allOf": [{ "$ref": "#/$defs/b" }] }, "b": { "$ref": "#/$defs/a" } } }),
+            json!({ "properties": { "a": { "anyOf": [{ "$ref": "#/properties/a" }] } } }),
+        ] {
+            assert!(matches!(Schema::new(&circular), Err(SchemaError::Circular { .. })), "{circular}");
+        }
+        let mut defs = Map::new();
+        for level in 0..12 {
+            let next = json!({ "$ref": format!("#/$defs/d{}", level + 1) });
+            defs.insert(format!("d{level}"), json!({ "anyOf": [next.clone(), next] }));
+        }
+        defs.insert("d12".to_owned(), json!({ "type": "string" }));
+        let bomb = json!({ "$ref": "#/$defs/d0", "$defs": defs });
+        assert!(matches!(Schema::new(&bomb), Err(SchemaError::TooManyBranches { .. })));
     }
 
     #[test]
