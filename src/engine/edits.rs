@@ -1,5 +1,6 @@
 //! Findings to edits: what matched is replaced, whatever overlaps.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use super::Inner;
@@ -8,19 +9,26 @@ use crate::event::Event;
 use crate::redact::{self, Origins};
 use crate::rule::Replacing;
 use crate::session::Session;
+use crate::text::MAX_PART;
 use crate::verdict::{Action, Edit, Finding};
 
 /// A number given to a value in this event.
 pub(crate) type Pseudonym = (String, [u8; 16], u32);
 
+/// Numbers of pseudonyms that were given now.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    list: Vec<Pseudonym>,
+    /// Of each value in `list` its number, and of each name the last.
+    known: HashMap<(String, [u8; 16]), u32>,
+    last: HashMap<String, u32>,
+}
+
 /// Numbers of pseudonyms: those of the session, and those given now.
 struct Numbers<'a> {
     key: &'a [u8],
     session: &'a Session,
-    given: Vec<Pseudonym>,
-    /// Of each value in `given` its number, and of each name the last.
-    known: HashMap<(String, [u8; 16]), u32>,
-    last: HashMap<String, u32>,
+    given: &'a mut Given,
 }
 
 impl Replacing for Numbers<'_> {
@@ -33,14 +41,14 @@ impl Replacing for Numbers<'_> {
             return number;
         }
         let value = (name.to_owned(), digest);
-        if let Some(number) = self.known.get(&value) {
+        if let Some(number) = self.given.known.get(&value) {
             return *number;
         }
-        let last = self.last.get(name).copied().unwrap_or_else(|| self.session.last_pseudonym(name));
-        let number = last.saturating_add(1);
-        self.last.insert(name.to_owned(), number);
-        self.known.insert(value, number);
-        self.given.push((name.to_owned(), digest, number));
+        let last = self.given.last.get(name).copied();
+        let number = last.unwrap_or_else(|| self.session.last_pseudonym(name)).saturating_add(1);
+        self.given.last.insert(name.to_owned(), number);
+        self.given.known.insert(value, number);
+        self.given.list.push((name.to_owned(), digest, number));
         number
     }
 }
@@ -55,48 +63,52 @@ impl Inner {
                 by_field.entry(&one.finding.field).or_default().push(one);
             }
         }
-        let given = Vec::new();
-        let mut numbers =
-            Numbers { key: &self.key, session, given, known: HashMap::new(), last: HashMap::new() };
+        let mut given = Given::default();
+        let mut numbers = Numbers { key: &self.key, session, given: &mut given };
         let mut edits = Edits::default();
         for (field, mut group) in by_field {
             group.sort_by_key(|one| (one.finding.start, one.finding.end));
             let mut own = Vec::new();
-            for Replaced { start, end, with, keeps } in self.replace(&group, &mut numbers) {
+            let group = group.into_iter().map(Cow::Borrowed);
+            for Replaced { start, end, with, keeps } in self.replace(group, &mut numbers) {
                 edits.list.push(Edit { field: field.to_owned(), start, end, with });
                 own.push(!keeps);
             }
             edits.own.insert(field.to_owned(), own);
         }
-        edits.pseudonyms = numbers.given;
+        edits.pseudonyms = given.list;
         edits
     }
 
     /// What stands for matches of one field, which come in order.
-    fn replace(&self, group: &[&Found], numbers: &mut Numbers<'_>) -> Vec<Replaced> {
+    fn replace<'f>(
+        &self,
+        group: impl Iterator<Item = Cow<'f, Found>>,
+        numbers: &mut Numbers<'_>,
+    ) -> Vec<Replaced> {
         let mut replaced = Vec::new();
-        let mut rest = group;
-        while let Some((first, others)) = rest.split_first() {
-            let mut end = first.finding.end;
-            let overlapping = others.iter().take_while(|one| {
-                let overlaps = one.finding.start < end;
-                if overlaps {
-                    end = end.max(one.finding.end);
-                }
-                overlaps
-            });
-            let count = overlapping.count() + 1;
-            let (united, later) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-            let (with, keeps) = self.replace_union(united, numbers);
-            replaced.push(Replaced { start: first.finding.start, end, with, keeps });
-            rest = later;
+        let mut union = Union::default();
+        for one in group {
+            replaced.extend(union.add(one).map(|whole| self.replace_union(&whole, numbers)));
         }
+        replaced.extend((!union.is_empty()).then(|| self.replace_union(&union, numbers)));
         replaced
+    }
+
+    /// What stands for matches that overlap, in a text that is no event.
+    pub(super) fn replaced(&self, union: &Union<'_>, given: &mut Given) -> Replaced {
+        let session = &Session::default();
+        self.replace_union(union, &mut Numbers { key: &self.key, session, given })
     }
 
     /// What stands for matches that overlap, and whether something of them is kept in it. A replacement that keeps
     /// something is made of what the others leave.
-    fn replace_union(&self, united: &[&Found], numbers: &mut Numbers<'_>) -> (String, bool) {
+    fn replace_union(&self, union: &Union<'_>, numbers: &mut Numbers<'_>) -> Replaced {
+        let (with, keeps) = self.text_for(&union.found, numbers);
+        Replaced { start: union.start(), end: union.end, with, keeps }
+    }
+
+    fn text_for(&self, united: &[Cow<'_, Found>], numbers: &mut Numbers<'_>) -> (String, bool) {
         let winner = united.iter().min_by_key(|one| {
             let length = one.finding.end - one.finding.start;
             (std::cmp::Reverse((one.finding.severity, length)), &one.finding.rule)
@@ -111,12 +123,12 @@ impl Inner {
             return (String::new(), false);
         };
         // Of two that keep something, the mask keeps less: what is escaped can be read.
-        let goes_first = |one: &&Found| {
+        let goes_first = |one: &&Cow<'_, Found>| {
             let other = self.rules.get(one.rule).map(|other| &other.replacement);
             other.is_some_and(|other| !other.keeps() || (other.masks() && !rule.replacement.masks()))
         };
-        let others: Vec<&Found> = united.iter().copied().filter(goes_first).collect();
-        let inner = self.replace(&others, numbers).into_iter().map(|one| Edit {
+        let others = united.iter().filter(goes_first).map(|one| Cow::Borrowed(&**one));
+        let inner = self.replace(others, numbers).into_iter().map(|one| Edit {
             field: String::new(),
             start: one.start - start,
             end: one.end - start,
@@ -128,12 +140,55 @@ impl Inner {
 }
 
 /// What stands for a range of a text.
-struct Replaced {
-    start: usize,
-    end: usize,
-    with: String,
+pub(super) struct Replaced {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) with: String,
     /// Something of what stood there is in it.
-    keeps: bool,
+    pub(super) keeps: bool,
+}
+
+/// Matches of one text that overlap.
+#[derive(Debug, Default)]
+pub(super) struct Union<'f> {
+    found: Vec<Cow<'f, Found>>,
+    end: usize,
+}
+
+impl<'f> Union<'f> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub(super) fn start(&self) -> usize {
+        self.found.first().map_or(self.end, |one| one.finding.start)
+    }
+
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
+    /// Adds a match, which come in order. Gives the matches before it that are now whole: those that it does not overlap,
+    /// or a part of a union that would be very long.
+    pub(super) fn add(&mut self, mut one: Cow<'f, Found>) -> Option<Union<'f>> {
+        if !self.is_empty() && one.finding.start < self.end {
+            if self.end - self.start() < MAX_PART {
+                self.end = self.end.max(one.finding.end);
+                self.found.push(one);
+                return None;
+            }
+            if one.finding.end <= self.end {
+                return None;
+            }
+            let rest = one.to_mut();
+            let cut = self.end - rest.finding.start;
+            rest.matched = rest.matched.as_deref().and_then(|text| text.get(cut..)).map(str::to_owned);
+            rest.finding.start = self.end;
+        }
+        let end = one.finding.end;
+        let whole = std::mem::replace(self, Union { found: vec![one], end });
+        (!whole.is_empty()).then_some(whole)
+    }
 }
 
 /// Edits of an event.
@@ -189,7 +244,7 @@ impl Edits {
 }
 
 /// The text that overlapping matches cover together.
-fn text_of(united: &[&Found]) -> String {
+fn text_of(united: &[Cow<'_, Found>]) -> String {
     let mut text = String::new();
     let mut done = united.first().map_or(0, |one| one.finding.start);
     for one in united {

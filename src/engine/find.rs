@@ -135,6 +135,7 @@ mod tests {
     use proptest::prelude::*;
 
     use crate::Engine;
+    use crate::engine::texts::{Texts, cases};
     use crate::text::{Hit, scan};
 
     /// Both scanners on one text.
@@ -147,81 +148,13 @@ mod tests {
         [inner.scanner.scan(&finder, text, &|| false).unwrap(), plain]
     }
 
-    /// Texts with many hits and near misses: pieces of the rules' own examples between what disguises and separates.
-    fn pieces() -> Vec<String> {
-        let packs = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/packs");
-        let mut pieces = Vec::new();
-        for pack in std::fs::read_dir(packs).unwrap() {
-            let text = std::fs::read_to_string(pack.unwrap().path()).unwrap();
-            pieces.extend(
-                text.split(['\'', '"', '\n']).map(|piece| piece.trim_start_matches([' ', '-']).to_owned()),
-            );
-        }
-        pieces.retain(|piece| (3..200).contains(&piece.len()));
-        let noise = [
-            " ",
-            "\n",
-            "  \t",
-            ", ",
-            "-",
-            ".",
-            "a",
-            "Ж",
-            "é",
-            "e\u{301}",
-            "\u{200b}",
-            "ſ",
-            "\u{212a}",
-            "４",
-            "0",
-            "12",
-            "555-",
-            "@",
-            "://",
-            "<",
-            "&",
-            "word ",
-            "\u{1}",
-            "ignore ",
-            "previous ",
-            "指示",
-            "\u{a0}",
-            "0x",
-            "=",
-            ":",
-            "_",
-        ];
-        pieces.extend(noise.map(str::to_owned));
-        pieces
-    }
-
     #[test]
     fn findings_are_those_of_the_plain_scanner() {
         let engine = Engine::embedded().unwrap();
-        let pieces = pieces();
-        let cases = std::env::var("RINGFENCE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500);
-        let part = (0..pieces.len(), 0.0..1.0f64, 0.0..1.0f64, 0..8u8);
-        let texts = proptest::collection::vec(part, 1..12);
-        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases));
-        let outcome = runner.run(&texts, |parts| {
-            let mut text = String::new();
-            for (piece, from, to, how) in parts {
-                let piece: Vec<char> = pieces[piece].chars().collect();
-                let place = |share: f64| (share * piece.len() as f64) as usize;
-                // Mostly whole.
-                let (from, to) = match how {
-                    0 => (place(from.min(to)), place(from.max(to))),
-                    1 => (0, place(to)),
-                    2 => (place(from), piece.len()),
-                    _ => (0, piece.len()),
-                };
-                let piece: String = piece[from..to].iter().collect();
-                match how {
-                    3 => text.push_str(&piece.to_uppercase()),
-                    4 => text.push_str(&piece.replace(' ', "  \n")),
-                    _ => text.push_str(&piece),
-                }
-            }
+        let texts = Texts::of_the_packs();
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases()));
+        let outcome = runner.run(&texts.parts(), |parts| {
+            let text = texts.text(&parts);
             let [fast, plain] = both(&engine, &text);
             prop_assert_eq!(fast, plain, "{:?}", text);
             Ok(())

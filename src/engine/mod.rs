@@ -1,13 +1,18 @@
 //! A compiled bundle, and how it decides one event. Pure: no clock, no I/O, no randomness.
 
 mod check;
+mod clean;
 mod decide;
 mod edits;
 mod find;
 mod scan;
+mod stream;
+#[cfg(test)]
+mod texts;
 
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
 pub use scan::{RuleInfo, RuleSet};
+pub use stream::{Released, StreamScanner};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,20 +1,22 @@
 //! Text rules alone, over texts that are no events.
 
 use super::Engine;
+use super::clean::{Cleaned, Editor, ROUNDS};
 use super::find::Found;
 use crate::event::{Part, Stage};
-use crate::redact;
 use crate::rule::Rule;
-use crate::session::Session;
 use crate::text::{Hit, Stopped};
 use crate::verdict::{Action, Finding};
-
-/// Rounds in which a text is cleaned of what earlier rounds revealed.
-const ROUNDS: usize = 4;
 
 /// Rules with which texts are scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSet(Vec<bool>);
+
+impl RuleSet {
+    pub(super) fn has(&self, number: usize) -> bool {
+        self.0.get(number).copied().unwrap_or_default()
+    }
+}
 
 /// What the rules say of themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,20 +75,19 @@ impl Engine {
     /// was. What the other rules find stays.
     #[must_use]
     pub fn clean(&self, text: &str, rules: &RuleSet) -> (String, Vec<Finding>) {
-        let session = Session::default();
-        let first = self.found(text, rules);
-        let mut cleaned = text.to_owned();
-        let mut found = first.clone();
+        let mut cleaned = Cleaned { text: text.to_owned(), own: Vec::new() };
+        let mut findings = None;
         for _ in 0..ROUNDS {
-            let edits = self.0.edits(found.iter(), &session);
-            if edits.list.is_empty() {
+            let found = self.found(&cleaned.text, rules);
+            findings.get_or_insert_with(|| found.iter().map(|one| one.finding.clone()).collect());
+            let mut editor = Editor::default();
+            editor.keep(cleaned.own);
+            cleaned = editor.push(&self.0, &cleaned.text, found);
+            if !editor.edited {
                 break;
             }
-            cleaned = redact::apply(&cleaned, &edits.list);
-            found = self.found(&cleaned, rules);
-            edits.without_own(&mut found);
         }
-        (cleaned, first.into_iter().map(|found| found.finding).collect())
+        (cleaned.text, findings.unwrap_or_default())
     }
 
     fn found(&self, text: &str, rules: &RuleSet) -> Vec<Found> {

@@ -7,9 +7,9 @@ use super::view::Text;
 /// Places of a match that are looked at before its pattern is tried.
 const PLACES: usize = 6;
 /// Most digits that are told apart.
-const MAX_DIGITS: usize = 32;
+pub(super) const MAX_DIGITS: usize = 32;
 /// Units of one group.
-const GROUP: usize = 64;
+pub(super) const GROUP: usize = 64;
 
 /// A unit whose matches hold digits.
 #[derive(Debug)]
@@ -37,8 +37,8 @@ pub(super) struct Digits {
 
 /// Up to 64 units, each a bit.
 #[derive(Debug)]
-struct Group {
-    units: Vec<UnitNumber>,
+pub(super) struct Group {
+    pub(super) units: Vec<UnitNumber>,
     /// By place and byte, the units whose match can have it there.
     places: Vec<[u64; 256]>,
     /// Units whose match can end at this place.
@@ -50,7 +50,7 @@ struct Group {
 }
 
 impl Group {
-    fn new(units: &[&Unit]) -> Self {
+    pub(super) fn new(units: &[&Unit]) -> Self {
         let mut group = Self {
             units: units.iter().map(|unit| unit.unit).collect(),
             places: vec![[0; 256]; PLACES],
@@ -79,8 +79,8 @@ impl Group {
         group
     }
 
-    /// The units whose match can begin here.
-    fn at(&self, bytes: &[u8], start: usize, digits: usize) -> u64 {
+    /// The units whose match can begin here; behind the end of an `open` text anything may stand.
+    pub(super) fn at(&self, bytes: &[u8], start: usize, digits: usize, open: bool) -> u64 {
         let mut units = self.enough.get(digits.min(MAX_DIGITS)).copied().unwrap_or(u64::MAX);
         let after_word = start
             .checked_sub(1)
@@ -95,6 +95,7 @@ impl Group {
             }
             units &= match bytes.get(start + place) {
                 Some(byte) => table.get(usize::from(*byte)).copied().unwrap_or_default(),
+                None if open => u64::MAX,
                 None => *over,
             };
         }
@@ -119,13 +120,14 @@ impl Digits {
         }
     }
 
-    /// Notes where units can begin in a raw text; with a clean one, also where they can in its folded view.
-    pub(super) fn find(&self, raw: &str, clean: Option<&Text<'_>>, gathered: &mut Gathered) {
-        let bytes = raw.as_bytes();
-        self.numbers(bytes, &mut |first, last, digits| {
+    /// Notes where units can begin in a raw text; in a clean one, also where they can in its folded view.
+    pub(super) fn find(&self, text: &Text<'_>, gathered: &mut Gathered) {
+        let (bytes, open) = (text.raw().as_bytes(), text.is_open());
+        let clean = Some(text).filter(|text| text.is_clean());
+        self.numbers(bytes, open, &mut |first, last, digits| {
             for group in &self.groups {
                 for start in first.saturating_sub(self.before)..=last {
-                    let mut units = group.at(bytes, start, digits);
+                    let mut units = group.at(bytes, start, digits, open);
                     while units != 0 {
                         let bit = units.trailing_zeros() as usize;
                         units &= units - 1;
@@ -143,9 +145,9 @@ impl Digits {
     }
 
     /// Notes where units can begin in a folded view.
-    pub(super) fn find_folded(&self, folded: &str, gathered: &mut Gathered) {
+    pub(super) fn find_folded(&self, text: &Text<'_>, gathered: &mut Gathered) {
         if !self.folded.is_empty() {
-            self.numbers(folded.as_bytes(), &mut |first, last, digits| {
+            self.numbers(text.folded().text.as_bytes(), text.is_open(), &mut |first, last, digits| {
                 self.folded(first, last, digits, gathered);
             });
         }
@@ -159,8 +161,9 @@ impl Digits {
         }
     }
 
-    /// Calls `found` with the first and last digit of each run of digits and separators, and how many digits it has.
-    fn numbers(&self, bytes: &[u8], found: &mut dyn FnMut(usize, usize, usize)) {
+    /// Calls `found` with the first and last digit of each run of digits and separators, and how many digits it has:
+    /// any number, where it may go on behind the end of an `open` text.
+    fn numbers(&self, bytes: &[u8], open: bool, found: &mut dyn FnMut(usize, usize, usize)) {
         if self.least == usize::MAX {
             return;
         }
@@ -176,6 +179,9 @@ impl Digits {
                     break;
                 }
                 at += 1;
+            }
+            if open && at == bytes.len() {
+                digits = MAX_DIGITS;
             }
             if digits >= self.least {
                 found(first, last, digits);

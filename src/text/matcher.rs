@@ -1,9 +1,9 @@
 //! The shapes that a finder looks for.
 
-use super::pattern::{Found, Pattern};
+use super::pattern::{Answer, Found, Pattern, Progress, Shown, Sink};
 use super::phrases::Phrases;
 use super::places::Places;
-use super::view::Text;
+use super::view::{Mapped, Text};
 use super::{Conditions, FindError, Hit, Kind, Stopped};
 
 /// One shape.
@@ -44,62 +44,112 @@ impl Leaf {
         }
     }
 
+    /// The pattern that is searched in the raw text, or the folded one.
+    pub(super) fn pattern(&self, folded: bool) -> Option<&Pattern> {
+        match self {
+            Leaf::Pattern(pattern, views) => Some(pattern).filter(|_| !folded || *views),
+            Leaf::Phrases(phrases) => phrases.signs().filter(|_| folded),
+        }
+    }
+
     /// Every match that fulfils the conditions, in any order. `number` is the leaf's among those of its finder.
     fn find(
         &self,
         number: usize,
         text: &Text<'_>,
-        places: &mut Places<'_>,
+        places: &Places<'_>,
         conditions: &Conditions,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Hit>, Stopped> {
         let mut hits = Vec::new();
-        match self {
-            Leaf::Pattern(pattern, folded) => {
-                let mut search =
-                    |shown: &str,
-                     places: &mut dyn Iterator<Item = (usize, usize)>,
-                     original: &dyn Fn(usize, usize) -> Option<Hit>| {
-                        let mut accept = |decides: &str, found: Found| {
-                            let (start, end) = found.value;
-                            // What decides is at the beginning, where a match is very long.
-                            let (Some(hit), Some(decided)) =
-                                (original(start, end), original(start, found.decided))
-                            else {
-                                return false;
-                            };
-                            let accepted = conditions.accept(decides, decided, text);
-                            if accepted {
-                                hits.push(hit);
-                            }
-                            accepted
-                        };
-                        pattern.find(shown, places, &mut accept, stop)
-                    };
-                let raw = &mut places.ranges(number, false);
-                search(text.raw(), raw, &|start, end| Some(Hit { start, end }))?;
-                if *folded && !places.none(number, true) {
-                    let view = text.folded();
-                    if view.text != text.raw() {
-                        let folded = &mut places.ranges(number, true);
-                        search(&view.text, folded, &|start, end| view.original(start, end))?;
-                    }
+        for folded in [false, true] {
+            // Where the folded view shows the same, it has the same matches.
+            let differs = || text.folded().text != text.raw();
+            let wanted = match self {
+                Leaf::Pattern(_, views) => !folded || (*views && !places.none(number, true) && differs()),
+                Leaf::Phrases(phrases) => {
+                    !folded || (phrases.signs().is_some() && !places.none(number, true))
                 }
-            }
-            Leaf::Phrases(phrases) => {
-                let mut occurrences = places.occurrences(number);
-                let mut accept = |shown: &str, hit| {
-                    let accepted = conditions.accept(shown, hit, text);
-                    if accepted {
-                        hits.push(hit);
-                    }
-                    accepted
-                };
-                let signs = &mut places.ranges(number, true);
-                phrases.find(text, occurrences.as_deref_mut(), signs, &mut accept, stop)?;
+            };
+            if wanted {
+                let progress = &mut Progress::default();
+                hits.extend(self.find_in(folded, number, text, places, conditions, progress, stop)?);
             }
         }
         Ok(hits)
+    }
+
+    /// Every match of one of its views; of phrases, the folded one is where those with signs are searched.
+    #[expect(clippy::too_many_arguments, reason = "one search, told from where it goes on")]
+    pub(super) fn find_in(
+        &self,
+        folded: bool,
+        number: usize,
+        text: &Text<'_>,
+        places: &Places<'_>,
+        conditions: &Conditions,
+        progress: &mut Progress,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Hit>, Stopped> {
+        let mut occurrences = None;
+        let view = match self {
+            Leaf::Phrases(phrases) if !folded => {
+                occurrences = places.occurrences(number);
+                match (&occurrences, text.is_clean()) {
+                    (Some(_), true) => None,
+                    (Some(_), false) => Some(text.folded()),
+                    (None, _) if phrases.words().is_empty() => None,
+                    (None, _) => Some(text.squashed()),
+                }
+            }
+            _ => folded.then(|| text.folded()),
+        };
+        let mut sink = Collect { text, view, conditions, hits: Vec::new() };
+        if let Leaf::Phrases(phrases) = self
+            && !folded
+        {
+            phrases.find_words(text, occurrences.as_deref_mut(), progress, &mut sink);
+        } else if let Some(pattern) = self.pattern(folded) {
+            let shown = Shown { text: view.map_or(text.raw(), |view| &view.text), open: text.is_open() };
+            pattern.find(shown, progress, &mut places.ranges(number, folded), &mut sink, stop)?;
+        }
+        Ok(sink.hits)
+    }
+}
+
+/// Collects matches that fulfil the conditions.
+struct Collect<'c> {
+    text: &'c Text<'c>,
+    /// The view in which the matches stand, if it is not the raw text.
+    view: Option<&'c Mapped>,
+    conditions: &'c Conditions,
+    hits: Vec<Hit>,
+}
+
+impl Collect<'_> {
+    fn original(&self, start: usize, end: usize) -> Option<Hit> {
+        match self.view {
+            None => Some(Hit { start, end }),
+            Some(view) => view.original(start, end),
+        }
+    }
+}
+
+impl Sink for Collect<'_> {
+    fn accept(&mut self, decides: &str, found: Found) -> Answer {
+        // What decides is at the beginning, where a match is very long.
+        match self.original(found.value.0, found.decided) {
+            Some(decided) => self.conditions.accept(decides, decided, self.text),
+            None => Answer::No,
+        }
+    }
+
+    fn bytes(&self, start: usize, end: usize) -> usize {
+        self.original(start, end).map_or(0, |hit| hit.end - hit.start)
+    }
+
+    fn hit(&mut self, start: usize, end: usize) {
+        self.hits.extend(self.original(start, end));
     }
 }
 
@@ -135,7 +185,7 @@ impl Matcher {
     pub(super) fn find(
         &self,
         text: &Text<'_>,
-        places: &mut Places<'_>,
+        places: &Places<'_>,
         conditions: &Conditions,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Hit>, Stopped> {

@@ -10,18 +10,27 @@ mod fold;
 mod frequency;
 mod matcher;
 mod near;
+mod part;
 mod pattern;
 mod phrases;
 mod places;
 mod required;
 mod scanner;
 mod sieve;
+mod stream;
+mod tails;
+mod utf8;
 mod view;
+mod walker;
 
 use matcher::Matcher;
 use near::Near;
+use pattern::Answer;
+pub(crate) use pattern::MAX_PART;
 use places::Places;
 pub use scanner::Scanner;
+pub use stream::{Match, StreamScan, Wanted};
+pub use utf8::{Decoder, decode};
 pub use view::{Text, View};
 
 /// What a finder looks for.
@@ -241,6 +250,12 @@ impl Finder {
         })
     }
 
+    /// Bytes before or after a match that words near it may stand in, and one more character.
+    fn near_bytes(&self) -> usize {
+        let characters = self.conditions.near.as_ref().map_or(0, |near| near.within().saturating_add(1));
+        characters.saturating_mul(4)
+    }
+
     /// Every match, ordered and without overlaps.
     #[must_use]
     pub fn find(&self, text: &Text<'_>) -> Vec<Hit> {
@@ -253,39 +268,65 @@ impl Finder {
     /// # Errors
     /// [`Stopped`] when `stop` said so.
     pub fn find_until(&self, text: &Text<'_>, stop: &dyn Fn() -> bool) -> Result<Vec<Hit>, Stopped> {
-        self.find_at(text, &mut Places::Everywhere, stop)
+        self.find_at(text, &Places::Everywhere, stop)
     }
 
     /// Every match in these places.
     fn find_at(
         &self,
         text: &Text<'_>,
-        places: &mut Places<'_>,
+        places: &Places<'_>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Hit>, Stopped> {
         let mut hits = self.matcher.find(text, places, &self.conditions, stop)?;
         hits.sort_unstable();
         let mut united: Vec<Hit> = Vec::with_capacity(hits.len());
+        let mut open = None;
         for hit in hits {
-            match united.last_mut() {
-                Some(last) if hit.start < last.end => last.end = last.end.max(hit.end),
-                _ => united.push(hit),
-            }
+            united.extend(unite(&mut open, hit));
         }
+        united.extend(open);
         Ok(united)
     }
 }
 
+/// Unites overlapping matches of one finder, which come in order: gives what is whole. Like a match, a union is given in
+/// parts if it is very long.
+fn unite(open: &mut Option<Hit>, hit: Hit) -> Option<Hit> {
+    let next = match open {
+        Some(last) if hit.start < last.end => {
+            if last.end - last.start < MAX_PART {
+                last.end = last.end.max(hit.end);
+                return None;
+            }
+            if hit.end <= last.end {
+                return None;
+            }
+            Hit { start: last.end, end: hit.end }
+        }
+        _ => hit,
+    };
+    open.replace(next)
+}
+
 impl Conditions {
     /// Whether a match counts: `matched` as its view shows it, `hit` in the original text.
-    fn accept(&self, matched: &str, hit: Hit, text: &Text<'_>) -> bool {
+    fn accept(&self, matched: &str, hit: Hit, text: &Text<'_>) -> Answer {
         let rejected = |rejection: &Rejection| match rejection {
             Rejection::Literal(literal) => matched.trim().to_lowercase() == *literal,
             Rejection::Pattern(pattern) => pattern.get().is_none_or(|regex| regex.is_match(matched)),
         };
-        self.check.is_none_or(|check| check(matched))
-            && !self.not.iter().any(rejected)
-            && self.near.as_ref().is_none_or(|near| near.holds(matched, hit, text.raw()))
+        if !self.check.is_none_or(|check| check(matched)) || self.not.iter().any(rejected) {
+            return Answer::No;
+        }
+        let Some(near) = &self.near else { return Answer::Yes };
+        let (around, before) = text.around();
+        let hit = Hit { start: hit.start + before, end: hit.end + before };
+        match near.holds(matched, hit, around, text.is_open()) {
+            Some(true) => Answer::Yes,
+            Some(false) => Answer::No,
+            None => Answer::Later,
+        }
     }
 }
 

@@ -16,15 +16,28 @@ impl Near {
         Ok(Self { words: Phrases::new(&spec.words)?, within: spec.within, unless: spec.unless })
     }
 
-    pub(super) fn holds(&self, matched: &str, hit: Hit, raw: &str) -> bool {
+    /// Characters before and after a match that are searched.
+    pub(super) fn within(&self) -> usize {
+        self.within
+    }
+
+    /// Whether a word stands near a match; `None` where that depends on how an `open` text goes on.
+    pub(super) fn holds(&self, matched: &str, hit: Hit, raw: &str, open: bool) -> Option<bool> {
         let separator = |c: char| c.is_whitespace() || matches!(c, '-' | '.' | '/' | '\u{2010}'..='\u{2015}');
         if self.unless == Some(Unless::Separated) && matched.trim().contains(separator) {
-            return true;
+            return Some(true);
         }
-        let (Some(before), Some(after)) = (raw.get(..hit.start), raw.get(hit.end..)) else { return false };
+        let (Some(before), Some(after)) = (raw.get(..hit.start), raw.get(hit.end..)) else {
+            return Some(false);
+        };
         let from = before.char_indices().rev().take(self.within).last().map_or(before.len(), |(at, _)| at);
-        let to = after.char_indices().nth(self.within).map_or(after.len(), |(at, _)| at);
-        self.words.is_in(trim_start(before, from)) || self.words.is_in(trim_end(after, to))
+        if self.words.is_in(trim_start(before, from)) {
+            return Some(true);
+        }
+        match after.char_indices().nth(self.within) {
+            None if open => None,
+            to => Some(self.words.is_in(trim_end(after, to.map_or(after.len(), |(at, _)| at)))),
+        }
     }
 }
 

@@ -2,29 +2,25 @@
 
 use std::sync::OnceLock;
 
-use regex_automata::hybrid::LazyStateID;
-use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::meta;
-use regex_automata::util::pool::Pool;
-use regex_automata::util::prefilter::Prefilter;
-use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, MatchKind};
+use regex_automata::{Anchored, Input};
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
+use super::walker::{Step, Walk, Walked, Walker};
 use super::{FindError, Stopped};
 
 /// Largest program of one pattern, in bytes.
-const SIZE_LIMIT: usize = 4 << 20;
+pub(super) const SIZE_LIMIT: usize = 4 << 20;
 /// Deepest nesting of a pattern.
 const NEST_LIMIT: u32 = 64;
 /// Longest match, in bytes, that a pattern may need to see before it is decided.
 pub(super) const MAX_BOUND: usize = 64 << 10;
 /// A refused match of at most so many bytes is searched again from its second character.
 const SEARCH_AGAIN: usize = 256;
+/// A match longer than this is given in parts, so that what is held back of a stream has a bound.
+pub(crate) const MAX_PART: usize = 16 << 10;
 /// Earlier ends of a refused match that are tried.
 const SHORTER: usize = 24;
-/// No literal of a prefilter is longer.
-const LONGEST_PREFIX: usize = 256;
 /// Candidates between two questions whether to stop.
 const POLL: usize = 64;
 
@@ -64,7 +60,7 @@ impl Expression {
     }
 }
 
-fn last_line(message: &str) -> String {
+pub(super) fn last_line(message: &str) -> String {
     message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
@@ -132,12 +128,83 @@ pub(super) struct Found {
     pub(super) decided: usize,
 }
 
+impl Found {
+    pub(super) fn of(start: usize, end: usize) -> Self {
+        Found { whole: (start, end), value: (start, end), decided: end }
+    }
+}
+
+/// A text that is searched, as a view shows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown<'t> {
+    pub(super) text: &'t str,
+    /// It goes on behind what is known of it.
+    pub(super) open: bool,
+}
+
+/// Takes matches.
+pub(super) trait Sink {
+    /// Whether a match counts: asked of each, with what decides about it.
+    fn accept(&mut self, decides: &str, found: Found) -> Answer;
+    /// Bytes of the original text that a match stands for.
+    fn bytes(&self, start: usize, end: usize) -> usize;
+    /// A match that counts, or a part of one.
+    fn hit(&mut self, start: usize, end: usize);
+}
+
+/// Whether a match counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Yes,
+    No,
+    /// That depends on what follows in an open text.
+    Later,
+}
+
+/// How far a text was searched.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Where the search goes on.
+    pub(super) at: usize,
+    /// The first place about which an open text leaves it open whether a match begins there, or goes on.
+    pub(super) undecided: Option<usize>,
+    /// A match that has been open for longer than what decides about it.
+    pub(super) long: Option<Box<Long>>,
+}
+
+/// A long match under way.
+#[derive(Debug)]
+pub(super) struct Long {
+    walk: Walk,
+    start: usize,
+    /// Where the part begins that is given next; `None` for a match that does not count.
+    given_from: Option<usize>,
+}
+
+impl Long {
+    /// Moves it to where the same text is shown otherwise.
+    pub(super) fn moved(&mut self, to: impl Fn(usize) -> usize) {
+        self.start = to(self.start);
+        self.given_from = self.given_from.map(&to);
+        self.walk.moved(to);
+    }
+}
+
+/// What a search finds next.
+enum Next {
+    None,
+    Found(Found),
+    /// A match that may go on behind the end of an open text; its end is `usize::MAX`.
+    Open(Found),
+}
+
 /// A pattern that is searched for.
 #[derive(Debug)]
 pub(super) struct Pattern {
     expression: Expression,
     has_value: bool,
     bound: Bound,
+    walker: OnceLock<Option<Box<Walker>>>,
 }
 
 #[derive(Debug)]
@@ -145,7 +212,7 @@ enum Bound {
     /// No match is longer than so many bytes, at most [`MAX_BOUND`] or the bound that it was given.
     Fixed(usize),
     /// A match is decided within so many bytes, and goes on as long as the pattern does.
-    Window(usize, OnceLock<Option<Box<Walker>>>),
+    Window(usize),
 }
 
 impl Pattern {
@@ -162,16 +229,16 @@ impl Pattern {
         }
         let bound = match (properties.maximum_len(), max_bytes) {
             (Some(longest), _) if longest <= max_bytes.unwrap_or(MAX_BOUND) => Bound::Fixed(longest),
-            (_, Some(max_bytes)) => Bound::Window(max_bytes, OnceLock::new()),
+            (_, Some(max_bytes)) => Bound::Window(max_bytes),
             (_, None) => return Err(FindError::Unbounded),
         };
         let has_value = pattern.contains("(?P<value>") || pattern.contains("(?<value>");
-        Ok(Self { expression, has_value, bound })
+        Ok(Self { expression, has_value, bound, walker: OnceLock::new() })
     }
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
         self.expression.prove()?;
-        if let Bound::Window(..) = self.bound {
+        if self.is_endless() {
             Walker::new(&self.expression.hir, 1)?;
         }
         Ok(())
@@ -181,46 +248,212 @@ impl Pattern {
         &self.expression.hir
     }
 
-    /// Calls `accept` for each match, from left to right without overlaps. If what it refuses is short, it is tried with
-    /// earlier ends, and then searched again from its second character. `places` are the ranges, both ends included, in
-    /// which a match can begin.
+    /// Gives `sink` each match that it accepts, from left to right without overlaps. If what it refuses is short, it is
+    /// tried with earlier ends, and then searched again from its second character. `places` are the ranges, both ends
+    /// included, in which a match can begin.
     pub(super) fn find(
         &self,
-        shown: &str,
+        shown: Shown<'_>,
+        progress: &mut Progress,
         places: &mut dyn Iterator<Item = (usize, usize)>,
-        accept: &mut dyn FnMut(&str, Found) -> bool,
+        sink: &mut dyn Sink,
         stop: &dyn Fn() -> bool,
     ) -> Result<(), Stopped> {
-        let mut at = 0;
+        let text = shown.text;
+        progress.undecided = None;
+        if let Some(long) = progress.long.take()
+            && let Some(walker) = self.walker()
+        {
+            self.follow(walker, shown, long, progress, sink);
+        }
+        if progress.long.is_some() {
+            return Ok(());
+        }
         let mut count = 0_usize;
         for (first, last) in places {
-            at = at.max(first);
-            while at <= last && at < shown.len() {
+            progress.at = progress.at.max(first);
+            let mut undecided: Option<usize> = None;
+            while progress.at <= last && progress.at < text.len() {
                 count += 1;
                 if count % POLL == POLL - 1 && stop() {
                     return Err(Stopped);
                 }
-                let Some(found) = self.next(shown, at, last, stop)? else { break };
-                let (start, end) = found.whole;
-                let again = ceil_boundary(shown, start + 1);
-                let mut try_it = |found: Found| {
-                    shown.get(found.value.0..found.decided).is_some_and(|text| accept(text, found))
-                };
-                let mut accepted = try_it(found);
-                let mut tried = found;
-                for _ in 0..SHORTER {
-                    if accepted {
-                        break;
-                    }
-                    let Some(shorter) = self.shorter(shown, tried) else { break };
-                    tried = shorter;
-                    accepted = try_it(shorter);
+                if let Bound::Fixed(longest) = self.bound
+                    && shown.open
+                    && undecided.is_none_or(|undecided| undecided < progress.at)
+                {
+                    undecided = self.alive(text, longest, progress.at, last);
                 }
-                let end = if accepted { tried.whole.1 } else { end };
-                at = if !accepted && end - start <= SEARCH_AGAIN { again } else { end.max(again) };
+                if undecided == Some(progress.at) {
+                    progress.undecided = undecided;
+                    return Ok(());
+                }
+                let limit = undecided.map_or(last, |undecided| undecided - 1);
+                match self.next(shown, progress.at, limit, stop)? {
+                    Next::None if undecided.is_none() => break,
+                    Next::None => {
+                        progress.undecided = undecided;
+                        return Ok(());
+                    }
+                    Next::Open(found) => {
+                        self.open(shown, found, progress, sink);
+                        if progress.undecided.is_some() || progress.long.is_some() {
+                            return Ok(());
+                        }
+                    }
+                    Next::Found(found) => {
+                        let Some(at) = self.settle(text, found, sink) else {
+                            progress.at = found.whole.0;
+                            progress.undecided = Some(found.whole.0);
+                            return Ok(());
+                        };
+                        progress.at = at;
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// Has a match accepted or refused, and says where the search goes on; `None` if that can't be told yet.
+    fn settle(&self, text: &str, found: Found, sink: &mut dyn Sink) -> Option<usize> {
+        let (start, end) = found.whole;
+        let again = ceil_boundary(text, start + 1);
+        let mut tried = found;
+        let mut shorter = 0;
+        loop {
+            match ask(text, tried, sink) {
+                Answer::Later => return None,
+                Answer::Yes => {
+                    self.give(text, tried, sink);
+                    return Some(tried.whole.1.max(again));
+                }
+                Answer::No => {}
+            }
+            let next = if shorter < SHORTER { self.shorter(text, tried) } else { None };
+            let Some(next) = next else { break };
+            tried = next;
+            shorter += 1;
+        }
+        Some(if end - start <= SEARCH_AGAIN { again } else { end.max(again) })
+    }
+
+    /// Gives a match to the sink: a very long one in parts.
+    fn give(&self, text: &str, found: Found, sink: &mut dyn Sink) {
+        let (mut start, end) = found.value;
+        if let Bound::Window(bound) = self.bound
+            && sink.bytes(start, end) >= MAX_PART
+        {
+            let mut limit = found.whole.0 + bound;
+            while limit < end {
+                if limit > start && sink.bytes(start, limit) >= MAX_PART {
+                    let cut = ceil_boundary(text, limit);
+                    sink.hit(start, cut);
+                    start = cut;
+                }
+                limit += bound;
+            }
+        }
+        if start < end {
+            sink.hit(start, end);
+        }
+    }
+
+    /// A match that counts and whose end has not come yet.
+    fn open(&self, shown: Shown<'_>, found: Found, progress: &mut Progress, sink: &mut dyn Sink) {
+        let (start, known) = (found.whole.0, shown.text.len() - found.whole.0);
+        progress.at = start;
+        progress.undecided = Some(start);
+        let Bound::Window(bound) = self.bound else { return };
+        // What decides, and a character behind it that a border may depend on.
+        if known <= bound + 4 {
+            return;
+        }
+        let answer = ask(shown.text, found, sink);
+        // What is refused and ends early is searched again from its second character.
+        let ends_early = |bound: usize| (known - 1) / bound * bound <= SEARCH_AGAIN;
+        if answer == Answer::Later || (answer == Answer::No && ends_early(bound)) {
+            return;
+        }
+        let Some(walker) = self.walker() else { return };
+        progress.undecided = None;
+        let ended = found.value.1 != usize::MAX;
+        if answer == Answer::Yes && ended {
+            sink.hit(found.value.0, found.value.1);
+        }
+        let given_from = (answer == Answer::Yes && !ended).then_some(found.value.0);
+        let long = Box::new(Long { walk: walker.start(start), start, given_from });
+        self.follow(walker, shown, long, progress, sink);
+    }
+
+    /// Follows a match that is open as far as the text is known.
+    fn follow(
+        &self,
+        walker: &Walker,
+        shown: Shown<'_>,
+        mut long: Box<Long>,
+        progress: &mut Progress,
+        sink: &mut dyn Sink,
+    ) {
+        let text = shown.text;
+        let end = loop {
+            match walker.go_on(&mut long.walk, shown) {
+                Step::Limit(limit) => {
+                    let full = |from: &usize| limit > *from && sink.bytes(*from, limit) >= MAX_PART;
+                    if let Some(from) = long.given_from.filter(full) {
+                        let cut = ceil_boundary(text, limit);
+                        sink.hit(from, cut);
+                        long.given_from = Some(cut);
+                    }
+                }
+                Step::Open => {
+                    let last = long.walk.last().unwrap_or(long.start);
+                    progress.undecided = Some(long.given_from.unwrap_or(last).min(last));
+                    progress.long = Some(long);
+                    return;
+                }
+                Step::Ended(end) => break ceil_boundary(text, end.unwrap_or(long.start)),
+            }
+        };
+        if let Some(from) = long.given_from.filter(|from| *from < end) {
+            sink.hit(from, end);
+        }
+        progress.at = end;
+    }
+
+    /// The first place from `at` to `last` where a match may begin, for all that is known of an open text. A match that
+    /// would have ended before does not count.
+    pub(super) fn alive(&self, text: &str, longest: usize, at: usize, last: usize) -> Option<usize> {
+        let from = ceil_boundary(text, at.max(text.len().saturating_sub(longest)));
+        match self.walker() {
+            Some(walker) => walker.alive(text, from, last),
+            None => Some(from).filter(|from| *from < text.len() && *from <= last),
+        }
+    }
+
+    /// The longest match, if there is one.
+    pub(super) fn longest(&self) -> usize {
+        match self.bound {
+            Bound::Fixed(longest) => longest,
+            Bound::Window(_) => usize::MAX,
+        }
+    }
+
+    /// The longest match, or the bytes that decide about one.
+    pub(super) fn bound(&self) -> usize {
+        match self.bound {
+            Bound::Fixed(bound) | Bound::Window(bound) => bound,
+        }
+    }
+
+    /// Whether a match can be longer than what decides about it.
+    pub(super) fn is_endless(&self) -> bool {
+        matches!(self.bound, Bound::Window(..))
+    }
+
+    fn walker(&self) -> Option<&Walker> {
+        let (bound, walker) = (self.bound(), &self.walker);
+        walker.get_or_init(|| Walker::new(&self.expression.hir, bound).ok().map(Box::new)).as_deref()
     }
 
     /// The match at the same place that ends before this one, between words: a number that a check refuses may be right
@@ -248,12 +481,13 @@ impl Pattern {
     /// The leftmost match that begins from `at` to `last`.
     fn next(
         &self,
-        shown: &str,
+        text: Shown<'_>,
         at: usize,
         last: usize,
         stop: &dyn Fn() -> bool,
-    ) -> Result<Option<Found>, Stopped> {
-        let Some(regex) = self.expression.get() else { return Ok(None) };
+    ) -> Result<Next, Stopped> {
+        let shown = text.text;
+        let Some(regex) = self.expression.get() else { return Ok(Next::None) };
         let end = match self.bound {
             Bound::Fixed(longest) => shown.len().min(last.saturating_add(longest)),
             Bound::Window(..) => shown.len(),
@@ -268,25 +502,32 @@ impl Pattern {
             Bound::Fixed(_) => {
                 captures(regex, &rest).map(|(whole, value)| Found { whole, value, decided: value.1 })
             }
-            Bound::Window(bound, walker) => {
-                let walker = walker
-                    .get_or_init(|| Walker::new(&self.expression.hir, *bound).ok().map(Box::new))
-                    .as_deref();
-                let Some(walker) = walker else { return Ok(None) };
-                let Some(whole) = walker.next(shown, at, last, stop)? else { return Ok(None) };
-                let window = floor_boundary(shown, whole.1.min(whole.0.saturating_add(*bound)));
+            Bound::Window(bound) => {
+                let Some(walker) = self.walker() else { return Ok(Next::None) };
+                let (start, end) = match walker.next(text, at, last, stop)? {
+                    Walked::None => return Ok(Next::None),
+                    Walked::Match(start, end) => (start, end),
+                    Walked::Open(start) => (start, usize::MAX),
+                };
+                let whole = (start, end);
+                let window = floor_boundary(shown, end.min(start.saturating_add(*bound)));
                 let mut value = whole;
                 if self.has_value {
-                    let window_only = rest.clone().span(whole.0..window).anchored(Anchored::Yes);
-                    if let Some((_, (start, end))) = captures(regex, &window_only) {
-                        value = (start, if end == window { whole.1 } else { end });
+                    let window_only = rest.clone().span(start..window).anchored(Anchored::Yes);
+                    if let Some((_, (from, to))) = captures(regex, &window_only) {
+                        value = (from, if to == window { end } else { to });
                     }
                 }
-                Some(Found { whole, value, decided: value.1.min(window).max(value.0) })
+                let found = Found { whole, value, decided: value.1.min(window).max(value.0) };
+                return Ok(if end == usize::MAX { Next::Open(found) } else { Next::Found(found) });
             }
         };
-        Ok(found.filter(|found| found.whole.0 <= last))
+        Ok(found.filter(|found| found.whole.0 <= last).map_or(Next::None, Next::Found))
     }
+}
+
+fn ask(text: &str, found: Found, sink: &mut dyn Sink) -> Answer {
+    text.get(found.value.0..found.decided).map_or(Answer::No, |decides| sink.accept(decides, found))
 }
 
 /// The next match, and its group named `value`.
@@ -296,155 +537,6 @@ fn captures(regex: &meta::Regex, input: &Input<'_>) -> Option<((usize, usize), (
     let whole = captures.get_match()?;
     let whole = (whole.start(), whole.end());
     Some((whole, captures.get_group_by_name("value").map_or(whole, |value| (value.start, value.end))))
-}
-
-/// Follows a pattern that has no longest match, byte by byte.
-struct Walker {
-    bound: usize,
-    dfa: DFA,
-    caches: Pool<
-        Cache,
-        Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>,
-    >,
-    prefilter: Option<Prefilter>,
-}
-
-impl std::fmt::Debug for Walker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Walker").field("bound", &self.bound).finish_non_exhaustive()
-    }
-}
-
-impl Walker {
-    fn new(hir: &Hir, bound: usize) -> Result<Self, FindError> {
-        let config = DFA::config().prefilter(None).skip_cache_capacity_check(true);
-        let nfa = regex_automata::nfa::thompson::Config::new()
-            .nfa_size_limit(Some(SIZE_LIMIT))
-            .which_captures(regex_automata::nfa::thompson::WhichCaptures::None);
-        let nfa = regex_automata::nfa::thompson::Compiler::new().configure(nfa).build_from_hir(hir);
-        let failed =
-            |error: &dyn std::fmt::Display| FindError::Pattern { message: last_line(&error.to_string()) };
-        let nfa = nfa.map_err(|error| failed(&error))?;
-        let dfa = DFA::builder()
-            .configure(config)
-            .syntax(syntax::Config::new())
-            .build_from_nfa(nfa)
-            .map_err(|error| failed(&error))?;
-        let prefilter = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir);
-        let of = dfa.clone();
-        Ok(Self { bound, dfa, caches: Pool::new(Box::new(move || of.create_cache())), prefilter })
-    }
-
-    /// The leftmost match that begins from `at` to `last`: one that ends within the bound; or one still going on there, which then ends
-    /// where the pattern does, or the bound after the last byte at which it could have ended.
-    fn next(
-        &self,
-        shown: &str,
-        mut at: usize,
-        last: usize,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<Option<(usize, usize)>, Stopped> {
-        let mut cache = self.caches.get();
-        let mut walked = 0;
-        let mut trail = Trail::default();
-        let end = shown.len().min(last.saturating_add(LONGEST_PREFIX));
-        while at < end && at <= last {
-            if let Some(prefilter) = &self.prefilter {
-                match prefilter.find(shown.as_bytes(), regex_automata::Span { start: at, end }) {
-                    Some(candidate) if candidate.start <= last => at = candidate.start,
-                    _ => return Ok(None),
-                }
-            }
-            let (end, steps) = self.walk(&mut cache, &mut trail, shown, at);
-            if let Some(end) = end {
-                return Ok(Some((at, ceil_boundary(shown, end))));
-            }
-            walked += steps + 1;
-            if walked > 1 << 16 {
-                walked = 0;
-                if stop() {
-                    return Err(Stopped);
-                }
-            }
-            at = ceil_boundary(shown, at + 1);
-        }
-        Ok(None)
-    }
-
-    /// Where a match that starts at `start` ends, and how many bytes were read.
-    fn walk(
-        &self,
-        cache: &mut Cache,
-        trail: &mut Trail,
-        shown: &str,
-        start: usize,
-    ) -> (Option<usize>, usize) {
-        let input = Input::new(shown).span(start..shown.len()).anchored(Anchored::Yes);
-        let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else {
-            return (Some(shown.len()), 0);
-        };
-        let mut last = None;
-        let mut limit = start.saturating_add(self.bound);
-        let rest = shown.as_bytes().get(start..).unwrap_or_default();
-        for (at, byte) in (start..).zip(rest) {
-            if at == limit {
-                last = Some(limit);
-                limit = limit.saturating_add(self.bound);
-            }
-            // What can't be followed counts as a match to the end: nothing is let through that was not read.
-            let Ok(next) = self.dfa.next_state(cache, state, *byte) else {
-                return (Some(shown.len()), at - start);
-            };
-            state = next;
-            // From here on it goes as it went before, and that was no match.
-            if last.is_none() && trail.passed(cache, at, state) {
-                return (None, at - start);
-            }
-            trail.note(cache, at, state);
-            if state.is_tagged() {
-                if state.is_match() {
-                    last = Some(at);
-                } else if state.is_dead() {
-                    return (last, at - start);
-                } else if state.is_quit() {
-                    return (Some(shown.len()), at - start);
-                }
-            }
-        }
-        match self.dfa.next_eoi_state(cache, state) {
-            Ok(state) if !state.is_match() => (last, rest.len()),
-            _ => (Some(shown.len()), rest.len()),
-        }
-    }
-}
-
-/// The states of walks that were no match: where a later walk is in the same state, it is none either. Without
-/// this, a text of nothing but beginnings would be read once for each.
-#[derive(Default)]
-struct Trail {
-    start: usize,
-    states: Vec<LazyStateID>,
-    cleared: usize,
-}
-
-impl Trail {
-    fn passed(&self, cache: &Cache, at: usize, state: LazyStateID) -> bool {
-        self.cleared == cache.clear_count()
-            && at.checked_sub(self.start).and_then(|step| self.states.get(step)) == Some(&state)
-    }
-
-    fn note(&mut self, cache: &Cache, at: usize, state: LazyStateID) {
-        let apart = at < self.start || at - self.start > self.states.len();
-        if apart || self.cleared != cache.clear_count() {
-            self.states.clear();
-            self.cleared = cache.clear_count();
-            self.start = at;
-        }
-        match self.states.get_mut(at - self.start) {
-            Some(known) => *known = state,
-            None => self.states.push(state),
-        }
-    }
 }
 
 pub(super) fn floor_boundary(text: &str, mut at: usize) -> usize {
@@ -466,20 +558,24 @@ mod tests {
     use super::*;
 
     fn all(pattern: &str, max_bytes: Option<usize>, text: &str) -> Vec<(usize, usize)> {
-        let mut found = Vec::new();
+        struct All(Vec<(usize, usize)>);
+        impl Sink for All {
+            fn accept(&mut self, _: &str, _: Found) -> Answer {
+                Answer::Yes
+            }
+            fn bytes(&self, start: usize, end: usize) -> usize {
+                end - start
+            }
+            fn hit(&mut self, start: usize, end: usize) {
+                self.0.push((start, end));
+            }
+        }
+        let mut all = All(Vec::new());
         let pattern = Pattern::new(pattern, max_bytes).unwrap();
-        pattern
-            .find(
-                text,
-                &mut std::iter::once((0, text.len())),
-                &mut |_, one| {
-                    found.push(one.value);
-                    true
-                },
-                &|| false,
-            )
-            .unwrap();
-        found
+        let everywhere = &mut std::iter::once((0, text.len()));
+        let shown = Shown { text, open: false };
+        pattern.find(shown, &mut Progress::default(), everywhere, &mut all, &|| false).unwrap();
+        all.0
     }
 
     #[test]
@@ -510,7 +606,7 @@ mod tests {
         assert_eq!(Pattern::new("a{1,70000}", None).unwrap_err(), FindError::Unbounded);
         assert_eq!(Pattern::new("a+", Some(0)).unwrap_err(), FindError::MaxBytes);
         assert_eq!(Pattern::new("a*", Some(5)).unwrap_err(), FindError::MatchesEmpty);
-        assert!(matches!(Pattern::new("a{1,9}", Some(5)).unwrap().bound, Bound::Window(5, _)));
+        assert!(matches!(Pattern::new("a{1,9}", Some(5)).unwrap().bound, Bound::Window(5)));
         assert!(matches!(Pattern::new("a{1,9}", Some(50)).unwrap().bound, Bound::Fixed(9)));
     }
 

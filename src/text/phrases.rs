@@ -2,12 +2,12 @@
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::fold::MAX_GAP;
+use super::FindError;
+use super::fold::{MAX_GAP, MAX_GAP_BYTES, MAX_RUN};
 use super::frequency;
-use super::pattern::{Found, Pattern};
-use super::required::{Literal, Trigger, trigger};
-use super::view::Text;
-use super::{FindError, Hit, Stopped};
+use super::pattern::{Answer, Found, Pattern, Progress, Shown, Sink};
+use super::required::Literal;
+use super::view::{Mapped, Text};
 
 /// Longest part of a word that is looked for.
 const MAX_WORD: usize = 24;
@@ -64,22 +64,48 @@ impl Words {
     }
 }
 
+/// A text in which phrases stand.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Standing<'t> {
+    Clean(&'t str),
+    Folded(&'t Mapped),
+    /// It goes on behind what is known of it.
+    Open(&'t Mapped),
+}
+
 /// Whether a phrase, as it stands in a squashed text, stands around `at`, where it has gone on for `before` bytes.
-/// `text` is folded or clean.
-pub(super) fn stands(text: &str, at: usize, phrase: &str, before: usize) -> Option<(usize, usize)> {
+pub(super) fn stands(
+    standing: Standing<'_>,
+    at: usize,
+    phrase: &str,
+    before: usize,
+) -> Option<(usize, usize)> {
+    let (text, mapped, open) = match standing {
+        Standing::Clean(text) => (text, None, false),
+        Standing::Folded(mapped) => (mapped.text.as_str(), Some(mapped), false),
+        Standing::Open(mapped) => (mapped.text.as_str(), Some(mapped), true),
+    };
+    // Between two words, not too much; at either end of a phrase, a border.
+    let between = |from: usize, to: usize| {
+        let bytes = match mapped {
+            None => to - from,
+            Some(mapped) => mapped.original(from, to).map_or(0, |hit| hit.end - hit.start),
+        };
+        bytes <= MAX_GAP_BYTES
+    };
     let (left, right) = phrase.split_at_checked(before)?;
     let mut start = at;
     let mut left = left.chars().rev().peekable();
     while let Some(c) = left.next() {
         let here = text.get(..start)?;
         if c == ' ' {
-            let gap = gap(here.chars().rev());
+            let gap = gap(here.chars().rev(), mapped.is_none());
             // At the beginning of a phrase: a border.
             if left.peek().is_none() {
                 if gap.bytes == 0 && start > 0 {
                     return None;
                 }
-            } else if gap.bytes == 0 || gap.long {
+            } else if gap.bytes == 0 || gap.long || !between(start - gap.bytes, start) {
                 return None;
             } else {
                 start -= gap.bytes;
@@ -97,12 +123,12 @@ pub(super) fn stands(text: &str, at: usize, phrase: &str, before: usize) -> Opti
     while let Some(c) = right.next() {
         let here = text.get(end..)?;
         if c == ' ' {
-            let gap = gap(here.chars());
+            let gap = gap(here.chars(), mapped.is_none());
             if right.peek().is_none() {
-                if gap.bytes == 0 && end < text.len() {
+                if gap.bytes == 0 && (open || end < text.len()) {
                     return None;
                 }
-            } else if gap.bytes == 0 || gap.long {
+            } else if gap.bytes == 0 || gap.long || !between(end, end + gap.bytes) {
                 return None;
             } else {
                 end += gap.bytes;
@@ -123,13 +149,17 @@ struct Gap {
     long: bool,
 }
 
-/// What stands between two words. Of white space, as much as there is counts as one.
-fn gap(chars: impl Iterator<Item = char>) -> Gap {
-    let (mut count, mut bytes, mut space) = (0, 0, false);
+/// What stands between two words. Of white space in a `clean` text, so much as folds into one space counts as one.
+fn gap(chars: impl Iterator<Item = char>, clean: bool) -> Gap {
+    let (mut count, mut bytes, mut space) = (0, 0, 0);
     for c in chars.take_while(|c| !c.is_alphanumeric()) {
-        let was = space;
-        space = c.is_whitespace();
-        count += usize::from(!(was && space));
+        if clean && c.is_whitespace() {
+            count += usize::from(space % MAX_RUN == 0);
+            space += 1;
+        } else {
+            count += 1;
+            space = 0;
+        }
         bytes += c.len_utf8();
         if count > MAX_GAP {
             return Gap { bytes, long: true };
@@ -181,8 +211,8 @@ impl Phrases {
         self.signs.as_ref().map_or(Ok(()), Pattern::prove)
     }
 
-    /// What tells where a phrase can stand: a word of each, and what the signs need.
-    pub(super) fn anchors(&self) -> (Vec<Anchor>, Option<Trigger>) {
+    /// What tells where a phrase without signs can stand: a word of each.
+    pub(super) fn anchors(&self) -> Vec<Anchor> {
         let words = self.words.as_ref().map_or(&[][..], |words| words.phrases.as_slice());
         let anchors = words.iter().enumerate().filter_map(|(number, phrase)| {
             let mut before = 0;
@@ -199,11 +229,7 @@ impl Phrases {
                 Anchor { word, phrase: number, before }
             })
         });
-        (anchors.collect(), self.signs.as_ref().map(|signs| trigger(signs.hir(), true)))
-    }
-
-    pub(super) fn signs_hir(&self) -> Option<&regex_syntax::hir::Hir> {
-        self.signs.as_ref().map(Pattern::hir)
+        anchors.collect()
     }
 
     /// The phrases without signs, as they stand in a squashed text.
@@ -211,80 +237,84 @@ impl Phrases {
         self.words.as_ref().map_or(&[], |words| words.phrases.as_slice())
     }
 
-    /// Calls `accept` for each match with what its view shows. `places` where phrases are known to stand.
-    pub(super) fn find(
+    /// The phrases with signs: a pattern of the folded view.
+    pub(super) fn signs(&self) -> Option<&Pattern> {
+        self.signs.as_ref()
+    }
+
+    /// Gives `sink` each phrase without signs that it accepts. `places` where they are known to stand.
+    pub(super) fn find_words(
         &self,
         text: &Text<'_>,
         places: Option<&mut [Occurrence]>,
-        signs: &mut dyn Iterator<Item = (usize, usize)>,
-        accept: &mut dyn FnMut(&str, Hit) -> bool,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<(), Stopped> {
-        if let Some(words) = &self.words {
-            match places {
-                Some(places) => words.accept(text, places, accept),
-                None => words.search(text, accept),
-            }
+        progress: &mut Progress,
+        sink: &mut dyn Sink,
+    ) {
+        match (&self.words, places) {
+            (None, _) => {}
+            (Some(words), Some(places)) => words.accept(places, progress, sink),
+            (Some(words), None) => words.search(text, sink),
         }
-        if let Some(pattern) = &self.signs {
-            let folded = text.folded();
-            let mut accept = |shown: &str, found: Found| {
-                folded.original(found.value.0, found.value.1).is_some_and(|hit| accept(shown, hit))
-            };
-            pattern.find(&folded.text, signs, &mut accept, stop)?;
-        }
-        Ok(())
     }
 
     /// Whether any of these stands in a text.
     pub(super) fn is_in(&self, text: &str) -> bool {
+        struct Any(bool);
+        impl Sink for Any {
+            fn accept(&mut self, _: &str, _: Found) -> Answer {
+                self.0 = true;
+                Answer::Yes
+            }
+            fn bytes(&self, start: usize, end: usize) -> usize {
+                end - start
+            }
+            fn hit(&mut self, _: usize, _: usize) {}
+        }
         let text = Text::new(text);
-        let mut found = false;
-        let everywhere = &mut std::iter::once((0, usize::MAX));
-        let searched = self.find(
-            &text,
-            None,
-            everywhere,
-            &mut |_, _| {
-                found = true;
-                true
-            },
-            &|| false,
-        );
-        found || searched.is_err()
+        let mut any = Any(false);
+        self.find_words(&text, None, &mut Progress::default(), &mut any);
+        if let Some(signs) = &self.signs {
+            let shown = Shown { text: &text.folded().text, open: false };
+            let everywhere = &mut std::iter::once((0, usize::MAX));
+            any.0 |= signs.find(shown, &mut Progress::default(), everywhere, &mut any, &|| false).is_err();
+        }
+        any.0
     }
 }
 
 impl Words {
-    fn search(&self, text: &Text<'_>, accept: &mut dyn FnMut(&str, Hit) -> bool) {
+    fn search(&self, text: &Text<'_>, sink: &mut dyn Sink) {
         let squashed = text.squashed();
         // The space that ends one phrase may begin the next: go on from it.
         let mut at = 0;
         while let Some((start, end)) = self.next(&squashed.text, at) {
-            if let (Some(shown), Some(hit)) = (squashed.text.get(start..end), squashed.original(start, end)) {
-                accept(shown, hit);
+            let matched = squashed.text.get(start..end).unwrap_or_default();
+            if sink.accept(matched, Found::of(start, end)) == Answer::Yes {
+                sink.hit(start, end);
             }
             at = end;
         }
     }
 
-    /// The leftmost and then longest of these that do not overlap.
-    fn accept(&self, text: &Text<'_>, places: &mut [Occurrence], accept: &mut dyn FnMut(&str, Hit) -> bool) {
+    /// The leftmost and then longest of these that do not overlap. In an open text, up to where one may have begun that is
+    /// longer.
+    fn accept(&self, places: &mut [Occurrence], progress: &mut Progress, sink: &mut dyn Sink) {
         places.sort_unstable_by_key(|one| (one.start, std::cmp::Reverse(one.end), one.phrase));
-        let mut at = 0;
+        progress.undecided = None;
         for one in places.iter().filter(|one| one.start < one.end) {
-            if one.start < at {
+            if one.start < progress.at {
                 continue;
             }
-            at = one.end;
-            let hit = if text.is_clean() {
-                Some(Hit { start: one.start, end: one.end })
-            } else {
-                text.folded().original(one.start, one.end)
-            };
-            if let (Some(phrase), Some(hit)) = (self.phrases.get(one.phrase), hit) {
-                accept(phrase.trim_matches(' '), hit);
+            let phrase = self.phrases.get(one.phrase).map_or("", |phrase| phrase.trim_matches(' '));
+            match sink.accept(phrase, Found::of(one.start, one.end)) {
+                Answer::Yes => sink.hit(one.start, one.end),
+                Answer::No => {}
+                Answer::Later => {
+                    progress.undecided = Some(one.start);
+                    return;
+                }
             }
+            progress.at = one.end;
         }
     }
 }
@@ -316,18 +346,13 @@ fn sign_pattern(folded: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::{Finder, FinderSpec, Kind};
 
     fn found(phrases: &[&str], text: &str) -> Vec<String> {
-        let phrases: Vec<String> = phrases.iter().map(|phrase| (*phrase).to_owned()).collect();
-        let mut hits = Vec::new();
-        let mut accept = |_: &str, hit: Hit| {
-            hits.push(text[hit.start..hit.end].to_owned());
-            true
-        };
-        let everywhere = &mut std::iter::once((0, usize::MAX));
-        let phrases = Phrases::new(&phrases).unwrap();
-        phrases.find(&Text::new(text), None, everywhere, &mut accept, &|| false).unwrap();
-        hits
+        let phrases = phrases.iter().map(|phrase| (*phrase).to_owned()).collect();
+        let finder = Finder::new(&FinderSpec::new(Kind::Phrases(phrases))).unwrap();
+        let hits = finder.find(&Text::new(text));
+        hits.into_iter().map(|hit| text[hit.start..hit.end].to_owned()).collect()
     }
 
     #[test]

@@ -5,10 +5,12 @@
 
 use super::digits::Digits;
 use super::matcher::Leaf;
-use super::phrases::stands;
+use super::pattern::Pattern;
+use super::phrases::{Standing, stands};
 use super::places::{Gathered, Places, Unit, unit};
 use super::required::{ByteSet, Literal, Trigger, prefix, trigger};
 use super::sieve::Sieve;
+use super::tails::{self, Tails};
 use super::view::Text;
 use super::{Finder, Hit, Stopped};
 
@@ -26,6 +28,9 @@ pub struct Scanner {
     /// Units of the folded view without anything better.
     always: Vec<Unit>,
     phrases: Vec<Box<str>>,
+    pub(super) tails: Tails,
+    /// Bytes before a match that words near it may stand in.
+    near_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -44,11 +49,13 @@ struct Builder {
     bytes: Vec<(Unit, ByteSet)>,
     always: Vec<Unit>,
     phrases: Vec<Box<str>>,
+    tails: tails::Builder,
 }
 
 impl Builder {
     fn trigger(&mut self, unit: Unit, folded: bool, hir: &regex_syntax::hir::Hir, trigger: Trigger) {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        self.tails.trigger(unit, folded, hir, &trigger);
         match trigger {
             Trigger::Literals(all) => {
                 for required in all {
@@ -80,8 +87,7 @@ impl Builder {
                 let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
                 let first = small(self.phrases.len());
                 self.phrases.extend(phrases.words().iter().map(|phrase| phrase.as_str().into()));
-                let (anchors, signs) = phrases.anchors();
-                for anchor in anchors {
+                for anchor in phrases.anchors() {
                     let phrase = small(anchor.phrase);
                     let one = Use::Phrase {
                         unit: unit(base, number, false),
@@ -91,8 +97,8 @@ impl Builder {
                     };
                     self.literals.entry(anchor.word).or_default().push(one);
                 }
-                if let (Some(trigger), Some(hir)) = (signs, phrases.signs_hir()) {
-                    self.trigger(unit(base, number, true), true, hir, trigger);
+                if let Some(hir) = phrases.signs().map(Pattern::hir) {
+                    self.trigger(unit(base, number, true), true, hir, trigger(hir, true));
                 }
             }
         }
@@ -105,7 +111,9 @@ impl Scanner {
     pub fn new<'f>(finders: impl IntoIterator<Item = (usize, &'f Finder)>) -> Self {
         let mut builder = Builder::default();
         let mut units = Vec::new();
+        let mut near_bytes = 0;
         for (number, finder) in finders {
+            near_bytes = near_bytes.max(finder.near_bytes());
             let base = Unit::try_from(units.len()).unwrap_or(Unit::MAX);
             for (leaf_number, leaf) in finder.matcher.leaves().enumerate() {
                 builder.leaf(base, leaf_number, leaf);
@@ -120,6 +128,8 @@ impl Scanner {
             digits: Digits::new(builder.digits),
             bytes: builder.bytes,
             always: builder.always,
+            tails: builder.tails.build(),
+            near_bytes,
             phrases: builder.phrases,
         }
     }
@@ -155,27 +165,49 @@ impl Scanner {
             if stop() {
                 return Err(Stopped);
             }
-            // The finder's first unit.
-            let before = self.units.get(..first as usize).unwrap_or_default();
-            let base = before.iter().rposition(|other| *other != number).map_or(0, |at| at + 1);
-            let base = Unit::try_from(base).unwrap_or(Unit::MAX);
-            let found = finder.find_at(&text, &mut Places::At(base, places), stop)?;
+            let base = self.base(first);
+            let found = finder.find_at(&text, &Places::At(base, places), stop)?;
             hits.extend(found.into_iter().map(|hit| (number as usize, hit)));
         }
         hits.sort_unstable_by_key(|(index, hit)| (hit.start, hit.end, *index));
         Ok(hits)
     }
 
-    fn gather(&self, text: &Text<'_>, gathered: &mut Gathered) {
+    /// Number of the finder of a unit.
+    pub(super) fn finder_of(&self, unit: Unit) -> Option<usize> {
+        self.units.get(unit as usize).map(|number| *number as usize)
+    }
+
+    /// The first unit of the same finder.
+    pub(super) fn base(&self, unit: Unit) -> Unit {
+        let number = self.units.get(unit as usize);
+        let before = self.units.get(..unit as usize).unwrap_or_default();
+        let base = before.iter().rposition(|other| Some(other) != number).map_or(0, |at| at + 1);
+        Unit::try_from(base).unwrap_or(Unit::MAX)
+    }
+
+    /// Bytes before or after a match that words near it may stand in.
+    pub(super) fn near_bytes(&self) -> usize {
+        self.near_bytes
+    }
+
+    pub(super) fn units(&self) -> usize {
+        self.units.len()
+    }
+
+    pub(super) fn phrases(&self) -> &[Box<str>] {
+        &self.phrases
+    }
+
+    pub(super) fn gather(&self, text: &Text<'_>, gathered: &mut Gathered) {
         let raw = text.raw();
         let clean = text.is_clean();
-        let view = if clean { Shown::Both } else { Shown::Raw };
+        let view = if clean { View::Both } else { View::Raw };
         self.literals(raw, view, text, gathered);
-        self.digits.find(raw, clean.then_some(text), gathered);
+        self.digits.find(text, gathered);
         if !clean {
-            let folded = &text.folded().text;
-            self.literals(folded, Shown::Folded, text, gathered);
-            self.digits.find_folded(folded, gathered);
+            self.literals(&text.folded().text, View::Folded, text, gathered);
+            self.digits.find_folded(text, gathered);
         }
         for (unit, set) in &self.bytes {
             let found = raw.bytes().enumerate().filter(|(_, byte)| set.contains(*byte));
@@ -186,26 +218,30 @@ impl Scanner {
         }
     }
 
-    fn literals(&self, shown: &str, view: Shown, text: &Text<'_>, gathered: &mut Gathered) {
+    fn literals(&self, shown: &str, view: View, text: &Text<'_>, gathered: &mut Gathered) {
+        let standing = || match view {
+            View::Both => Some(Standing::Clean(text.raw())),
+            View::Folded if text.is_open() => Some(Standing::Open(text.folded())),
+            View::Folded => Some(Standing::Folded(text.folded())),
+            View::Raw => None,
+        };
         self.sieve.find(shown, &mut |literal, at| {
             for one in self.uses.get(literal as usize).map_or(&[][..], Vec::as_slice) {
                 match *one {
                     Use::Pattern { unit, folded, min, max } => {
                         let at = match (view, folded) {
-                            (Shown::Both | Shown::Raw, false) | (Shown::Folded, true) => at,
-                            (Shown::Both, true) => text.folded().position(at),
-                            (Shown::Raw, true) | (Shown::Folded, false) => continue,
+                            (View::Both | View::Raw, false) | (View::Folded, true) => at,
+                            (View::Both, true) => text.folded().position(at),
+                            (View::Raw, true) | (View::Folded, false) => continue,
                         };
                         if let Some(last) = at.checked_sub(min as usize) {
                             gathered.range(unit, at.saturating_sub(max as usize), last);
                         }
                     }
                     Use::Phrase { unit, text, phrase, before } => {
-                        if view == Shown::Raw {
-                            continue;
-                        }
+                        let Some(standing) = standing() else { continue };
                         let words = self.phrases.get(text as usize).map_or("", |words| words);
-                        if let Some((start, end)) = stands(shown, at, words, before as usize) {
+                        if let Some((start, end)) = stands(standing, at, words, before as usize) {
                             gathered.phrase(unit, start, end, phrase);
                         }
                     }
@@ -217,7 +253,7 @@ impl Scanner {
 
 /// What a text that is searched stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum View {
     Raw,
     Folded,
     /// A clean text: what is found in it stands in the folded view too.

@@ -54,6 +54,12 @@ impl View {
 #[derive(Debug)]
 pub struct Text<'a> {
     raw: &'a str,
+    /// What `raw` is the end of.
+    around: &'a str,
+    /// It goes on behind what is known of it.
+    open: bool,
+    /// It begins where a long run of white space or invisible characters is broken.
+    broken: bool,
     clean: OnceCell<bool>,
     folded: OnceCell<Mapped>,
     squashed: OnceCell<Mapped>,
@@ -63,7 +69,38 @@ impl<'a> Text<'a> {
     /// A text of which no view has been made yet.
     #[must_use]
     pub fn new(raw: &'a str) -> Self {
-        Self { raw, clean: OnceCell::new(), folded: OnceCell::new(), squashed: OnceCell::new() }
+        Self {
+            raw,
+            around: raw,
+            open: false,
+            broken: false,
+            clean: OnceCell::new(),
+            folded: OnceCell::new(),
+            squashed: OnceCell::new(),
+        }
+    }
+
+    /// The part of a stream from `at` on, which goes on behind it if `open`.
+    pub(super) fn part(around: &'a str, at: usize, open: bool, broken: bool) -> Self {
+        // One way of looking at it, whatever it holds.
+        let clean = OnceCell::from(false);
+        let raw = around.get(at..).unwrap_or_default();
+        Self { around, open, broken, clean, ..Self::new(raw) }
+    }
+
+    /// The text with what is known of the text before it, and how many bytes that is.
+    pub(super) fn around(&self) -> (&'a str, usize) {
+        (self.around, self.around.len() - self.raw.len())
+    }
+
+    /// The folded view, if it was made.
+    pub(super) fn into_folded(self) -> Option<Mapped> {
+        self.folded.into_inner()
+    }
+
+    /// Whether it goes on behind what is known of it.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
     }
 
     /// The text itself.
@@ -80,12 +117,20 @@ impl<'a> Text<'a> {
     }
 
     pub(super) fn folded(&self) -> &Mapped {
-        self.folded.get_or_init(|| fold::fold(self.raw))
+        self.folded.get_or_init(|| {
+            let mut folded = fold::fold(self.raw, self.broken);
+            if self.open {
+                folded.leave_unsettled();
+            } else {
+                folded.end = self.raw.len();
+            }
+            folded
+        })
     }
 
     /// The folded view with every run that is neither letter nor digit as one space.
     pub(super) fn squashed(&self) -> &Mapped {
-        self.squashed.get_or_init(|| fold::squash(self.folded()))
+        self.squashed.get_or_init(|| fold::squash(self.folded(), self.open))
     }
 }
 
@@ -94,6 +139,12 @@ impl<'a> Text<'a> {
 pub(super) struct Mapped {
     pub(super) text: String,
     segments: Vec<Segment>,
+    /// How much of it stays as it is whatever follows, here and in the original.
+    settled: (usize, usize),
+    /// Where it ends in the original.
+    end: usize,
+    /// Where runs were broken, in the original.
+    breaks: Vec<usize>,
 }
 
 /// A part of a made-up text.
@@ -115,7 +166,7 @@ fn offset(at: usize) -> u32 {
 
 impl Mapped {
     pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { text: String::with_capacity(bytes), segments: Vec::new() }
+        Self { text: String::with_capacity(bytes), ..Self::default() }
     }
 
     /// Appends a character that stands for a range of the original.
@@ -146,6 +197,61 @@ impl Mapped {
             }
             self.segments.push(Segment { at, from, to: offset(to), copy: false });
         }
+    }
+
+    /// What stands before this, here and in the original, stays as it is whatever follows.
+    pub(super) fn settle(&mut self, here: usize, original: usize) {
+        self.settled = (here, original);
+    }
+
+    /// Appends the space that breaks a long run.
+    pub(super) fn push_break(&mut self, from: (usize, usize)) {
+        self.breaks.push(from.0);
+        self.push(' ', from);
+    }
+
+    /// The last place up to `original` at which a run is broken.
+    pub(super) fn last_break(&self, original: usize) -> Option<usize> {
+        self.breaks.iter().rev().find(|at| **at <= original).copied()
+    }
+
+    fn leave_unsettled(&mut self) {
+        let (here, original) = self.settled;
+        self.text.truncate(here);
+        self.segments.retain(|segment| (segment.at as usize) < here);
+        if let Some(last) = self.segments.last_mut().filter(|last| last.copy) {
+            last.to = last.from + offset(here - last.at as usize);
+        }
+        self.end = original;
+    }
+
+    /// The place of the original that a place here stands for, and how many bytes here stand before it for the same.
+    pub(super) fn anchor(&self, at: usize) -> (usize, usize) {
+        let segment = self.segment_at(at).filter(|_| at < self.text.len());
+        let Some(segment) = segment else { return (self.end, 0) };
+        let inside = if segment.copy { at - segment.at as usize } else { 0 };
+        let original = segment.from as usize + inside;
+        (original, at.saturating_sub(self.place(original)))
+    }
+
+    /// Where what stands for a place of the original begins, or for the next one that is shown.
+    pub(super) fn place(&self, original: usize) -> usize {
+        let number = self.segments.partition_point(|segment| segment.to as usize <= original);
+        self.segments.get(number).map_or(self.text.len(), |segment| {
+            let inside = if segment.copy { original.saturating_sub(segment.from as usize) } else { 0 };
+            segment.at as usize + inside
+        })
+    }
+
+    /// The first place here all of whose original stands at `original` or behind it.
+    pub(super) fn place_behind(&self, original: usize) -> usize {
+        let number = self.segments.partition_point(|segment| segment.to as usize <= original);
+        let mut rest = self.segments.get(number..).unwrap_or_default().iter();
+        let behind = rest.find(|segment| segment.copy || segment.from as usize >= original);
+        behind.map_or(self.text.len(), |segment| {
+            let inside = if segment.copy { original.saturating_sub(segment.from as usize) } else { 0 };
+            segment.at as usize + inside
+        })
     }
 
     fn segment(&mut self, from: u32, to: u32, copy: bool) {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::decode;
+use crate::text;
 
 /// Rows that are scanned at once, and about how many bytes of them.
 const ROWS: usize = 256;
@@ -73,7 +74,7 @@ impl Inputs {
         if bytes.iter().take(SNIFF).any(|byte| *byte == 0) {
             return Some(Job::Binary);
         }
-        Some(Job::Text { file, text: text(bytes) })
+        Some(Job::Text { file, text: text::decode(bytes) })
     }
 
     fn next_rows(&mut self) -> Option<Job> {
@@ -91,7 +92,7 @@ impl Inputs {
                 Ok(length) => {
                     size += length;
                     if !bytes.trim_ascii().is_empty() {
-                        batch.push((rows.line, text(bytes.trim_ascii().to_vec())));
+                        batch.push((rows.line, text::decode(bytes.trim_ascii().to_vec())));
                     }
                     continue;
                 }
@@ -150,19 +151,6 @@ impl Iterator for Inputs {
             }
         }
     }
-}
-
-/// Text of bytes, where invalid UTF-8 becomes as many question marks, so that offsets stay.
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| {
-        let bytes = error.into_bytes();
-        let mut text = String::with_capacity(bytes.len());
-        for chunk in bytes.utf8_chunks() {
-            text.push_str(chunk.valid());
-            text.extend(std::iter::repeat_n('?', chunk.invalid().len()));
-        }
-        text
-    })
 }
 
 /// A row of JSON lines.

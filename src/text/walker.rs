@@ -1,0 +1,310 @@
+//! Follows a pattern byte by byte: as far as a match goes that has no longest one, and whether one is still possible.
+
+use regex_automata::hybrid::LazyStateID;
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::util::pool::Pool;
+use regex_automata::util::prefilter::Prefilter;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::hir::Hir;
+
+use super::pattern::{SIZE_LIMIT, Shown, ceil_boundary, last_line};
+use super::{FindError, Stopped};
+
+/// No literal of a prefilter is longer.
+const LONGEST_PREFIX: usize = 256;
+
+/// Follows a pattern byte by byte.
+pub(super) struct Walker {
+    bound: usize,
+    dfa: DFA,
+    caches: Pool<
+        Cache,
+        Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>,
+    >,
+    prefilter: Option<Prefilter>,
+}
+
+impl std::fmt::Debug for Walker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Walker").field("bound", &self.bound).finish_non_exhaustive()
+    }
+}
+
+/// What a walk came to.
+pub(super) enum Walked {
+    None,
+    Match(usize, usize),
+    /// From here on, the pattern may go on behind the end of an open text.
+    Open(usize),
+}
+
+/// A walk along a match, to be gone on with.
+pub(super) struct Walk {
+    cache: Cache,
+    /// `None` before the first byte.
+    state: Option<LazyStateID>,
+    at: usize,
+    last: Option<usize>,
+    limit: usize,
+}
+
+impl std::fmt::Debug for Walk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Walk").field("at", &self.at).field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
+impl Walk {
+    /// Where the match ends at least.
+    pub(super) fn last(&self) -> Option<usize> {
+        self.last
+    }
+
+    pub(super) fn moved(&mut self, to: impl Fn(usize) -> usize) {
+        // The limit is counted from where the walk is.
+        let ahead = self.limit - self.at;
+        self.at = to(self.at);
+        self.limit = self.at + ahead;
+        self.last = self.last.map(to);
+    }
+}
+
+/// How far a walk went.
+pub(super) enum Step {
+    /// It has gone on for so long that it counts up to here.
+    Limit(usize),
+    /// To the end of an open text.
+    Open,
+    /// The match has ended here, if it was one.
+    Ended(Option<usize>),
+}
+
+impl Walker {
+    pub(super) fn new(hir: &Hir, bound: usize) -> Result<Self, FindError> {
+        let config = DFA::config().prefilter(None).skip_cache_capacity_check(true);
+        let nfa = regex_automata::nfa::thompson::Config::new()
+            .nfa_size_limit(Some(SIZE_LIMIT))
+            .which_captures(regex_automata::nfa::thompson::WhichCaptures::None);
+        let nfa = regex_automata::nfa::thompson::Compiler::new().configure(nfa).build_from_hir(hir);
+        let failed =
+            |error: &dyn std::fmt::Display| FindError::Pattern { message: last_line(&error.to_string()) };
+        let nfa = nfa.map_err(|error| failed(&error))?;
+        let dfa = DFA::builder()
+            .configure(config)
+            .syntax(syntax::Config::new())
+            .build_from_nfa(nfa)
+            .map_err(|error| failed(&error))?;
+        let prefilter = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir);
+        let of = dfa.clone();
+        Ok(Self { bound, dfa, caches: Pool::new(Box::new(move || of.create_cache())), prefilter })
+    }
+
+    /// The leftmost match that begins from `at` to `last`: one that ends within the bound; or one still going on there,
+    /// which then ends where the pattern does, or the bound after the last byte at which it could have ended.
+    pub(super) fn next(
+        &self,
+        shown: Shown<'_>,
+        mut at: usize,
+        last: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Walked, Stopped> {
+        let text = shown.text;
+        let mut cache = self.caches.get();
+        let mut walked = 0;
+        let mut trail = Trail::default();
+        let end = text.len().min(last.saturating_add(LONGEST_PREFIX));
+        // At the end of an open text, what a prefilter looks for may not have come yet.
+        let unseen = if shown.open { text.len().saturating_sub(LONGEST_PREFIX) } else { usize::MAX };
+        while at < end && at <= last {
+            if let Some(prefilter) = self.prefilter.as_ref().filter(|_| at < unseen) {
+                match prefilter.find(text.as_bytes(), regex_automata::Span { start: at, end }) {
+                    Some(candidate) if candidate.start <= last => at = candidate.start.min(unseen.max(at)),
+                    _ if unseen <= last => at = unseen,
+                    _ => return Ok(Walked::None),
+                }
+                at = ceil_boundary(text, at);
+                if at >= end || at > last {
+                    break;
+                }
+            }
+            let (end, steps) = self.walk(&mut cache, &mut trail, shown, at);
+            match end {
+                End::None => {}
+                End::Match(end) => return Ok(Walked::Match(at, ceil_boundary(text, end))),
+                End::Open => return Ok(Walked::Open(at)),
+            }
+            walked += steps + 1;
+            if walked > 1 << 16 {
+                walked = 0;
+                if stop() {
+                    return Err(Stopped);
+                }
+            }
+            at = ceil_boundary(text, at + 1);
+        }
+        Ok(Walked::None)
+    }
+
+    /// Where a match that starts at `start` ends, and how many bytes were read.
+    fn walk(&self, cache: &mut Cache, trail: &mut Trail, shown: Shown<'_>, start: usize) -> (End, usize) {
+        let text = shown.text;
+        let to_the_end = || if shown.open { End::Open } else { End::Match(text.len()) };
+        let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
+        let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else {
+            return (to_the_end(), 0);
+        };
+        let mut last = None;
+        let ended = |last: Option<usize>| last.map_or(End::None, End::Match);
+        let mut limit = start.saturating_add(self.bound);
+        let rest = text.as_bytes().get(start..).unwrap_or_default();
+        for (at, byte) in (start..).zip(rest) {
+            if at == limit {
+                last = Some(limit);
+                limit = limit.saturating_add(self.bound);
+            }
+            // What can't be followed counts as a match to the end: nothing is let through that was not read.
+            let Ok(next) = self.dfa.next_state(cache, state, *byte) else {
+                return (to_the_end(), at - start);
+            };
+            state = next;
+            // From here on it goes as it went before, and that was no match.
+            if last.is_none() && trail.passed(cache, at, state) {
+                return (End::None, at - start);
+            }
+            trail.note(cache, at, state);
+            if state.is_tagged() {
+                if state.is_match() {
+                    last = Some(at);
+                } else if state.is_dead() {
+                    return (ended(last), at - start);
+                } else if state.is_quit() {
+                    return (to_the_end(), at - start);
+                }
+            }
+        }
+        if shown.open {
+            return (End::Open, rest.len());
+        }
+        match self.dfa.next_eoi_state(cache, state) {
+            Ok(state) if !state.is_match() => (ended(last), rest.len()),
+            _ => (End::Match(text.len()), rest.len()),
+        }
+    }
+
+    /// A walk along the match that starts here.
+    pub(super) fn start(&self, at: usize) -> Walk {
+        let limit = at.saturating_add(self.bound);
+        Walk { cache: self.dfa.create_cache(), state: None, at, last: None, limit }
+    }
+
+    /// Goes on with a walk, up to where it counts whatever comes.
+    pub(super) fn go_on(&self, walk: &mut Walk, shown: Shown<'_>) -> Step {
+        let text = shown.text;
+        let to_the_end = || if shown.open { Step::Open } else { Step::Ended(Some(text.len())) };
+        let mut state = match walk.state {
+            Some(state) => state,
+            None => {
+                let input = Input::new(text).span(walk.at..text.len()).anchored(Anchored::Yes);
+                match self.dfa.start_state_forward(&mut walk.cache, &input) {
+                    Ok(state) => state,
+                    Err(_) => return to_the_end(),
+                }
+            }
+        };
+        while let Some(byte) = text.as_bytes().get(walk.at) {
+            if walk.at == walk.limit {
+                walk.last = Some(walk.limit);
+                walk.limit = walk.limit.saturating_add(self.bound);
+                walk.state = Some(state);
+                return Step::Limit(walk.at);
+            }
+            let Ok(next) = self.dfa.next_state(&mut walk.cache, state, *byte) else {
+                return to_the_end();
+            };
+            state = next;
+            if state.is_tagged() {
+                if state.is_match() {
+                    walk.last = Some(walk.at);
+                } else if state.is_dead() {
+                    return Step::Ended(walk.last);
+                } else if state.is_quit() {
+                    return to_the_end();
+                }
+            }
+            walk.at += 1;
+        }
+        walk.state = Some(state);
+        if shown.open {
+            return Step::Open;
+        }
+        match self.dfa.next_eoi_state(&mut walk.cache, state) {
+            Ok(state) if !state.is_match() => Step::Ended(walk.last),
+            _ => Step::Ended(Some(text.len())),
+        }
+    }
+
+    /// The first place from `at` to `last` from which the pattern has not ended with the text.
+    pub(super) fn alive(&self, text: &str, mut at: usize, last: usize) -> Option<usize> {
+        let mut cache = self.caches.get();
+        let mut trail = Trail::default();
+        while at < text.len() && at <= last {
+            if self.is_alive(&mut cache, &mut trail, text, at) {
+                return Some(at);
+            }
+            at = ceil_boundary(text, at + 1);
+        }
+        None
+    }
+
+    fn is_alive(&self, cache: &mut Cache, trail: &mut Trail, text: &str, start: usize) -> bool {
+        let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
+        let Ok(mut state) = self.dfa.start_state_forward(cache, &input) else { return true };
+        let rest = text.as_bytes().get(start..).unwrap_or_default();
+        for (at, byte) in (start..).zip(rest) {
+            let Ok(next) = self.dfa.next_state(cache, state, *byte) else { return true };
+            state = next;
+            if state.is_dead() || trail.passed(cache, at, state) {
+                return false;
+            }
+            trail.note(cache, at, state);
+        }
+        true
+    }
+}
+
+/// How a walk ended.
+enum End {
+    None,
+    Match(usize),
+    Open,
+}
+
+/// The states of walks that were no match: where a later walk is in the same state, it is none either. Without
+/// this, a text of nothing but beginnings would be read once for each.
+#[derive(Default)]
+struct Trail {
+    start: usize,
+    states: Vec<LazyStateID>,
+    cleared: usize,
+}
+
+impl Trail {
+    fn passed(&self, cache: &Cache, at: usize, state: LazyStateID) -> bool {
+        self.cleared == cache.clear_count()
+            && at.checked_sub(self.start).and_then(|step| self.states.get(step)) == Some(&state)
+    }
+
+    fn note(&mut self, cache: &Cache, at: usize, state: LazyStateID) {
+        let apart = at < self.start || at - self.start > self.states.len();
+        if apart || self.cleared != cache.clear_count() {
+            self.states.clear();
+            self.cleared = cache.clear_count();
+            self.start = at;
+        }
+        match self.states.get_mut(at - self.start) {
+            Some(known) => *known = state,
+            None => self.states.push(state),
+        }
+    }
+}
