@@ -219,4 +219,133 @@ mod tests {
             .run(&(texts.parts(), lengths), |(parts, lengths)| same(&engine, &texts.text(&parts), &lengths));
         outcome.unwrap();
     }
+
+    /// Rules of every kind over a small alphabet, so that they meet, overlap and reveal each other.
+    const RULES: &str = r"
+pack: p
+stages: [input, output]
+action: redact
+rules:
+  - { id: short, find: { pattern: 'ab{1,3}c?' }, replace: '[S]' }
+  - { id: border, find: { pattern: '\bfoo\b' }, replace: { remove: } }
+  - { id: line, find: { pattern: '(?m)^zz$' }, replace: 'Z' }
+  - { id: ends, find: { pattern: 'oo\z' }, replace: 'E' }
+  - { id: begins, find: { pattern: '\Afo' }, replace: 'B' }
+  - { id: open, find: { pattern: 'x[a-z ]*y', max_bytes: 4 }, replace: { mask: all } }
+  - { id: goes_on, find: { pattern: 'k=(?P<value>[a-z0-9]*)', max_bytes: 6 }, replace: '[K]' }
+  - { id: refused, find: { pattern: 'q[a-z0-9 ]*', max_bytes: 9, not: [{ pattern: '1' }] }, replace: '[Q]' }
+  - { id: tag, find: { pattern: '<[^>]*>?', max_bytes: 12 }, severity: low, replace: { escape: html } }
+  - { id: number, find: { pattern: '\b\d{3}-?\d{2}\b', near: { words: [ssn, tax id], within: 7, unless: separated } }, replace: { mask: last4 } }
+  - { id: near_value, find: { pattern: '[0-9]{2,9}', near: { words: ['no:'], within: 5 } }, replace: { hash: } }
+  - { id: checked, find: { pattern: '\b[0-9 ]{4,20}\b', check: luhn }, severity: high, replace: { pseudonym: CARD } }
+  - { id: late, find: { pattern: '[a-f0-9]{0,40}@b' }, replace: 'L' }
+  - { id: folded, find: { pattern: 'e[eé]?\s?vil', views: [folded] }, replace: '[V]' }
+  - { id: folded_open, find: { pattern: 'kg[a-z ]*;', views: [folded], max_bytes: 5 }, replace: '[G]' }
+  - { id: always, find: { pattern: '[ae]{2,5}', views: [folded] }, replace: '' }
+  - { id: said, action: flag, find: { phrases: [ignore that, that is it, 'act as', act, 指示, 'sys:'] } }
+  - { id: told, find: { phrases: [tell me all, 'me all'] }, replace: '[T]' }
+  - { id: two, action: deny, find: { signals: { at: 1.0, of: [{ phrases: [act as], weight: 0.4 }, { pattern: 'ab', weight: 0.6 }, { phrases: [that], weight: 0.5 }] } } }
+  - { id: marks, find: { pattern: '[\x{200b}\x{301}]+', max_bytes: 8 }, replace: '' }
+";
+    const SIGNALS: &str = r"
+  - { id: held, find: { signals: { at: 1.0, of: [{ phrases: [me], weight: 0.5 }, { pattern: 'foo', weight: 0.5 }, { pattern: 'zz', weight: 0.5 }] } }, replace: '[H]' }
+";
+    const PIECES: &[&str] = &[
+        "a",
+        "b",
+        "c",
+        "ab",
+        "abb",
+        "foo",
+        "f",
+        "o",
+        "\n",
+        "zz",
+        "x",
+        "y",
+        " ",
+        "  ",
+        "k=",
+        "k",
+        "=",
+        "q",
+        "1",
+        "12",
+        "123",
+        "-",
+        "45",
+        "0",
+        "ssn",
+        "tax id",
+        "no:",
+        "4111 1111",
+        "1111 1111",
+        "@b",
+        "@",
+        "dead",
+        "evil",
+        "éVIL",
+        "e",
+        "e\u{301}",
+        "㎏",
+        "ŉ",
+        ";",
+        "¨",
+        "ignore",
+        "that",
+        "is it",
+        "act as",
+        "act",
+        "指示",
+        "指",
+        "sys",
+        ":",
+        "tell me",
+        "all",
+        "me all",
+        "<",
+        ">",
+        "\u{200b}",
+        "\u{301}",
+        "., ",
+        "\t\n",
+        "Ｆｏｏ",
+        "ﷺ",
+        "\0",
+        "é",
+        "😀",
+        "ssn 123-45 ",
+        "the quick brown fox jumps over the lazy dog and then goes home to sleep for the rest of the day",
+    ];
+
+    fn nasty(signals: bool) -> Engine {
+        let rules = if signals { [RULES.trim_end(), SIGNALS].concat() } else { RULES.to_owned() };
+        let bundle = crate::Bundle::from_sources(
+            "nasty",
+            [("ringfence.yaml", "name: nasty\nversion: 1.0.0\n"), ("packs/p.yaml", rules.as_str())],
+        );
+        crate::compile(&bundle, &crate::CompileOptions::default().with_key("a key of the host")).unwrap().engine
+    }
+
+    #[test]
+    fn rules_of_every_kind_in_every_chunking() {
+        let engines = [nasty(false), nasty(true)];
+        let piece = (
+            any::<proptest::sample::Index>(),
+            prop_oneof![9 => Just(1_usize), 1 => 1..60_usize, 1 => 60..300_usize],
+        );
+        let texts = proptest::collection::vec(piece, 1..40);
+        let lengths = prop_oneof![
+            Just(vec![1]),
+            proptest::collection::vec(1..8usize, 1..6),
+            proptest::collection::vec(1..400usize, 1..6),
+        ];
+        let config = ProptestConfig::with_cases(cases() * 4);
+        let mut runner = proptest::test_runner::TestRunner::new(config);
+        let outcome = runner.run(&(texts, lengths), |(parts, lengths)| {
+            let text: String = parts.iter().map(|(piece, times)| piece.get(PIECES).repeat(*times)).collect();
+            engines.iter().try_for_each(|engine| same(engine, &text, &lengths))
+        });
+        outcome.unwrap();
+    }
 }

@@ -128,8 +128,8 @@ impl Scanner {
             return text.raw().len();
         }
         let folded = text.folded();
-        let in_folded = folded.anchor(self.tails.calm(folded.text.len())).0;
-        in_folded.min(self.tails.calm(text.raw().len()))
+        let in_folded = folded.anchor(self.tails.calm(&folded.text)).0;
+        in_folded.min(self.tails.calm(text.raw()))
     }
 
     /// Up to where the triggers of the other units have come, or can't.

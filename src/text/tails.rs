@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use regex_syntax::hir::Hir;
 
 use super::digits::{self, GROUP, Group, MAX_DIGITS};
+use super::pattern::{ceil_boundary, floor_boundary};
 use super::places::Unit;
 use super::required::{Trigger, prefix};
 use super::view::Mapped;
@@ -84,8 +85,8 @@ impl Late {
 
 impl Tails {
     /// Where the bytes begin that are not looked at.
-    pub(super) fn calm(&self, length: usize) -> usize {
-        length.saturating_sub(self.calm)
+    pub(super) fn calm(&self, text: &str) -> usize {
+        floor_boundary(text, text.len().saturating_sub(self.calm))
     }
 
     /// The first place of a range where a match of any unit may begin whose trigger has not come yet. `alive` says
@@ -100,7 +101,7 @@ impl Tails {
         let late = if folded { &self.folded } else { &self.raw };
         let bytes = text.as_bytes();
         let from = range.start.max(text.len().saturating_sub(late.most));
-        (from..range.end.min(self.calm(text.len()))).filter(|at| text.is_char_boundary(*at)).find(|at| {
+        (from..range.end.min(self.calm(text))).filter(|at| text.is_char_boundary(*at)).find(|at| {
             late.groups.iter().zip(&late.within).any(|(group, within)| {
                 let mut units = group.at(bytes, *at, MAX_DIGITS, true);
                 while units != 0 {
@@ -146,7 +147,7 @@ impl Beginnings {
 
     fn first(&self, squashed: &Mapped, from: usize) -> Option<usize> {
         let text = squashed.text.as_str();
-        let near = super::pattern::ceil_boundary(text, text.len().saturating_sub(self.longest));
+        let near = ceil_boundary(text, text.len().saturating_sub(self.longest));
         let tail = text.get(near..)?;
         // Only phrases of scripts without spaces begin without a border.
         let begins = |c: char| c == ' ' || !c.is_ascii();
