@@ -5,12 +5,14 @@ mod clean;
 mod decide;
 mod edits;
 mod find;
+mod hold_back;
 mod scan;
 mod stream;
 #[cfg(test)]
 mod texts;
 
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
+pub use hold_back::HoldBack;
 pub use scan::{RuleInfo, RuleSet};
 pub use stream::{Released, StreamScanner};
 

@@ -324,7 +324,9 @@ rules:
             "nasty",
             [("ringfence.yaml", "name: nasty\nversion: 1.0.0\n"), ("packs/p.yaml", rules.as_str())],
         );
-        crate::compile(&bundle, &crate::CompileOptions::default().with_key("a key of the host")).unwrap().engine
+        crate::compile(&bundle, &crate::CompileOptions::default().with_key("a key of the host"))
+            .unwrap()
+            .engine
     }
 
     #[test]
@@ -340,12 +342,107 @@ rules:
             proptest::collection::vec(1..8usize, 1..6),
             proptest::collection::vec(1..400usize, 1..6),
         ];
-        let config = ProptestConfig::with_cases(cases() * 4);
+        let config = ProptestConfig::with_cases(cases() / 4);
         let mut runner = proptest::test_runner::TestRunner::new(config);
         let outcome = runner.run(&(texts, lengths), |(parts, lengths)| {
             let text: String = parts.iter().map(|(piece, times)| piece.get(PIECES).repeat(*times)).collect();
             engines.iter().try_for_each(|engine| same(engine, &text, &lengths))
         });
         outcome.unwrap();
+    }
+
+    /// Floods, near misses and matches that never end.
+    fn adversarial() -> Vec<(&'static str, String)> {
+        let long = |piece: &str, bytes: usize| piece.repeat(bytes / piece.len() + 1);
+        let block = |name: &str| format!("-----{name} RSA PRIVATE KEY-----\n");
+        vec![
+            ("@", long("@", 24_000)),
+            ("digits", long("4", 24_000)),
+            ("digits and dashes", long("4111-1111 ", 24_000)),
+            ("addresses", long("a@b.example", 24_000)),
+            ("letters", long("a", 24_000)),
+            ("near misses", long("sk-ant-api AKIA ghp_ eyJ ssn 666-12-3456 ignore previous ", 24_000)),
+            ("open key", block("BEGIN") + &long("MIIEabc0123+/\n", 120_000)),
+            ("open keys", long(&block("BEGIN"), 24_000)),
+            ("key", block("BEGIN") + &long("MIIEabc0123+/\n", 60_000) + &block("END") + "bye"),
+            ("open token", "eyJ".to_owned() + &long("hbGciOiJIUzI1NiJ9", 24_000)),
+            ("open tag", "<a ".to_owned() + &long("href='b' ", 24_000)),
+            ("marks", "ig".to_owned() + &long("\u{301}", 24_000) + "nore"),
+            ("marked", long("i\u{301}\u{302}\u{303}g\u{300}", 24_000)),
+            ("invisible", "ig".to_owned() + &long("\u{200b}", 24_000) + "nore previous instructions"),
+            ("white space", "ignore".to_owned() + &long(" \t\n", 24_000) + "previous instructions"),
+            ("gaps", long("ignore ., !? \u{a0} - ", 24_000)),
+            ("ideographs", long("忽略之前", 24_000)),
+            ("emoji", long("😀🏽", 24_000)),
+            ("prose", long("The board met on Tuesday and looked at the figures of the year. ", 24_000)),
+        ]
+    }
+
+    #[test]
+    fn whatever_comes_is_held_within_the_bound_and_read_a_few_times() {
+        let engine = Engine::embedded().unwrap();
+        let rules = engine.rule_set(&[]).unwrap();
+        let held = engine.hold_back(&rules);
+        // Each round may hold a match of its own.
+        let bound = held.rule.unwrap().1 * ROUNDS;
+        assert!(bound < held.most);
+        for (name, text) in adversarial() {
+            let mut once = engine.stream(&rules);
+            once.push(text.as_bytes());
+            let bytes = text.len() as u64;
+            assert!(once.read() < 60 * bytes, "{name}: {} of {bytes}", once.read());
+            for lengths in [&[1][..], &[7, 300, 2]] {
+                let mut stream = engine.stream(&rules);
+                let (mut most, mut fed) = (0, 0);
+                let (mut cleaned, mut findings) = (String::new(), Vec::new());
+                for chunk in chunks(text.as_bytes(), lengths) {
+                    let released = stream.push(chunk);
+                    fed += chunk.len();
+                    cleaned.push_str(&released.text);
+                    findings.extend(released.findings);
+                    most = most.max(stream.held());
+                }
+                assert!(most <= bound, "{name}: {most} held of {fed}, said {bound}");
+                assert!(stream.read() < 60 * bytes, "{name}: {} of {bytes}", stream.read());
+                let end = stream.finish();
+                cleaned.push_str(&end.text);
+                findings.extend(end.findings);
+                let number = |one: &Finding| engine.0.rules.iter().position(|rule| *rule.id == one.rule);
+                findings.sort_by_key(|one: &Finding| (one.start, one.end, number(one)));
+                let (expected, found) = engine.clean(&text, &rules);
+                assert!(cleaned == expected && findings == found, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn prose_flows() {
+        let engine = Engine::embedded().unwrap();
+        let rules = engine.rule_set(&[]).unwrap();
+        let idle = engine.hold_back(&rules).idle;
+        let mut stream = engine.stream(&rules);
+        let prose = "The board met on Tuesday and looked at the figures of the year. Nothing much had changed, they said, but \
+                     the roof of the old library would have to be mended before winter comes, whatever that costs. ";
+        let (mut fed, mut shown, mut late) = (0, 0, Vec::new());
+        for byte in prose.repeat(20).bytes() {
+            fed += 1;
+            shown += stream.push(&[byte]).text.len();
+            late.push(fed - shown);
+        }
+        // And a word or phrase that a match could begin with.
+        assert!(late.iter().all(|late| *late <= idle + 32), "{:?} of {idle}", late.iter().max());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_keep_their_place() {
+        let engine = Engine::embedded().unwrap();
+        let bytes = b"\xff\xc3 mail ann@corp.example \xe2\x82 or \xf0\x9f\x98";
+        let text = crate::text::decode(bytes.to_vec());
+        assert_eq!(text.len(), bytes.len());
+        let (cleaned, findings) = engine.clean(&text, &engine.rule_set(&[]).unwrap());
+        for length in 1..bytes.len() {
+            let (streamed, found, _) = streamed(&engine, bytes.chunks(length));
+            assert_eq!((&streamed, &found), (&cleaned, &findings), "{length}");
+        }
     }
 }

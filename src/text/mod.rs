@@ -8,6 +8,7 @@ pub mod check;
 mod digits;
 mod fold;
 mod frequency;
+mod hold_back;
 mod matcher;
 mod near;
 mod part;
@@ -23,6 +24,7 @@ mod utf8;
 mod view;
 mod walker;
 
+pub use hold_back::Runs;
 use matcher::Matcher;
 use near::Near;
 use pattern::Answer;
@@ -248,6 +250,12 @@ impl Finder {
             Rejection::Literal(_) => Ok(()),
             Rejection::Pattern(pattern) => pattern.prove(),
         })
+    }
+
+    /// Whether it fires when several signals come together.
+    #[must_use]
+    pub fn is_signals(&self) -> bool {
+        matches!(self.matcher, Matcher::Signals { .. })
     }
 
     /// Bytes before or after a match that words near it may stand in, and one more character.

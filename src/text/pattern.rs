@@ -16,7 +16,7 @@ const NEST_LIMIT: u32 = 64;
 /// Longest match, in bytes, that a pattern may need to see before it is decided.
 pub(super) const MAX_BOUND: usize = 64 << 10;
 /// A refused match of at most so many bytes is searched again from its second character.
-const SEARCH_AGAIN: usize = 256;
+pub(super) const SEARCH_AGAIN: usize = 256;
 /// A match longer than this is given in parts, so that what is held back of a stream has a bound.
 pub(crate) const MAX_PART: usize = 16 << 10;
 /// Earlier ends of a refused match that are tried.

@@ -13,6 +13,9 @@ use super::{Finder, Hit, unite};
 /// New bytes after which a text is looked at again, at least.
 pub(super) const STEP: usize = 32;
 
+/// A text is looked at again when this part of what is held back has come anew.
+pub(super) const WAIT: usize = 4;
+
 /// A match in a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
@@ -27,8 +30,8 @@ pub struct Match {
 /// A scan of a text that comes in pieces, however it is cut. What it finds is what [`Scanner::scan`] finds in the whole
 /// text.
 ///
-/// The end of the text is looked at each time that half as much again has come as is held back, and
-/// [at least every few bytes](STEP): each byte is read a bounded number of times.
+/// The end of the text is looked at again when a quarter as much has come as is held back, and at the earliest every few
+/// bytes: each byte is read a bounded number of times.
 #[derive(Debug, Default)]
 pub struct StreamScan {
     /// The end of the text, as far as it may still matter.
@@ -162,7 +165,7 @@ impl StreamScan {
             self.cut(&folded);
         }
         self.latest = Some((part, folded));
-        self.next = self.end() + STEP.max((self.end() - self.settled) / 2);
+        self.next = self.end() + STEP.max((self.end() - self.settled) / WAIT);
     }
 
     /// Drops what no longer matters of the text.

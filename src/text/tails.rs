@@ -84,6 +84,11 @@ impl Late {
 }
 
 impl Tails {
+    /// Bytes at the end that are not looked at.
+    pub(super) fn calm_bytes(&self) -> usize {
+        self.calm
+    }
+
     /// Where the bytes begin that are not looked at.
     pub(super) fn calm(&self, text: &str) -> usize {
         floor_boundary(text, text.len().saturating_sub(self.calm))

@@ -64,6 +64,34 @@ pub(super) fn today() -> jiff::civil::Date {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date()
 }
 
+/// How much of a stream the rules hold back.
+fn hold_back(engine: &crate::engine::Engine, out: &mut Out) -> anyhow::Result<()> {
+    let Ok(rules) = engine.rule_set(&[]) else { return Ok(()) };
+    let held = engine.hold_back(&rules);
+    let Some((rule, bytes)) = held.rule else { return Ok(()) };
+    out.line(&format!(
+        "a stream is held back by at most {} where one match is open ({rule}), {} where none is, {} whatever comes",
+        size(bytes),
+        size(held.idle),
+        size(held.most)
+    ))?;
+    for rule in held.to_the_end {
+        out.line(&format!(
+            "{rule} holds a stream back from its first signal to the end: signals that redact do"
+        ))?;
+    }
+    Ok(())
+}
+
+fn size(bytes: usize) -> String {
+    let tenths = |unit: usize| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        1024..0x10_0000 => format!("{} KiB", tenths(1024)),
+        _ => format!("{} MiB", tenths(0x10_0000)),
+    }
+}
+
 impl Check {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
         let (bundle, built_in) = open(self.dir.as_deref())?;
@@ -89,7 +117,7 @@ impl Check {
                 for diagnostic in &list {
                     out.line(&format!("{}\n", report::render(diagnostic, &bundle, report::stdout_colour())))?;
                 }
-                match ready.filter(|_| list.is_empty()) {
+                match ready.as_ref().filter(|_| list.is_empty()) {
                     Some(engine) => {
                         let inventory = engine.inventory();
                         out.line(&format!(
@@ -103,6 +131,9 @@ impl Check {
                     None => {
                         out.line(&format!("{}: {errors} errors, {warnings} warnings", bundle.origin()))?
                     }
+                }
+                if let Some(engine) = &ready {
+                    hold_back(engine, out)?;
                 }
             }
             Format::Json => {

@@ -71,7 +71,7 @@ impl Inputs {
             let message = format!("larger than {} MiB; see --max-size", self.max_bytes >> 20);
             return Some(Job::Problem { file, message });
         }
-        if bytes.iter().take(SNIFF).any(|byte| *byte == 0) {
+        if is_binary(&bytes) {
             return Some(Job::Binary);
         }
         Some(Job::Text { file, text: text::decode(bytes) })
@@ -151,6 +151,11 @@ impl Iterator for Inputs {
             }
         }
     }
+}
+
+/// Whether a file that begins so is a binary one.
+pub(super) fn is_binary(beginning: &[u8]) -> bool {
+    beginning.iter().take(SNIFF).any(|byte| *byte == 0)
 }
 
 /// A row of JSON lines.

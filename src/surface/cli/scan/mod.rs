@@ -4,6 +4,7 @@ mod baseline;
 mod inputs;
 mod print;
 mod stats;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -53,7 +54,7 @@ pub(super) struct Scan {
     /// How findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Write the input to stdout with everything replaced that rules replace.
+    /// Write the input to stdout with everything replaced that rules replace, as it is read.
     #[arg(long, conflicts_with_all = ["format", "baseline", "write_baseline", "stats"])]
     redact: bool,
     /// Leave out findings that this file accepts.
@@ -121,6 +122,12 @@ impl Scan {
             && (self.inputs.len() > 1 || self.inputs.iter().any(|path| path.is_dir()))
         {
             bail!("--redact takes one file, or `-`");
+        }
+        if let [path] = self.inputs.as_slice()
+            && self.redact
+            && self.jsonl.is_none()
+        {
+            return stream::redact(path, &engine, &rules, out);
         }
         let mut baseline = match (&self.baseline, &self.write_baseline) {
             (Some(path), _) => Baseline::read(path)?,

@@ -1,0 +1,51 @@
+//! How much of a stream a bundle's rules hold back.
+
+use super::Engine;
+use super::clean::ROUNDS;
+use super::scan::RuleSet;
+use crate::text::{MAX_PART, Runs};
+use crate::verdict::Action;
+
+/// How much of a stream is held back, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldBack<'e> {
+    /// By one open match of the rule that holds back most: `pack/rule`, and how much. `None` without rules.
+    ///
+    /// White space, marks and invisible characters are counted as if they came one by one; a match that is looked for
+    /// in the folded view holds them too.
+    pub rule: Option<(&'e str, usize)>,
+    /// Where nothing is open.
+    pub idle: usize,
+    /// In all, whatever comes: with matches that overlap, what replacing reveals, and floods of white space.
+    pub most: usize,
+    /// Rules that hold the text back from their first signal on to its end: signals that redact.
+    pub to_the_end: Vec<&'e str>,
+}
+
+impl Engine {
+    /// How much a [`stream`](Engine::stream) with these rules holds back.
+    #[must_use]
+    pub fn hold_back(&self, rules: &RuleSet) -> HoldBack<'_> {
+        let chosen = self.0.rules.iter().enumerate().filter(|(number, _)| rules.has(*number));
+        let finders = chosen.filter_map(|(_, rule)| Some((rule, rule.finder()?)));
+        let finders: Vec<_> = finders.collect();
+        let rule = finders.iter().map(|(rule, finder)| (&*rule.id, finder.hold_back(Runs::Short)));
+        let redacts = |action: Action| action == Action::Redact;
+        // In each round: what is open, and matches that overlap it.
+        let round = |any_action: bool| {
+            let all = finders.iter().filter(|(rule, _)| any_action || redacts(rule.action));
+            let most = |bytes: usize, (_, finder): &(_, &crate::text::Finder)| {
+                bytes.max(finder.hold_back(Runs::Long).saturating_add(finder.longest(Runs::Long)))
+            };
+            all.fold(0, most).saturating_add(2 * MAX_PART)
+        };
+        let rounds = if finders.iter().any(|(rule, _)| redacts(rule.action)) { ROUNDS } else { 1 };
+        let to_the_end = finders.iter().filter(|(rule, finder)| redacts(rule.action) && finder.is_signals());
+        HoldBack {
+            rule: rule.max_by_key(|(_, bytes)| *bytes),
+            idle: self.0.scanner.idle() * rounds,
+            most: round(true).saturating_add(round(false).saturating_mul(rounds - 1)),
+            to_the_end: to_the_end.map(|(rule, _)| &*rule.id).collect(),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How much of a stream is held back.
+
+use super::fold::{MAX_GAP_BYTES, MAX_RUN};
+use super::matcher::Leaf;
+use super::pattern::{MAX_PART, Pattern, SEARCH_AGAIN};
+use super::stream::{STEP, WAIT};
+use super::{Finder, Scanner};
+
+/// Bytes of the text that a byte of the folded view stands for at most, where no run of white space or marks is long.
+const FOLDED: usize = 4;
+/// The same whatever comes: a character with marks, and a run that folds to nothing.
+const FLOODED: usize = 2 * MAX_RUN + 8;
+
+/// How text is counted that folds to nothing, or to one space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// White space, marks and invisible characters come one by one.
+    Short,
+    /// They come in runs as long as a run is taken for one.
+    Long,
+}
+
+impl Finder {
+    /// The most bytes that one open match of this finder holds back, from its first byte on.
+    #[must_use]
+    pub fn hold_back(&self, runs: Runs) -> usize {
+        let (near, waited) = (self.near_bytes(), |bytes: usize| bytes.saturating_add(bytes / WAIT));
+        let longest = self.matcher.leaves().map(|leaf| leaf.hold_back(runs)).max().unwrap_or(0);
+        waited(longest.saturating_add(near)).saturating_add(STEP)
+    }
+
+    /// The longest match, or part of one, that comes out.
+    #[must_use]
+    pub fn longest(&self, runs: Runs) -> usize {
+        self.matcher.leaves().map(|leaf| leaf.hold_back(runs)).max().unwrap_or(0)
+    }
+}
+
+impl Leaf {
+    fn hold_back(&self, runs: Runs) -> usize {
+        let (folded, gap) = match runs {
+            Runs::Short => (FOLDED, 0),
+            Runs::Long => (FLOODED, FLOODED),
+        };
+        let raw = self.pattern(false).map(|pattern| open(pattern, 1));
+        let view = self.pattern(true).map(|pattern| open(pattern, folded));
+        let words = match self {
+            Leaf::Pattern(..) => None,
+            Leaf::Phrases(phrases) => {
+                let bytes = |phrase: &String| {
+                    let gaps = phrase.trim().matches(' ').count();
+                    phrase.len() * folded + gaps * (MAX_GAP_BYTES + gap)
+                };
+                phrases.words().iter().map(bytes).max()
+            }
+        };
+        // What may yet get a mark, or be part of a run, is not folded.
+        raw.max(view).max(words).unwrap_or(0).saturating_add(folded)
+    }
+}
+
+/// Bytes from the beginning of a match of a pattern to where it is decided, or given in parts.
+fn open(pattern: &Pattern, each: usize) -> usize {
+    let decided = pattern.bound().saturating_mul(each);
+    if pattern.is_endless() { decided.max(SEARCH_AGAIN) + MAX_PART } else { decided + each * 4 }
+}
+
+impl Scanner {
+    /// Bytes that are held back where nothing that was seen can be in a match.
+    #[must_use]
+    pub fn idle(&self) -> usize {
+        self.tails.calm_bytes() + STEP + FOLDED
+    }
+}
