@@ -22,6 +22,20 @@
 //! # Ok::<(), ringfence::CompileError>(())
 //! ```
 //!
+//! What a model writes bit by bit is cleaned bit by bit: text is released once nothing that follows can change it.
+//!
+//! ```
+//! # let engine = ringfence::Engine::embedded()?;
+//! let mut stream = engine.stream(&engine.rule_set(&[]).expect("no names: all rules"));
+//! let mut shown = String::new();
+//! for chunk in ["My mail is ann@corp", ".example. What is", " yours?"] {
+//!     shown.push_str(&stream.push(chunk.as_bytes()).text);
+//! }
+//! shown.push_str(&stream.finish().text);
+//! assert_eq!(shown, "My mail is [EMAIL_REMOVED]. What is yours?");
+//! # Ok::<(), ringfence::CompileError>(())
+//! ```
+//!
 //! With `default-features = false` there is no terminal crate in the build; there is never an async runtime or a network
 //! client.
 

@@ -48,11 +48,11 @@ impl Editor {
         let known = self.at + self.text.len();
         let mut cleaned = Cleaned::default();
         for one in found {
-            if one.action == Action::Redact && one.matched.is_some() && !self.is_own(&one) {
-                if let Some(whole) = self.union.add(Cow::Owned(one)) {
-                    let replaced = engine.replaced(&whole, &mut self.given);
-                    self.replace(&replaced, &mut cleaned);
-                }
+            let replaces = one.action == Action::Redact && one.matched.is_some() && !self.is_own(&one);
+            let whole = if replaces { self.union.add(Cow::Owned(one)) } else { None };
+            if let Some(whole) = whole {
+                let replaced = engine.replaced(&whole, &mut self.given);
+                self.replace(&replaced, &mut cleaned);
             }
         }
         if !self.union.is_empty() && self.union.end() <= known {

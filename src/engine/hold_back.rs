@@ -3,7 +3,8 @@
 use super::Engine;
 use super::clean::ROUNDS;
 use super::scan::RuleSet;
-use crate::text::{MAX_PART, Runs};
+use crate::rule::Rule;
+use crate::text::{Finder, MAX_PART, Runs};
 use crate::verdict::Action;
 
 /// How much of a stream is held back, in bytes.
@@ -18,7 +19,8 @@ pub struct HoldBack<'e> {
     pub idle: usize,
     /// In all, whatever comes: with matches that overlap, what replacing reveals, and floods of white space.
     pub most: usize,
-    /// Rules that hold the text back from their first signal on to its end: signals that redact.
+    /// Rules that hold the text back to its end: signals that redact, from their first one on, and what can't be looked
+    /// for in a part of a text.
     pub to_the_end: Vec<&'e str>,
 }
 
@@ -34,13 +36,16 @@ impl Engine {
         // In each round: what is open, and matches that overlap it.
         let round = |any_action: bool| {
             let all = finders.iter().filter(|(rule, _)| any_action || redacts(rule.action));
-            let most = |bytes: usize, (_, finder): &(_, &crate::text::Finder)| {
+            let most = |bytes: usize, (_, finder): &(_, &Finder)| {
                 bytes.max(finder.hold_back(Runs::Long).saturating_add(finder.longest(Runs::Long)))
             };
             all.fold(0, most).saturating_add(2 * MAX_PART)
         };
         let rounds = if finders.iter().any(|(rule, _)| redacts(rule.action)) { ROUNDS } else { 1 };
-        let to_the_end = finders.iter().filter(|(rule, finder)| redacts(rule.action) && finder.is_signals());
+        let holds = |(rule, finder): &&(&Rule, &Finder)| {
+            finder.needs_all() || (redacts(rule.action) && finder.is_signals())
+        };
+        let to_the_end = finders.iter().filter(holds);
         HoldBack {
             rule: rule.max_by_key(|(_, bytes)| *bytes),
             idle: self.0.scanner.idle() * rounds,

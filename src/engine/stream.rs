@@ -15,21 +15,6 @@ const PIECE: usize = 16 << 10;
 ///
 /// What comes out is what [`Engine::clean`] makes of the whole text, and what it finds in it. Text is released once
 /// nothing that follows can change it: how much is held back at most is [`Engine::hold_back`].
-///
-/// ```
-/// use ringfence::Engine;
-///
-/// let engine = Engine::embedded()?;
-/// let mut stream = engine.stream(&engine.rule_set(&[]).expect("no names"));
-/// let mut shown = String::new();
-/// for chunk in ["mail ann@corp", ".example or wr", "ite a letter"] {
-///     shown += &stream.push(chunk.as_bytes()).text;
-/// }
-/// let end = stream.finish();
-/// shown += &end.text;
-/// assert_eq!(shown, "mail [EMAIL_REMOVED] or write a letter");
-/// # Ok::<(), ringfence::CompileError>(())
-/// ```
 #[derive(Debug)]
 pub struct StreamScanner {
     engine: Engine,

@@ -196,6 +196,7 @@ pub struct Hit {
 pub struct Finder {
     matcher: Matcher,
     conditions: Conditions,
+    needs_all: bool,
 }
 
 /// What a match has to fulfil beyond its shape.
@@ -237,7 +238,9 @@ impl Finder {
             })
             .collect::<Result<_, _>>()?;
         let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;
-        Ok(Self { matcher, conditions: Conditions { check, near, not } })
+        // What these views show of a text does not depend on anything far away in it; any other is looked at as a whole.
+        let needs_all = !spec.views.iter().all(|view| matches!(view, View::Raw | View::Folded));
+        Ok(Self { matcher, conditions: Conditions { check, near, not }, needs_all })
     }
 
     /// Compiles every pattern now, so that one too large to compile is known when a bundle is checked.
@@ -250,6 +253,12 @@ impl Finder {
             Rejection::Literal(_) => Ok(()),
             Rejection::Pattern(pattern) => pattern.prove(),
         })
+    }
+
+    /// Whether it can't be applied to a text as it comes: a stream is held back to its end.
+    #[must_use]
+    pub fn needs_all(&self) -> bool {
+        self.needs_all
     }
 
     /// Whether it fires when several signals come together.

@@ -122,7 +122,8 @@ impl Scanner {
         places
     }
 
-    /// Up to where triggers have come that stand at the beginning of a match.
+    /// Up to where triggers have come that stand at the beginning of a match. A view whose parts are decided elsewhere than
+    /// where they are shown, such as a decoded one, has to hold the text back here from where an open part of it begins.
     fn calm(&self, text: &Text<'_>) -> usize {
         if !text.is_open() {
             return text.raw().len();

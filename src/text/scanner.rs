@@ -31,6 +31,8 @@ pub struct Scanner {
     pub(super) tails: Tails,
     /// Bytes before a match that words near it may stand in.
     near_bytes: usize,
+    /// Finders that need the whole text.
+    need_all: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -111,9 +113,10 @@ impl Scanner {
     pub fn new<'f>(finders: impl IntoIterator<Item = (usize, &'f Finder)>) -> Self {
         let mut builder = Builder::default();
         let mut units = Vec::new();
-        let mut near_bytes = 0;
+        let (mut near_bytes, mut need_all) = (0, Vec::new());
         for (number, finder) in finders {
             near_bytes = near_bytes.max(finder.near_bytes());
+            need_all.extend(finder.needs_all().then_some(number));
             let base = Unit::try_from(units.len()).unwrap_or(Unit::MAX);
             for (leaf_number, leaf) in finder.matcher.leaves().enumerate() {
                 builder.leaf(base, leaf_number, leaf);
@@ -130,6 +133,7 @@ impl Scanner {
             always: builder.always,
             tails: builder.tails.build(),
             near_bytes,
+            need_all,
             phrases: builder.phrases,
         }
     }
@@ -184,6 +188,11 @@ impl Scanner {
         let before = self.units.get(..unit as usize).unwrap_or_default();
         let base = before.iter().rposition(|other| Some(other) != number).map_or(0, |at| at + 1);
         Unit::try_from(base).unwrap_or(Unit::MAX)
+    }
+
+    /// Whether a finder that is wanted needs the whole text.
+    pub(super) fn needs_all<'f>(&self, finder: &dyn Fn(usize) -> Option<&'f Finder>) -> bool {
+        self.need_all.iter().any(|number| finder(*number).is_some())
     }
 
     /// Bytes before or after a match that words near it may stand in.

@@ -88,7 +88,7 @@ impl StreamScan {
     /// Takes in the next piece. What a piece settles can be taken only behind it: large ones take that much memory.
     pub fn push(&mut self, piece: &str, wanted: &Wanted<'_, '_>) {
         self.buffer.push_str(piece);
-        if self.end() >= self.next {
+        if self.end() >= self.next && !wanted.scanner.needs_all(wanted.finder) {
             self.look(wanted, false);
         }
     }
@@ -260,14 +260,16 @@ fn move_units(
     let Some((before, shown)) = latest else { return };
     let shift = part - before;
     for (unit, progress) in units {
-        let to = |at: usize| {
-            if !wanted.scanner.is_shown_folded(*unit, wanted.finder) {
-                return at.saturating_sub(shift);
+        let shown_folded = wanted.scanner.is_shown_folded(*unit, wanted.finder);
+        let to = |at: usize| match shown_folded {
+            false => at.saturating_sub(shift),
+            true => {
+                let (original, inside) = shown.anchor(at);
+                original.checked_sub(shift).map_or(0, |original| folded.place(original) + inside)
             }
-            let (original, inside) = shown.anchor(at);
-            original.checked_sub(shift).map_or(0, |original| folded.place(original) + inside)
         };
-        progress.at = to(progress.at);
+        let at = progress.at;
+        progress.at = to(at);
         if let Some(long) = &mut progress.long {
             long.moved(to);
         }

@@ -135,3 +135,36 @@ fn redaction_statistics_and_misuse() {
         assert_eq!((code, notes.is_empty()), (Some(2), false), "{wrong:?}");
     }
 }
+
+#[test]
+fn stdin_is_cleaned_as_it_comes() {
+    use std::io::{Read, Write};
+    use std::process::Stdio;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+        .args(["scan", "--redact", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    stdin.write_all(b"mail kim@post").unwrap();
+    let prose = "a walk through the old town on a cold day. ".repeat(20);
+    stdin.write_all(b".example caf\xe9 ").unwrap();
+    stdin.write_all(prose.as_bytes()).unwrap();
+    stdin.flush().unwrap();
+    // Before the end has come.
+    let mut cleaned = vec![0; 200];
+    stdout.read_exact(&mut cleaned).unwrap();
+    drop(stdin);
+    stdout.read_to_end(&mut cleaned).unwrap();
+    assert_eq!(String::from_utf8(cleaned).unwrap(), format!("mail [EMAIL_REMOVED] caf? {prose}"));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn check_says_how_much_of_a_stream_is_held_back() {
+    let check = Command::new(env!("CARGO_BIN_EXE_ringfence")).arg("check").output().unwrap();
+    let text = String::from_utf8(check.stdout).unwrap();
+    let line = text.lines().find(|line| line.starts_with("a stream is held back")).unwrap();
+    assert!(line.contains("KiB where one match is open (secrets/private_key)"), "{line}");
+}

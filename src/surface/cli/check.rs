@@ -76,9 +76,7 @@ fn hold_back(engine: &crate::engine::Engine, out: &mut Out) -> anyhow::Result<()
         size(held.most)
     ))?;
     for rule in held.to_the_end {
-        out.line(&format!(
-            "{rule} holds a stream back from its first signal to the end: signals that redact do"
-        ))?;
+        out.line(&format!("{rule} holds a stream back to its end"))?;
     }
     Ok(())
 }
