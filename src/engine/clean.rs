@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::Inner;
-use super::edits::{Given, Replaced, Union};
+use super::edits::{Given, Part, Union};
 use super::find::Found;
 use crate::verdict::Action;
 
@@ -31,6 +31,7 @@ pub(super) struct Editor {
     own: VecDeque<(usize, usize)>,
     union: Union<'static>,
     given: Given,
+    before: Part,
     /// Bytes of the cleaned text so far.
     written: usize,
     pub(super) edited: bool,
@@ -51,13 +52,12 @@ impl Editor {
             let replaces = one.action == Action::Redact && one.matched.is_some() && !self.is_own(&one);
             let whole = if replaces { self.union.add(Cow::Owned(one)) } else { None };
             if let Some(whole) = whole {
-                let replaced = engine.replaced(&whole, &mut self.given);
-                self.replace(&replaced, &mut cleaned);
+                self.replace(engine, &whole, &mut cleaned);
             }
         }
         if !self.union.is_empty() && self.union.end() <= known {
-            let replaced = engine.replaced(&std::mem::take(&mut self.union), &mut self.given);
-            self.replace(&replaced, &mut cleaned);
+            let whole = std::mem::take(&mut self.union);
+            self.replace(engine, &whole, &mut cleaned);
         }
         let to = if self.union.is_empty() { known } else { self.union.start() };
         self.copy(to, &mut cleaned);
@@ -79,7 +79,8 @@ impl Editor {
         before.is_some_and(|(_, to)| end <= *to)
     }
 
-    fn replace(&mut self, replaced: &Replaced, cleaned: &mut Cleaned) {
+    fn replace(&mut self, engine: &Inner, whole: &Union<'_>, cleaned: &mut Cleaned) {
+        let replaced = self.before.then(engine.replaced(whole, &mut self.given));
         self.edited = true;
         self.copy(replaced.start, cleaned);
         self.pass(replaced.end);

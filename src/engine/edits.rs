@@ -88,10 +88,14 @@ impl Inner {
     ) -> Vec<Replaced> {
         let mut replaced = Vec::new();
         let mut union = Union::default();
+        let mut before = Part::default();
         for one in group {
-            replaced.extend(union.add(one).map(|whole| self.replace_union(&whole, numbers)));
+            let whole = union.add(one).map(|whole| self.replace_union(&whole, numbers));
+            replaced.extend(whole.map(|whole| before.then(whole)));
         }
-        replaced.extend((!union.is_empty()).then(|| self.replace_union(&union, numbers)));
+        if !union.is_empty() {
+            replaced.push(before.then(self.replace_union(&union, numbers)));
+        }
         replaced
     }
 
@@ -146,6 +150,29 @@ pub(super) struct Replaced {
     pub(super) with: String,
     /// Something of what stood there is in it.
     pub(super) keeps: bool,
+}
+
+/// The part of a very long match, or of matches that overlap, that was replaced last.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    end: usize,
+    with: Option<String>,
+}
+
+impl Part {
+    /// What follows: if it goes on with the same text in its place, that text stands once.
+    pub(super) fn then(&mut self, mut next: Replaced) -> Replaced {
+        let goes_on = next.start == self.end && self.with.as_ref() == Some(&next.with);
+        let is_part = !next.keeps && next.end - next.start >= MAX_PART;
+        self.end = next.end;
+        if goes_on && !next.keeps {
+            next.with.clear();
+            self.with = self.with.take().filter(|_| is_part);
+        } else {
+            self.with = is_part.then(|| next.with.clone());
+        }
+        next
+    }
 }
 
 /// Matches of one text that overlap.

@@ -115,7 +115,7 @@ impl Check {
                 for diagnostic in &list {
                     out.line(&format!("{}\n", report::render(diagnostic, &bundle, report::stdout_colour())))?;
                 }
-                match ready.as_ref().filter(|_| list.is_empty()) {
+                match ready.filter(|_| list.is_empty()) {
                     Some(engine) => {
                         let inventory = engine.inventory();
                         out.line(&format!(
@@ -125,13 +125,11 @@ impl Check {
                             inventory.rules.len(),
                             inventory.tools.len()
                         ))?;
+                        hold_back(&engine, out)?;
                     }
                     None => {
                         out.line(&format!("{}: {errors} errors, {warnings} warnings", bundle.origin()))?
                     }
-                }
-                if let Some(engine) = &ready {
-                    hold_back(engine, out)?;
                 }
             }
             Format::Json => {
