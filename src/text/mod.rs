@@ -6,6 +6,7 @@
 
 pub mod check;
 mod digits;
+mod expression;
 mod fold;
 mod frequency;
 mod hold_back;
@@ -24,6 +25,7 @@ mod utf8;
 mod view;
 mod walker;
 
+use expression::Expression;
 pub use hold_back::Runs;
 use matcher::Matcher;
 use near::Near;
@@ -210,7 +212,7 @@ struct Conditions {
 #[derive(Debug)]
 enum Rejection {
     Literal(String),
-    Pattern(pattern::Expression),
+    Pattern(Expression),
 }
 
 impl Finder {
@@ -234,7 +236,7 @@ impl Finder {
             .iter()
             .map(|exception| match exception {
                 Exception::Literal(text) => Ok(Rejection::Literal(text.trim().to_lowercase())),
-                Exception::Pattern(pattern) => pattern::Expression::new(pattern).map(Rejection::Pattern),
+                Exception::Pattern(pattern) => Expression::new(pattern).map(Rejection::Pattern),
             })
             .collect::<Result<_, _>>()?;
         let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;

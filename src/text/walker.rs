@@ -8,7 +8,8 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::Hir;
 
-use super::pattern::{SIZE_LIMIT, Shown, ceil_boundary, last_line};
+use super::expression::{SIZE_LIMIT, last_line};
+use super::pattern::{Shown, ceil_boundary};
 use super::{FindError, Stopped};
 
 /// No literal of a prefilter is longer.

@@ -1,0 +1,107 @@
+//! A regular expression: parsed when a bundle is compiled, made ready when first used.
+
+use std::sync::OnceLock;
+
+use regex_automata::meta;
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
+
+use super::FindError;
+
+/// Largest program of one pattern, in bytes.
+pub(super) const SIZE_LIMIT: usize = 4 << 20;
+/// Deepest nesting of a pattern.
+const NEST_LIMIT: u32 = 64;
+
+/// A regular expression that is made ready when it is first used. Word borders are those of ASCII, so that every
+/// pattern can be walked byte by byte.
+#[derive(Debug)]
+pub(super) struct Expression {
+    pub(super) hir: Hir,
+    meta: OnceLock<Option<meta::Regex>>,
+}
+
+impl Expression {
+    pub(super) fn new(pattern: &str) -> Result<Self, FindError> {
+        let parsed = regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(pattern);
+        let hir = parsed.map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })?;
+        Ok(Self { hir: plain(&hir), meta: OnceLock::new() })
+    }
+
+    fn compile(&self) -> Result<meta::Regex, FindError> {
+        let config = meta::Config::new().nfa_size_limit(Some(SIZE_LIMIT)).onepass(false);
+        meta::Builder::new().configure(config).build_from_hir(&self.hir).map_err(|error| {
+            let message = match error.size_limit() {
+                Some(limit) => format!("it needs more than {} MiB when compiled", limit >> 20),
+                None => last_line(&error.to_string()),
+            };
+            FindError::Pattern { message }
+        })
+    }
+
+    pub(super) fn prove(&self) -> Result<(), FindError> {
+        self.compile().map(|_| ())
+    }
+
+    /// The compiled pattern. `None` only for one that `prove` would have refused.
+    pub(super) fn get(&self) -> Option<&meta::Regex> {
+        self.meta.get_or_init(|| self.compile().ok()).as_ref()
+    }
+}
+
+pub(super) fn last_line(message: &str) -> String {
+    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+/// What `\d` stands for in Unicode.
+fn all_digits() -> Option<&'static ClassUnicode> {
+    static DIGITS: OnceLock<Option<Hir>> = OnceLock::new();
+    match DIGITS.get_or_init(|| regex_syntax::parse(r"\d").ok()).as_ref()?.kind() {
+        HirKind::Class(Class::Unicode(class)) => Some(class),
+        _ => None,
+    }
+}
+
+/// The same expression with borders between ASCII words, ASCII digits for `\d`, and without the long s and the Kelvin
+/// sign among the cases of `s` and `k`: views show those as the letters that they are.
+fn plain(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Literal(_) => hir.clone(),
+        HirKind::Class(Class::Unicode(class)) => {
+            let is = |chars: &[char]| {
+                let members = class.ranges().iter().flat_map(|range| range.start()..=range.end());
+                members.take(chars.len() + 1).eq(chars.iter().copied())
+            };
+            let of = |ranges: &[(char, char)]| {
+                let ranges = ranges.iter().map(|(from, to)| ClassUnicodeRange::new(*from, *to));
+                Hir::class(Class::Unicode(ClassUnicode::new(ranges)))
+            };
+            if is(&['S', 's', '\u{17f}']) {
+                of(&[('S', 'S'), ('s', 's')])
+            } else if is(&['K', 'k', '\u{212a}']) {
+                of(&[('K', 'K'), ('k', 'k')])
+            } else if all_digits() == Some(class) {
+                of(&[('0', '9')])
+            } else {
+                hir.clone()
+            }
+        }
+        HirKind::Class(Class::Bytes(_)) => hir.clone(),
+        HirKind::Look(look) => Hir::look(match look {
+            Look::WordUnicode => Look::WordAscii,
+            Look::WordUnicodeNegate => Look::WordAsciiNegate,
+            Look::WordStartUnicode => Look::WordStartAscii,
+            Look::WordEndUnicode => Look::WordEndAscii,
+            Look::WordStartHalfUnicode => Look::WordStartHalfAscii,
+            Look::WordEndHalfUnicode => Look::WordEndHalfAscii,
+            other => *other,
+        }),
+        HirKind::Repetition(repetition) => Hir::repetition(repetition.with(plain(&repetition.sub))),
+        HirKind::Capture(capture) => {
+            let mut capture = capture.clone();
+            capture.sub = Box::new(plain(&capture.sub));
+            Hir::capture(capture)
+        }
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(plain).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(plain).collect()),
+    }
+}
