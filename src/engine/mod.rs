@@ -1,9 +1,11 @@
 //! A compiled bundle, and how it decides one event. Pure: no clock, no I/O, no randomness.
 
 mod check;
+mod combine;
 mod decide;
 mod edits;
 mod find;
+mod question;
 mod scan;
 
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
