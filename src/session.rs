@@ -31,16 +31,22 @@ pub struct Session {
     pub seq: u64,
     /// When its first event happened.
     pub started: Option<Timestamp>,
-    /// The model of its latest `access` event.
-    pub model: Option<String>,
     /// The user as the latest event that stated roles, tenant or attributes has them.
     pub(crate) user: Option<User>,
-    /// Tools that the host application offered in an allowed `access` event and that remained.
-    pub(crate) offered: BTreeSet<String>,
+    /// What the latest allowed `access` event that runs an agent said of that agent.
+    pub(crate) runs: BTreeMap<String, Run>,
     calls_by_id: BTreeMap<String, String>,
     call_order: VecDeque<String>,
     pseudonyms: BTreeMap<(String, [u8; 16]), u32>,
     last_pseudonyms: BTreeMap<String, u32>,
+}
+
+/// An agent as it was last run in a session.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) model: Option<String>,
+    /// Tools that the host application offered and that remained.
+    pub(crate) offered: BTreeSet<String>,
 }
 
 impl Session {
@@ -55,6 +61,17 @@ impl Session {
     pub fn minutes(&self, now: Timestamp) -> u64 {
         let started = self.started.unwrap_or(now);
         u64::try_from(now.as_second().saturating_sub(started.as_second()) / 60).unwrap_or(0)
+    }
+
+    /// The model with which an agent was last run.
+    #[must_use]
+    pub fn model(&self, agent: &str) -> Option<&str> {
+        self.runs.get(agent)?.model.as_deref()
+    }
+
+    /// Whether the host application offered a tool when an agent was last run, and it remained.
+    pub(crate) fn offers(&self, agent: &str, tool: &str) -> bool {
+        self.runs.get(agent).is_some_and(|run| run.offered.contains(tool))
     }
 
     /// The tool that a call id was last used for.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::check::Identity;
 use super::combine::combine;
 use super::edits::{Edits, Pseudonym};
-use super::find::{Findings, Found};
+use super::find::{Findings, Found, Unfinished};
 use super::question::{Seen, view};
 use super::{Engine, Inner, Trace};
 use crate::bundle::Mode;
@@ -29,8 +29,8 @@ pub(crate) struct Situation<'a> {
 /// An agent that was created while the guard ran.
 #[derive(Debug, Clone)]
 pub(crate) struct CreatedAgent {
-    /// The tools that remained when it was created; `None` where none were named.
-    pub(crate) tools: Option<BTreeSet<String>>,
+    /// The tools that remained when it was created.
+    pub(crate) tools: BTreeSet<String>,
 }
 
 /// How an event was decided.
@@ -98,6 +98,13 @@ pub(super) struct Pass {
     pub(super) trace: Trace,
 }
 
+impl Pass {
+    /// Whether shadow mode leaves the refusal as it is.
+    pub(super) fn is_hard(&self) -> bool {
+        self.reasons.iter().any(|reason| is_hard(reason.code))
+    }
+}
+
 impl Engine {
     /// Decides one event. The same event in the same situation always has the same outcome.
     pub(crate) fn evaluate(&self, event: &Event, situation: &Situation<'_>) -> Evaluation {
@@ -106,8 +113,9 @@ impl Engine {
             Ok(identity) => identity,
             Err(reason) => return Evaluation::refuse(vec![*reason]),
         };
-        let Some(mut pass) = engine.pass(event, &identity, situation, &[]) else {
-            return Evaluation::refuse(vec![time_limit()]);
+        let mut pass = match engine.pass(event, &identity, situation, &[]) {
+            Ok(pass) => pass,
+            Err(unfinished) => return Evaluation::refuse(vec![unfinished.reason()]),
         };
         let mut edits = engine.edits(pass.found.iter(), situation.session);
         for round in 1.. {
@@ -120,8 +128,9 @@ impl Engine {
                 break;
             }
             // What was taken out may have parted what now matches.
-            let Some(mut again) = engine.pass(&edited, &identity, situation, &pass.found) else {
-                return Evaluation::refuse(vec![time_limit()]);
+            let mut again = match engine.pass(&edited, &identity, situation, &pass.found) {
+                Ok(again) => again,
+                Err(unfinished) => return Evaluation::refuse(vec![unfinished.reason()]),
             };
             edits.without_own(&mut again.found);
             let more = edits.revealed(event, &again.found);
@@ -139,7 +148,7 @@ impl Engine {
 
 impl Inner {
     fn finish(&self, pass: Pass, mut edits: Edits, tools: Option<Vec<String>>) -> Evaluation {
-        let relaxed = self.mode == Mode::Shadow && !pass.reasons.iter().any(|reason| is_hard(reason.code));
+        let relaxed = self.mode == Mode::Shadow && !pass.is_hard();
         let enforced = if relaxed { Decision::Allow } else { pass.decision };
         if relaxed || enforced == Decision::Deny {
             edits.list.clear();
@@ -157,35 +166,35 @@ impl Inner {
         }
     }
 
-    /// Steps 2 to 5 on an event as it is; `None` when the time has run out. `earlier` is what was found before edits.
+    /// Steps 2 to 5 on an event as it is, unless it takes too long or too much is found. `earlier` is what was found before edits.
     fn pass(
         &self,
         event: &Event,
         identity: &Identity,
         situation: &Situation<'_>,
         earlier: &[Found],
-    ) -> Option<Pass> {
-        let Findings { mut found, missing } = self.find(event, situation.stop).ok()?;
+    ) -> Result<Pass, Unfinished> {
+        let Findings { mut found, missing } = self.find(event, situation.stop)?;
         let mut trace = Trace { tool: self.declared_tool(event), ..Trace::default() };
         let mut ruled: Vec<&str> = found.iter().map(|one| one.finding.rule.as_str()).collect();
         ruled.dedup();
         trace.rules = ruled.into_iter().map(str::to_owned).collect();
         let schema = self.check_schema(event);
-        if !schema.is_empty() {
-            return Some(Pass {
-                decision: Decision::Deny,
-                reasons: schema,
-                found,
-                shadow: Vec::new(),
-                trace,
-            });
-        }
         let seen = Seen::new(self, found.iter().chain(earlier));
         let session = view(situation);
         let ask = |question| self.ask(event, identity, situation, &seen, &session, question);
         if (situation.stop)() {
-            return None;
+            return Err(Unfinished::Stopped);
         }
+        if !schema.is_empty() {
+            // Such arguments never reach Cedar; what it says without them is what else would have refused the event.
+            let (answer, may_permit) = self.policies.ask_without_input(&ask(self.question(event)));
+            let mut levels = self.levels(&answer, &found, &missing);
+            levels.retain(|(_, reason)| !may_permit || reason.code != ReasonCode::NothingPermits);
+            trace.also.extend(levels.into_iter().map(|(_, reason)| reason));
+            return Ok(Pass { decision: Decision::Deny, reasons: schema, found, shadow: Vec::new(), trace });
+        }
+        trace.scanned = true;
         let answer = self.policies.ask(&ask(self.question(event)));
         self.note(&answer, &mut trace);
 
@@ -209,7 +218,7 @@ impl Inner {
                 trace.also.push(reason);
             }
         }
-        Some(Pass { decision, reasons, found, shadow, trace })
+        Ok(Pass { decision, reasons, found, shadow, trace })
     }
 
     /// Step 4: one question for each rule that asks for something.
@@ -261,10 +270,6 @@ impl Inner {
     fn declared_tool(&self, event: &Event) -> Option<String> {
         event.tool().filter(|tool| self.tools.contains_key(*tool)).map(str::to_owned)
     }
-}
-
-fn time_limit() -> Reason {
-    Reason::new(ReasonCode::TimeLimit, "deciding took longer than the bundle allows")
 }
 
 fn findings(found: &[Found]) -> Vec<Finding> {

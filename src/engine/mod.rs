@@ -137,6 +137,8 @@ pub struct Trace {
     pub tool: Option<String>,
     /// What else would have refused the event, beyond the reasons of the verdict.
     pub also: Vec<Reason>,
+    /// Whether every rule of the stage has searched the event, and its arguments fit their schema.
+    pub scanned: bool,
 }
 
 impl Engine {

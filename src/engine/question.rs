@@ -6,6 +6,7 @@ use super::Inner;
 use super::check::Identity;
 use super::decide::{Pass, Situation};
 use super::find::Found;
+use crate::bundle::Mode;
 use crate::cedar::{Ask, Question, SessionView};
 use crate::event::{AccessKind, Body, Event, Stage};
 use crate::verdict::{Decision, Edit};
@@ -36,7 +37,7 @@ impl Inner {
     ) -> Ask<'a> {
         let model = match &event.body {
             Body::Access(access) => access.model.as_deref(),
-            _ => situation.session.model.as_deref(),
+            _ => event.agent.as_deref().and_then(|agent| situation.session.model(agent)),
         };
         let created = match &event.body {
             Body::Access(access) if access.kind == AccessKind::Create => {
@@ -73,6 +74,10 @@ impl Inner {
     ) -> Option<Vec<String>> {
         let Body::Access(access) = &event.body else { return None };
         let offered = access.tools.as_ref()?;
+        // Nothing is taken away in shadow.
+        if self.mode == Mode::Shadow && !pass.is_hard() {
+            return Some(offered.clone());
+        }
         if pass.decision == Decision::Deny {
             return Some(Vec::new());
         }
@@ -80,7 +85,14 @@ impl Inner {
         let seen = Seen::new(self, pass.found.iter());
         let session = view(situation);
         let empty = serde_json::Value::Null;
+        let created = match access.kind {
+            AccessKind::Run => situation.created,
+            AccessKind::Create => None,
+        };
         let stays = |tool: &&String| {
+            if created.is_some_and(|agent| !agent.tools.contains(*tool)) {
+                return false;
+            }
             let question = if self.tools.contains_key(*tool) {
                 Question::CallTool { tool, input: &empty }
             } else if self.unlisted_reads.is_some() {
