@@ -1,5 +1,7 @@
 //! The only door: evaluate, fail closed, advance the session, record.
 
+mod approval;
+
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +9,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use self::approval::Approval;
 use crate::audit::{AuditError, AuditSink, Record};
 use crate::engine::{CreatedAgent, Engine, Evaluation, Situation, Trace};
 use crate::event::{Access, AccessKind, Body, Event, InputPart};
@@ -190,6 +193,10 @@ impl Guard {
 
     /// The same as [`Guard::check`], with what happened on the way.
     pub fn examine(&self, event: &Event) -> (Verdict, Trace) {
+        self.decide(event, None)
+    }
+
+    fn decide(&self, event: &Event, approval: Option<Approval<'_>>) -> (Verdict, Trace) {
         let session = self.session_of(&event.session);
         // Held until the session has advanced: of two calls at once, the second sees the labels of the first.
         let mut session = lock(&session);
@@ -203,6 +210,9 @@ impl Guard {
             let reason = Reason::new(ReasonCode::Panic, "deciding failed unexpectedly");
             (event.at.unwrap_or(Timestamp::UNIX_EPOCH), Evaluation::refuse(vec![reason]))
         });
+        if let Some(approval) = approval {
+            approval.apply(event, &mut session, &mut evaluation);
+        }
         let creates = match self.reserve(event, &evaluation) {
             Ok(creates) => creates,
             Err(reason) => {
@@ -221,6 +231,9 @@ impl Guard {
             self.create(name, &verdict);
         }
         self.advance(&mut session, event, &verdict, at);
+        if verdict.enforced == Decision::Ask {
+            session.ask(seq, approval::digest(&event.with_edits(&verdict.edits)));
+        }
         (verdict, trace)
     }
 

@@ -9,6 +9,9 @@ use crate::event::User;
 /// Most calls whose results are still expected, and most pseudonyms, of one session.
 const MAX_REMEMBERED: usize = 4096;
 
+/// Most questions to a person that are open at once in one session.
+const MAX_QUESTIONS: usize = 64;
+
 /// What the guard knows of one agent run.
 ///
 /// A session that the guard has not seen, or no longer holds, starts with the labels that the manifest gives as
@@ -35,6 +38,8 @@ pub struct Session {
     pub(crate) user: Option<User>,
     /// What the latest allowed `access` event that runs an agent said of that agent.
     pub(crate) runs: BTreeMap<String, Run>,
+    /// Events that wait for a person: the number of the verdict, and the digest of the event as edited.
+    questions: VecDeque<(u64, [u8; 32])>,
     calls_by_id: BTreeMap<String, String>,
     call_order: VecDeque<String>,
     pseudonyms: BTreeMap<(String, [u8; 16]), u32>,
@@ -78,6 +83,20 @@ impl Session {
     #[must_use]
     pub fn tool_of_call(&self, call: &str) -> Option<&str> {
         self.calls_by_id.get(call).map(String::as_str)
+    }
+
+    /// Opens a question to a person.
+    pub(crate) fn ask(&mut self, seq: u64, digest: [u8; 32]) {
+        if self.questions.len() >= MAX_QUESTIONS {
+            self.questions.pop_front();
+        }
+        self.questions.push_back((seq, digest));
+    }
+
+    /// Closes a question, and tells what it was about.
+    pub(crate) fn answer(&mut self, seq: u64) -> Option<[u8; 32]> {
+        let at = self.questions.iter().position(|(asked, _)| *asked == seq)?;
+        self.questions.remove(at).map(|(_, digest)| digest)
     }
 
     pub(crate) fn remember_call(&mut self, call: &str, tool: &str) {

@@ -60,6 +60,9 @@ pub struct Record<'a> {
     /// Policies that waived a rule.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub waivers: &'a [String],
+    /// Who approved the event, where a person had to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<&'a str>,
     /// Digest of the bundle that decided.
     pub bundle: &'a str,
     /// Version of the engine.
@@ -117,6 +120,7 @@ impl<'a> Record<'a> {
             edits: verdict.edits.len(),
             shadow: &verdict.shadow,
             waivers: &trace.waivers,
+            approved_by: trace.approved_by.as_deref(),
             bundle: &verdict.bundle,
             engine: env!("CARGO_PKG_VERSION"),
         }

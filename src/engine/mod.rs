@@ -139,6 +139,8 @@ pub struct Trace {
     pub also: Vec<Reason>,
     /// Whether every rule of the stage has searched the event, and its arguments fit their schema.
     pub scanned: bool,
+    /// Who approved the event, where a person had to.
+    pub approved_by: Option<String>,
 }
 
 impl Engine {

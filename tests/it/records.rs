@@ -10,7 +10,7 @@ use crate::{MANIFEST, engine};
 
 /// Keeps records as JSON.
 #[derive(Default)]
-struct Kept(Mutex<Vec<Value>>);
+pub(crate) struct Kept(pub(crate) Mutex<Vec<Value>>);
 
 impl AuditSink for Kept {
     fn write(&self, record: &Record<'_>) -> Result<(), AuditError> {
