@@ -1,17 +1,20 @@
 //! The only door: evaluate, fail closed, advance the session, record.
 
-use std::collections::{BTreeSet, HashMap};
+mod approval;
+
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+use self::approval::Approval;
 use crate::audit::{AuditError, AuditSink, Record};
-use crate::bundle::Mode;
 use crate::engine::{CreatedAgent, Engine, Evaluation, Situation, Trace};
 use crate::event::{Access, AccessKind, Body, Event, InputPart};
-use crate::session::Session;
+use crate::session::{Run, Session};
+use crate::text;
 use crate::verdict::{Decision, Reason, ReasonCode, Verdict};
 
 /// Most sessions that are held; the one unused for longest makes room for a new one.
@@ -45,7 +48,7 @@ pub struct Guard {
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
     sessions: Mutex<Sessions>,
-    created: Mutex<HashMap<String, CreatedAgent>>,
+    created: Mutex<Created>,
 }
 
 impl std::fmt::Debug for Guard {
@@ -59,6 +62,14 @@ impl std::fmt::Debug for Guard {
 enum TimeLimit {
     OfTheBundle,
     None,
+}
+
+/// Agents that were created while the guard ran.
+#[derive(Default)]
+struct Created {
+    by_name: HashMap<String, CreatedAgent>,
+    /// Every name as it looks, also of agents that are just being recorded.
+    taken: HashSet<String>,
 }
 
 #[derive(Default)]
@@ -108,7 +119,7 @@ impl GuardBuilder {
     pub fn build(self) -> Guard {
         let Self { engine, sink, clock, time_limit } = self;
         let sessions = Mutex::new(Sessions::default());
-        Guard { engine, sink, clock, time_limit, sessions, created: Mutex::new(HashMap::new()) }
+        Guard { engine, sink, clock, time_limit, sessions, created: Mutex::default() }
     }
 }
 
@@ -163,17 +174,29 @@ impl Guard {
         }
     }
 
-    /// Refuses what is no event, and records that. `message` must not repeat what was read.
+    /// Refuses what is no event, and records that; where the session is known, it counts there. `message` must not repeat
+    /// what was read.
     pub fn refuse_malformed(&self, session: Option<&str>, message: &str) -> Verdict {
+        let held = session.map(|id| self.session_of(id));
+        let mut held = held.as_deref().map(lock);
+        let seq = held.as_mut().map_or(0, |session| {
+            session.seq = session.seq.saturating_add(1);
+            session.denials = session.denials.saturating_add(1);
+            session.seq
+        });
         let evaluation = Evaluation::refuse(vec![Reason::new(ReasonCode::BadEvent, message)]);
-        let mut verdict = self.verdict(None, 0, evaluation).0;
+        let (mut verdict, trace) = self.verdict(None, seq, evaluation);
         verdict.session = session.map(str::to_owned);
         let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
-        self.record(at, None, verdict, &[])
+        self.record(at, None, verdict, &trace)
     }
 
     /// The same as [`Guard::check`], with what happened on the way.
     pub fn examine(&self, event: &Event) -> (Verdict, Trace) {
+        self.decide(event, None)
+    }
+
+    fn decide(&self, event: &Event, approval: Option<Approval<'_>>) -> (Verdict, Trace) {
         let session = self.session_of(&event.session);
         // Held until the session has advanced: of two calls at once, the second sees the labels of the first.
         let mut session = lock(&session);
@@ -187,24 +210,35 @@ impl Guard {
             let reason = Reason::new(ReasonCode::Panic, "deciding failed unexpectedly");
             (event.at.unwrap_or(Timestamp::UNIX_EPOCH), Evaluation::refuse(vec![reason]))
         });
-        if evaluation.enforced == Decision::Allow && !self.can_remember_created(event) {
-            let reason = Reason::new(ReasonCode::Limit, "too many agents have been created");
-            evaluation = Evaluation::refuse(vec![reason]);
+        if let Some(approval) = approval {
+            approval.apply(event, &mut session, &mut evaluation);
         }
+        let creates = match self.reserve(event, &evaluation) {
+            Ok(creates) => creates,
+            Err(reason) => {
+                evaluation = Evaluation::refuse(vec![*reason]);
+                None
+            }
+        };
         let pseudonyms = std::mem::take(&mut evaluation.pseudonyms);
         let (verdict, trace) = self.verdict(Some(event), seq, evaluation);
         // The record comes first: an event that can't be recorded has not happened.
-        let verdict = self.record(at, Some(event), verdict, &trace.waivers);
+        let verdict = self.record(at, Some(event), verdict, &trace);
         for (name, digest, number) in &pseudonyms {
             session.remember_pseudonym(name, *digest, *number);
         }
-        self.remember_created(event, &verdict);
+        if let Some(name) = creates {
+            self.create(name, &verdict);
+        }
         self.advance(&mut session, event, &verdict, at);
+        if verdict.enforced == Decision::Ask {
+            session.ask(seq, approval::digest(&event.with_edits(&verdict.edits)));
+        }
         (verdict, trace)
     }
 
     fn evaluate(&self, event: &Event, session: &Session, at: Timestamp) -> Evaluation {
-        let created = event.agent.as_ref().and_then(|agent| lock(&self.created).get(agent).cloned());
+        let created = event.agent.as_ref().and_then(|agent| lock(&self.created).by_name.get(agent).cloned());
         let started = Instant::now();
         let limit = u128::from(self.engine.0.limits.decide_ms);
         let limited = self.time_limit == TimeLimit::OfTheBundle;
@@ -240,30 +274,35 @@ impl Guard {
         session
     }
 
-    fn can_remember_created(&self, event: &Event) -> bool {
-        let creates = matches!(&event.body, Body::Access(access) if access.kind == AccessKind::Create);
-        !creates || lock(&self.created).len() < MAX_CREATED
-    }
-
-    /// Once its creation is allowed, the guard knows an agent.
-    fn remember_created(&self, event: &Event, verdict: &Verdict) {
-        let Body::Access(access) = &event.body else { return };
-        if access.kind != AccessKind::Create || !verdict.is_allowed() {
-            return;
+    /// The name of an agent that is about to be created, which nobody else can take from here on.
+    fn reserve(&self, event: &Event, evaluation: &Evaluation) -> Result<Option<String>, Box<Reason>> {
+        let Body::Access(access) = &event.body else { return Ok(None) };
+        if access.kind != AccessKind::Create || evaluation.enforced != Decision::Allow {
+            return Ok(None);
         }
-        let edited = event.with_edits(&verdict.edits);
-        let Body::Access(edited) = &edited.body else { return };
-        let Some(name) = edited.name.as_deref().map(str::trim) else { return };
-        let tools =
-            self.remaining(access, verdict).map(|tools| tools.iter().cloned().collect::<BTreeSet<_>>());
-        lock(&self.created).insert(name.to_owned(), CreatedAgent { tools });
+        let edited = event.with_edits(&evaluation.edits);
+        let Body::Access(edited) = &edited.body else { return Ok(None) };
+        let name = edited.name.as_deref().unwrap_or_default().trim().to_owned();
+        let mut created = lock(&self.created);
+        if created.taken.len() >= MAX_CREATED {
+            return Err(Box::new(Reason::new(ReasonCode::Limit, "too many agents have been created")));
+        }
+        if !created.taken.insert(text::folded(&name)) {
+            let field = Some("/access/name".to_owned());
+            let reason = Reason::new(ReasonCode::BadEvent, "an agent of this name has been created before");
+            return Err(Box::new(Reason { field, ..reason }));
+        }
+        Ok(Some(name))
     }
 
-    /// The tools that an `access` event leaves; in shadow, those that were offered.
-    fn remaining<'v>(&self, access: &'v Access, verdict: &'v Verdict) -> Option<&'v Vec<String>> {
-        match self.engine.0.mode {
-            Mode::Enforce => verdict.tools.as_ref(),
-            Mode::Shadow => access.tools.as_ref(),
+    /// Once its creation is allowed and recorded, the guard knows an agent.
+    fn create(&self, name: String, verdict: &Verdict) {
+        let mut created = lock(&self.created);
+        if verdict.is_allowed() {
+            let tools = verdict.tools.iter().flatten().cloned().collect();
+            created.by_name.insert(name, CreatedAgent { tools });
+        } else {
+            created.taken.remove(&text::folded(&name));
         }
     }
 
@@ -287,10 +326,13 @@ impl Guard {
             });
         }
         match &event.body {
-            Body::Access(access) => {
-                session.model.clone_from(&access.model);
-                session.offered.extend(self.remaining(access, verdict).into_iter().flatten().cloned());
+            Body::Access(Access { kind: AccessKind::Run, model, .. }) => {
+                if let Some(agent) = &event.agent {
+                    let offered = verdict.tools.iter().flatten().cloned().collect();
+                    session.runs.insert(agent.clone(), Run { model: model.clone(), offered });
+                }
             }
+            Body::Access(_) => {}
             Body::Input { part: InputPart::User, .. } => session.turns = session.turns.saturating_add(1),
             Body::ToolCall { tool, call, .. } => {
                 session.calls = session.calls.saturating_add(1);
@@ -339,15 +381,9 @@ impl Guard {
     }
 
     /// Writes the record; a verdict without a record is a deny.
-    fn record(
-        &self,
-        at: Timestamp,
-        event: Option<&Event>,
-        mut verdict: Verdict,
-        waivers: &[String],
-    ) -> Verdict {
+    fn record(&self, at: Timestamp, event: Option<&Event>, mut verdict: Verdict, trace: &Trace) -> Verdict {
         let Some(sink) = &self.sink else { return verdict };
-        let record = Record::new(at, &self.engine, event, &verdict, waivers);
+        let record = Record::new(at, &self.engine, event, &verdict, trace);
         let written = catch_unwind(AssertUnwindSafe(|| sink.write(&record)))
             .unwrap_or_else(|_| Err(AuditError::Other("the sink panicked".to_owned())));
         if written.is_err() {

@@ -9,6 +9,9 @@ use crate::event::User;
 /// Most calls whose results are still expected, and most pseudonyms, of one session.
 const MAX_REMEMBERED: usize = 4096;
 
+/// Most questions to a person that are open at once in one session.
+const MAX_QUESTIONS: usize = 64;
+
 /// What the guard knows of one agent run.
 ///
 /// A session that the guard has not seen, or no longer holds, starts with the labels that the manifest gives as
@@ -31,16 +34,24 @@ pub struct Session {
     pub seq: u64,
     /// When its first event happened.
     pub started: Option<Timestamp>,
-    /// The model of its latest `access` event.
-    pub model: Option<String>,
     /// The user as the latest event that stated roles, tenant or attributes has them.
     pub(crate) user: Option<User>,
-    /// Tools that the host application offered in an allowed `access` event and that remained.
-    pub(crate) offered: BTreeSet<String>,
+    /// What the latest allowed `access` event that runs an agent said of that agent.
+    pub(crate) runs: BTreeMap<String, Run>,
+    /// Events that wait for a person: the number of the verdict, and the digest of the event as edited.
+    questions: VecDeque<(u64, [u8; 32])>,
     calls_by_id: BTreeMap<String, String>,
     call_order: VecDeque<String>,
     pseudonyms: BTreeMap<(String, [u8; 16]), u32>,
     last_pseudonyms: BTreeMap<String, u32>,
+}
+
+/// An agent as it was last run in a session.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) model: Option<String>,
+    /// Tools that the host application offered and that remained.
+    pub(crate) offered: BTreeSet<String>,
 }
 
 impl Session {
@@ -57,10 +68,35 @@ impl Session {
         u64::try_from(now.as_second().saturating_sub(started.as_second()) / 60).unwrap_or(0)
     }
 
+    /// The model with which an agent was last run.
+    #[must_use]
+    pub fn model(&self, agent: &str) -> Option<&str> {
+        self.runs.get(agent)?.model.as_deref()
+    }
+
+    /// Whether the host application offered a tool when an agent was last run, and it remained.
+    pub(crate) fn offers(&self, agent: &str, tool: &str) -> bool {
+        self.runs.get(agent).is_some_and(|run| run.offered.contains(tool))
+    }
+
     /// The tool that a call id was last used for.
     #[must_use]
     pub fn tool_of_call(&self, call: &str) -> Option<&str> {
         self.calls_by_id.get(call).map(String::as_str)
+    }
+
+    /// Opens a question to a person.
+    pub(crate) fn ask(&mut self, seq: u64, digest: [u8; 32]) {
+        if self.questions.len() >= MAX_QUESTIONS {
+            self.questions.pop_front();
+        }
+        self.questions.push_back((seq, digest));
+    }
+
+    /// Closes a question, and tells what it was about.
+    pub(crate) fn answer(&mut self, seq: u64) -> Option<[u8; 32]> {
+        let at = self.questions.iter().position(|(asked, _)| *asked == seq)?;
+        self.questions.remove(at).map(|(_, digest)| digest)
     }
 
     pub(crate) fn remember_call(&mut self, call: &str, tool: &str) {

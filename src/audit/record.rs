@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::logged;
-use crate::engine::Engine;
+use crate::engine::{Engine, Trace};
 use crate::event::{Event, Stage};
 use crate::verdict::{Action, Decision, Finding, Reason, Severity, Verdict};
 
@@ -40,7 +40,8 @@ pub struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<&'a str>,
     /// The arguments of a tool call that the bundle says may be logged (`log: true`), by their JSON Pointer into the
-    /// arguments. One in which a rule matched, that a sensitive parameter names or that is longer than 4 KiB is left out.
+    /// arguments. One in which a rule matched, that a sensitive parameter names or that is longer than 4 KiB is left out, and all of
+    /// them are where the event was refused before every rule had searched it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub arguments: BTreeMap<&'a str, &'a Value>,
     /// What the bundle decided.
@@ -59,6 +60,9 @@ pub struct Record<'a> {
     /// Policies that waived a rule.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub waivers: &'a [String],
+    /// Who approved the event, where a person had to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<&'a str>,
     /// Digest of the bundle that decided.
     pub bundle: &'a str,
     /// Version of the engine.
@@ -85,14 +89,15 @@ pub struct RecordedFinding<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The record of a verdict. Without an event (a line that is none), it holds what the verdict knows.
+    /// The record of a verdict. Without an event (a line that is none), it holds what the verdict knows; without a whole
+    /// scan no arguments, since nobody knows what is in them.
     #[must_use]
     pub fn new(
         at: Timestamp,
         engine: &'a Engine,
         event: Option<&'a Event>,
         verdict: &'a Verdict,
-        waivers: &'a [String],
+        trace: &'a Trace,
     ) -> Self {
         Self {
             at,
@@ -103,14 +108,19 @@ impl<'a> Record<'a> {
             agent: event.and_then(|event| event.agent.as_deref()),
             tool: event.and_then(Event::tool),
             call: event.and_then(Event::call),
-            arguments: logged::arguments(engine, event, verdict),
+            arguments: if trace.scanned {
+                logged::arguments(engine, event, verdict)
+            } else {
+                BTreeMap::new()
+            },
             decision: verdict.decision,
             enforced: verdict.enforced,
             reasons: &verdict.reasons,
             findings: verdict.findings.iter().map(RecordedFinding::from).collect(),
             edits: verdict.edits.len(),
             shadow: &verdict.shadow,
-            waivers,
+            waivers: &trace.waivers,
+            approved_by: trace.approved_by.as_deref(),
             bundle: &verdict.bundle,
             engine: env!("CARGO_PKG_VERSION"),
         }

@@ -28,6 +28,13 @@ pub(super) struct Bucket {
     reading: Set,
 }
 
+/// One policy by itself.
+pub(super) struct Single<'a> {
+    pub(super) number: usize,
+    policy: &'a Policy,
+    pub(super) needs: Needs<'a>,
+}
+
 /// Policies that are evaluated together.
 ///
 /// All are stored as permits: Cedar's answer then lists every one that is satisfied, where a forbid would hide the
@@ -39,6 +46,8 @@ pub(super) struct Set {
     parts: Parts,
     arguments: BTreeSet<String>,
     all_arguments: bool,
+    /// What each policy reads, in the order of `policies`.
+    reads: Vec<(Parts, Arguments)>,
 }
 
 /// What of the context some sets read.
@@ -77,6 +86,7 @@ impl Index {
                 set.set.add(stored.clone()).ok()?;
                 set.policies.push(number);
                 set.parts = set.parts.union(reads.parts);
+                set.reads.push((reads.parts, reads.arguments.clone()));
                 match &reads.arguments {
                     Arguments::These(names) => set.arguments.extend(names.iter().cloned()),
                     Arguments::All => set.all_arguments = true,
@@ -166,6 +176,19 @@ impl Set {
         self.policies.iter().copied()
     }
 
+    /// Each policy by itself.
+    pub(super) fn singles(&self) -> impl Iterator<Item = Single<'_>> {
+        self.policies.iter().zip(&self.reads).filter_map(|(number, (parts, arguments))| {
+            let policy = self.set.policy(&PolicyId::new(number.to_string()))?;
+            let (arguments, all_arguments) = match arguments {
+                Arguments::These(names) => (names.iter().map(String::as_str).collect(), false),
+                Arguments::All => (BTreeSet::new(), true),
+            };
+            let needs = Needs { parts: *parts, arguments, all_arguments };
+            Some(Single { number: *number, policy, needs })
+        })
+    }
+
     /// The policies that are satisfied, and those that can't be evaluated.
     pub(super) fn evaluate(&self, request: &Request, entities: &Entities) -> (Vec<usize>, Vec<usize>) {
         let response = Authorizer::new().is_authorized(request, &self.set, entities);
@@ -178,6 +201,17 @@ impl Set {
             })
             .collect();
         (satisfied, erring)
+    }
+}
+
+impl Single<'_> {
+    /// Whether it is satisfied; `None` where it can't be evaluated.
+    pub(super) fn evaluate(&self, request: &Request, entities: &Entities) -> Option<bool> {
+        let mut set = PolicySet::new();
+        set.add(self.policy.clone()).ok()?;
+        let response = Authorizer::new().is_authorized(request, &set, entities);
+        let erred = response.diagnostics().errors().next().is_some();
+        (!erred).then(|| response.diagnostics().reason().next().is_some())
     }
 }
 

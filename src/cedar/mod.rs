@@ -267,10 +267,15 @@ impl Policies {
                     erring.into_iter().for_each(|policy| self.sort(policy, ask.at, false, &mut answer));
                 }
             }
-            // An argument that its type can't hold: nothing that reads arguments can be evaluated.
+            // An argument that its type can't hold: what reads it can't be evaluated, and nothing else is touched.
             None => {
-                let policies = sets.iter().flat_map(|set| set.policies());
-                policies.for_each(|policy| self.sort(policy, ask.at, false, &mut answer));
+                for one in sets.iter().flat_map(|set| set.singles()) {
+                    let request = self.requests.request(ask, scope, &one.needs);
+                    match request.map(|(request, entities)| one.evaluate(&request, &entities)) {
+                        Some(Some(false)) => {}
+                        outcome => self.sort(one.number, ask.at, outcome.flatten().is_some(), &mut answer),
+                    }
+                }
             }
         }
         let Answer { permits, forbids, asks, shadows, errors, shadow_errors } = &mut answer;
@@ -301,23 +306,26 @@ impl Policies {
         Answer { errors: (0..self.list.len()).collect(), ..Answer::default() }
     }
 
+    /// What is known before arguments are: the answer of the policies that read none, and whether a permit that does
+    /// could apply.
+    pub(crate) fn ask_without_input(&self, ask: &Ask<'_>) -> (Answer, bool) {
+        let Some(scope) = self.requests.scope(ask) else { return (self.all_err(), false) };
+        let candidates = self.index.candidates(&scope);
+        let plain: Vec<&index::Set> = candidates.iter().filter_map(|bucket| bucket.plain()).collect();
+        let permits = |policy: usize| {
+            self.list.get(policy).is_some_and(|info| {
+                info.effect == PolicyEffect::Permit && info.expires_at.is_none_or(|expires| ask.at < expires)
+            })
+        };
+        let reading = candidates.iter().filter_map(|bucket| bucket.reading());
+        let may_permit = reading.flat_map(index::Set::policies).any(permits);
+        (self.evaluate(ask, &scope, &plain), may_permit)
+    }
+
     /// Whether a tool stays on offer before its arguments are known: unless a forbid that reads no arguments fires or
     /// errs, or no permit could apply whatever the arguments.
     pub(crate) fn remains(&self, ask: &Ask<'_>) -> bool {
-        let Some(scope) = self.requests.scope(ask) else { return false };
-        let candidates = self.index.candidates(&scope);
-        let plain: Vec<&index::Set> = candidates.iter().filter_map(|bucket| bucket.plain()).collect();
-        let answer = self.evaluate(ask, &scope, &plain);
-        let may_permit = || {
-            candidates.iter().filter_map(|bucket| bucket.reading()).flat_map(index::Set::policies).any(
-                |policy| {
-                    self.list.get(policy).is_some_and(|info| {
-                        info.effect == PolicyEffect::Permit
-                            && info.expires_at.is_none_or(|expires| ask.at < expires)
-                    })
-                },
-            )
-        };
-        answer.forbids.is_empty() && answer.errors.is_empty() && (!answer.permits.is_empty() || may_permit())
+        let (answer, may_permit) = self.ask_without_input(ask);
+        answer.forbids.is_empty() && answer.errors.is_empty() && (!answer.permits.is_empty() || may_permit)
     }
 }

@@ -1,25 +1,24 @@
 //! A bundle to an engine, or every diagnostic.
 
+mod declared;
 mod names;
 mod unused;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::bundle::{
-    AuditSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, Mode, PayloadSpec, RETENTION, Role,
-    Source, TOOLS, UnlistedSpec,
+    AuditSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, Mode, RETENTION, Role, Source,
+    TOOLS, UnlistedSpec,
 };
-use crate::cedar::{self, BUILT_IN_ACTIONS, Checks, Vocabulary, shape::Shape};
+use crate::cedar::{self, Checks, Vocabulary};
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
-use crate::engine::{Agent, Engine, Inner, Inventory, Item, Limits, ListedUser, Tool};
+use crate::engine::{Engine, Inner, Limits};
 use crate::rule::pack::{self, Examples, Pack, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
-use crate::rule::tool::{ToolsSpec, file_name, schema_file};
+use crate::rule::tool::ToolsSpec;
 use crate::rule::{Reporter, Rule};
 use crate::text::Scanner;
-use crate::tool::Schema;
-use crate::verdict::Action;
 use crate::yaml;
 
 /// Bytes that an event may have where the manifest says nothing.
@@ -179,7 +178,7 @@ impl Compiler<'_> {
         if self.out.iter().any(Diagnostic::is_error) {
             return None;
         }
-        let inventory = inventory(&policies, &rules, &tool_list);
+        let inventory = declared::inventory(&policies, &rules, &tool_list);
         let cedar_schema = if self.options.trusted {
             String::new()
         } else {
@@ -209,7 +208,7 @@ impl Compiler<'_> {
             roles: vocabulary.roles.iter().map(|role| role.name.clone()).collect(),
             models: vocabulary.models.iter().map(|model| model.name.clone()).collect(),
             agents,
-            users: users(&directory),
+            users: declared::users(&directory),
             tools: tool_list.into_iter().map(|(declared, tool)| (declared.declared.name, tool)).collect(),
             unlisted_reads: match &manifest.unlisted_tools {
                 UnlistedSpec::Scalar(_) => None,
@@ -278,112 +277,6 @@ impl Compiler<'_> {
         packs
     }
 
-    fn tools(&mut self, spec: &ToolsSpec) -> Vec<(cedar::Tool, Tool)> {
-        let Some(source) = self.bundle.source(TOOLS) else { return Vec::new() };
-        let bundle = self.bundle;
-        let file = |name: &str| {
-            bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text)
-        };
-        let mut tools = Vec::new();
-        for tool in &spec.tools.0 {
-            let mut reporter = self.reporter(source);
-            let name = &tool.name;
-            if BUILT_IN_ACTIONS.contains(&name.value.as_str()) || name.value.is_empty() {
-                reporter.push(
-                    Diagnostic::new(Code::ReservedName, format!("`{}` can't name a tool", name.value))
-                        .at(reporter.span(name.range()), "Ringfence's own action")
-                        .help("give the tool another name; the application may map it"),
-                );
-                continue;
-            }
-            let Some(declared) = tool.schema(file, &mut reporter) else { continue };
-            let schema = match Schema::new(&declared) {
-                Ok(schema) => schema,
-                Err(error) => {
-                    let at = tool.input.as_ref().map_or_else(|| name.range(), |input| input.start..input.end);
-                    reporter.push(
-                        Diagnostic::new(Code::BadSchema, format!("the input of `{}`: {error}", name.value))
-                            .at(reporter.span(at), ""),
-                    );
-                    continue;
-                }
-            };
-            let input = Shape::of_arguments(&declared);
-            for pointer in tool.pointers() {
-                let first = pointer.value.trim_start_matches('/').split('/').next().unwrap_or_default();
-                if let Shape::Record(fields) = &input
-                    && !fields.contains_key(first)
-                {
-                    reporter.push(
-                        Diagnostic::new(
-                            Code::UnknownAttribute,
-                            format!("`{}` has no argument `{first}`", name.value),
-                        )
-                        .at(reporter.span(pointer.range()), "")
-                        .maybe_help(did_you_mean(first, fields.keys().map(String::as_str))),
-                    );
-                }
-            }
-            let strings = |list: &[crate::decode::Spanned<String>]| {
-                list.iter().map(|name| name.value.clone()).collect::<Vec<_>>()
-            };
-            let line = reporter.line(name.start);
-            tools.push((
-                cedar::Tool {
-                    declared: cedar::Declared {
-                        name: name.value.clone(),
-                        parents: strings(&tool.parents),
-                        attributes: names::attributes(&tool.attributes),
-                    },
-                    reads: strings(&tool.reads),
-                    writes: strings(&tool.writes),
-                    input,
-                },
-                Tool {
-                    reads: strings(&tool.reads),
-                    schema,
-                    file: source.name.to_string(),
-                    line,
-                    logged: tool.logged(),
-                },
-            ));
-        }
-        tools
-    }
-
-    fn agents(&mut self, spec: &DirectorySpec) -> BTreeMap<String, Agent> {
-        let Some(source) = self.bundle.source(DIRECTORY) else { return BTreeMap::new() };
-        let bundle = self.bundle;
-        let file = |name: &str| {
-            bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text)
-        };
-        let mut agents = BTreeMap::new();
-        for agent in &spec.agents.0 {
-            let mut compiled = Agent::default();
-            for (payload, place) in
-                [(&agent.input, &mut compiled.input), (&agent.output, &mut compiled.output)]
-            {
-                let Some(PayloadSpec::Mapping(payload)) = payload else { continue };
-                let mut reporter = self.reporter(source);
-                let at = payload.schema.range();
-                let declared = match file_name(&payload.schema.value) {
-                    Some(name) => schema_file(name, at.clone(), file, &mut reporter),
-                    None => Some(payload.schema.value.clone()),
-                };
-                match declared.as_ref().map(Schema::new) {
-                    Some(Ok(schema)) => *place = Some(schema),
-                    Some(Err(error)) => {
-                        let message = format!("a schema of `{}`: {error}", agent.name.value);
-                        reporter.push(Diagnostic::new(Code::BadSchema, message).at(reporter.span(at), ""));
-                    }
-                    None => {}
-                }
-            }
-            agents.insert(agent.name.value.clone(), compiled);
-        }
-        agents
-    }
-
     fn retention(&mut self, vocabulary: &Vocabulary) -> Vec<crate::rule::retention::Class> {
         let Some(source) = self.bundle.source(RETENTION) else { return Vec::new() };
         let Some(spec) = self.read::<RetentionSpec>(RETENTION) else { return Vec::new() };
@@ -394,57 +287,6 @@ impl Compiler<'_> {
         };
         spec.check(&names, &mut self.reporter(source));
         spec.classes.0.iter().map(crate::rule::retention::ClassSpec::to_class).collect()
-    }
-}
-
-fn users(directory: &DirectorySpec) -> BTreeMap<String, ListedUser> {
-    let listed = |user: &crate::bundle::UserEntrySpec| ListedUser {
-        roles: user.roles.iter().map(|role| role.value.clone()).collect(),
-        tenant: user.tenant.clone(),
-        attributes: names::attributes(&user.attributes),
-    };
-    directory.users.0.iter().map(|user| (user.name.value.clone(), listed(user))).collect()
-}
-
-fn inventory(policies: &cedar::Policies, rules: &[Rule], tools: &[(cedar::Tool, Tool)]) -> Inventory {
-    let action = |action: Action| match action {
-        Action::Flag => "flag",
-        Action::Redact => "redact",
-        Action::Ask => "ask",
-        Action::Deny => "deny",
-    };
-    Inventory {
-        policies: policies
-            .list()
-            .iter()
-            .map(|policy| Item {
-                name: policy.id.clone(),
-                file: policy.span.file.to_string(),
-                line: policy.line,
-                kind: policy.effect.name(),
-                expires: policy.expires.clone(),
-            })
-            .collect(),
-        rules: rules
-            .iter()
-            .map(|rule| Item {
-                name: rule.id.to_string(),
-                file: rule.file.to_string(),
-                line: rule.line,
-                kind: action(rule.action),
-                expires: None,
-            })
-            .collect(),
-        tools: tools
-            .iter()
-            .map(|(declared, tool)| Item {
-                name: declared.declared.name.clone(),
-                file: tool.file.clone(),
-                line: tool.line,
-                kind: "tool",
-                expires: None,
-            })
-            .collect(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! The first step: does the event fit its bundle?
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -10,9 +9,14 @@ use super::{Inner, ListedUser};
 use crate::bundle::RolesFrom;
 use crate::cedar::AttributeValue;
 use crate::decode;
+use crate::diagnostic::did_you_mean;
 use crate::event::{AccessKind, Body, Event, InputPart, Stage};
+use crate::text;
 use crate::tool::{Fault, FaultKind};
 use crate::verdict::{Reason, ReasonCode};
+
+/// Longest name of a created agent, in characters.
+const MAX_NAME: usize = 128;
 
 /// Who the event is about, as far as the bundle lets it say so.
 #[derive(Debug, Clone)]
@@ -27,12 +31,19 @@ fn refuse(code: ReasonCode, field: &str, message: impl Into<String>) -> Box<Reas
     Box::new(Reason { field, ..Reason::new(code, message) })
 }
 
-/// Names come from outside: only what is no longer than a name is repeated, and nothing that breaks a line.
-fn shown(name: &str) -> Cow<'_, str> {
-    if name.len() <= 64 && name.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
-        Cow::Owned(format!("`{name}`"))
-    } else {
-        Cow::Borrowed("this name")
+/// Names come from outside and may be anything, a secret too: only names that the bundle declares are repeated.
+fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a String>) -> String {
+    with_help(format!("the directory has no such {what}"), name, known)
+}
+
+fn declares_no<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a String>) -> String {
+    with_help(format!("the manifest declares no such {what}"), name, known)
+}
+
+fn with_help<'a>(message: String, name: &str, known: impl IntoIterator<Item = &'a String>) -> String {
+    match did_you_mean(name, known.into_iter().map(String::as_str)) {
+        Some(help) => format!("{message}; {help}"),
+        None => message,
     }
 }
 
@@ -49,11 +60,11 @@ impl Inner {
             && let Some(model) = &access.model
             && !self.models.contains(model)
         {
-            let message = "the directory has no such model";
+            let message = unknown("model", model, &self.models);
             return Err(refuse(ReasonCode::UnknownModel, "/access/model", message));
         }
         if let Some(name) = event.facts.keys().find(|name| !self.facts.contains_key(*name)) {
-            let message = format!("the manifest declares no fact {}", shown(name));
+            let message = declares_no("fact", name, self.facts.keys());
             return Err(refuse(ReasonCode::BadEvent, "/facts", message));
         }
         self.check_tool(event, situation)?;
@@ -63,6 +74,10 @@ impl Inner {
 
     fn identity(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Box<Reason>> {
         let user = &event.user;
+        // What the directory lacks is refused, even where the directory alone says what the user is.
+        if let Some(role) = user.roles.iter().flatten().find(|role| !self.roles.contains(*role)) {
+            return Err(refuse(ReasonCode::UnknownRole, "/user/roles", unknown("role", role, &self.roles)));
+        }
         if let Some(listed) = self.users.get(&user.id) {
             let ListedUser { roles, tenant, attributes } = listed.clone();
             return Ok(Identity { roles, tenant, attributes });
@@ -78,14 +93,10 @@ impl Inner {
         let stated =
             user.attributes.as_ref().or_else(|| earlier.and_then(|earlier| earlier.attributes.as_ref()));
         let roles = roles.cloned().unwrap_or_default();
-        if let Some(role) = roles.iter().find(|role| !self.roles.contains(*role)) {
-            let message = format!("the directory has no role {}", shown(role));
-            return Err(refuse(ReasonCode::UnknownRole, "/user/roles", message));
-        }
         let mut attributes = BTreeMap::new();
         for (name, value) in stated.into_iter().flatten() {
             let Some(kind) = self.user_attributes.get(name) else {
-                let message = format!("the manifest declares no user attribute {}", shown(name));
+                let message = declares_no("user attribute", name, self.user_attributes.keys());
                 return Err(refuse(ReasonCode::BadEvent, "/user/attributes", message));
             };
             match AttributeValue::from_json(value) {
@@ -104,7 +115,8 @@ impl Inner {
     fn check_agent(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Box<Reason>> {
         match &event.agent {
             Some(agent) if !self.agents.contains_key(agent) && situation.created.is_none() => {
-                Err(refuse(ReasonCode::UnknownAgent, "/agent", "the directory has no such agent"))
+                let message = unknown("agent", agent, self.agents.keys());
+                Err(refuse(ReasonCode::UnknownAgent, "/agent", message))
             }
             _ => Ok(()),
         }
@@ -114,16 +126,15 @@ impl Inner {
         let Some(tool) = event.tool() else { return Ok(()) };
         let refused = |message: &str| Err(refuse(ReasonCode::UnlistedTool, "/tool", message));
         let is_call = event.stage() == Stage::ToolCall;
-        if let (true, Some(allowed)) = (is_call, situation.created.and_then(|created| created.tools.as_ref()))
-            && !allowed.contains(tool)
-        {
+        if is_call && situation.created.is_some_and(|created| !created.tools.contains(tool)) {
             return refused("this agent was created without this tool");
         }
         if !self.tools.contains_key(tool) {
             if self.unlisted_reads.is_none() {
                 return refused("the bundle does not declare this tool");
             }
-            if is_call && !situation.session.offered.contains(tool) {
+            let agent = event.agent.as_deref().unwrap_or_default();
+            if is_call && !situation.session.offers(agent, tool) {
                 return refused(
                     "the bundle does not declare this tool, and the application did not offer it",
                 );
@@ -198,14 +209,17 @@ impl Inner {
         }
     }
 
-    /// Whether the name of a new agent can be taken, once it is sanitised.
+    /// Whether the name of a new agent can be taken, once it is sanitised. One that only looks like another's is that
+    /// name to whoever reads it.
     pub(super) fn check_new_name(&self, event: &Event) -> Option<Box<Reason>> {
         let Body::Access(access) = &event.body else { return None };
-        let name = access.name.as_deref().filter(|_| access.kind == AccessKind::Create)?;
-        let message = if name.trim().is_empty() {
-            "nothing is left of the agent's name"
-        } else if self.agents.contains_key(name.trim()) {
-            "an agent of the directory has this name"
+        let name = access.name.as_deref().filter(|_| access.kind == AccessKind::Create)?.trim();
+        let message = if name.is_empty() {
+            "nothing is left of the agent's name".to_owned()
+        } else if name.chars().count() > MAX_NAME {
+            format!("the agent's name is longer than {MAX_NAME} characters")
+        } else if self.agents.keys().any(|agent| text::folded(agent) == text::folded(name)) {
+            "an agent of the directory has this name".to_owned()
         } else {
             return None;
         };

@@ -8,7 +8,7 @@ use crate::decode::pointer_segment;
 use crate::event::{Event, Field, Stage};
 use crate::rule::{Find, Rule};
 use crate::text::Stopped;
-use crate::verdict::{Action, Finding};
+use crate::verdict::{Action, Finding, Reason, ReasonCode};
 
 /// A rule that matched, with what the engine needs to act on it.
 #[derive(Debug, Clone)]
@@ -22,6 +22,36 @@ pub(super) struct Found {
     pub(super) action: Action,
 }
 
+/// Most matches of one event. Nothing that is meant to be read holds as many, and each costs memory, a replacement and a
+/// line of the record.
+const MAX_FOUND: usize = 1 << 14;
+
+/// Why a scan has no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    Stopped,
+    TooMany,
+}
+
+impl From<Stopped> for Unfinished {
+    fn from(Stopped: Stopped) -> Self {
+        Unfinished::Stopped
+    }
+}
+
+impl Unfinished {
+    pub(super) fn reason(self) -> Reason {
+        match self {
+            Unfinished::Stopped => {
+                Reason::new(ReasonCode::TimeLimit, "deciding took longer than the bundle allows")
+            }
+            Unfinished::TooMany => {
+                Reason::new(ReasonCode::Limit, format!("rules match in more than {MAX_FOUND} places"))
+            }
+        }
+    }
+}
+
 /// What a scan found, and thresholds whose fact was missing.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -32,7 +62,7 @@ pub(super) struct Findings {
 
 impl Inner {
     /// Finds everything that the rules of this stage find.
-    pub(super) fn find(&self, event: &Event, stop: &dyn Fn() -> bool) -> Result<Findings, Stopped> {
+    pub(super) fn find(&self, event: &Event, stop: &dyn Fn() -> bool) -> Result<Findings, Unfinished> {
         let stage = event.stage();
         let mut findings = Findings::default();
         let fields = event.fields();
@@ -46,6 +76,9 @@ impl Inner {
                 let Some(rule) = self.rules.get(number) else { continue };
                 if field.is_key {
                     matched_keys.insert(field.pointer.clone());
+                }
+                if findings.found.len() == MAX_FOUND {
+                    return Err(Unfinished::TooMany);
                 }
                 findings.found.push(found(number, rule, field, hit.start, hit.end));
             }

@@ -2,10 +2,12 @@
 
 mod check;
 mod clean;
+mod combine;
 mod decide;
 mod edits;
 mod find;
 mod hold_back;
+mod question;
 mod scan;
 mod stream;
 #[cfg(test)]
@@ -142,6 +144,10 @@ pub struct Trace {
     pub tool: Option<String>,
     /// What else would have refused the event, beyond the reasons of the verdict.
     pub also: Vec<Reason>,
+    /// Whether every rule of the stage has searched the event, and its arguments fit their schema.
+    pub scanned: bool,
+    /// Who approved the event, where a person had to.
+    pub approved_by: Option<String>,
 }
 
 impl Engine {

@@ -376,6 +376,11 @@ pub fn scan<'f>(
     Ok(hits)
 }
 
+/// A text as its folded view shows it, without the spaces around: what two names have in common that look the same.
+pub(crate) fn folded(text: &str) -> String {
+    Text::new(text).folded().text.trim().to_owned()
+}
+
 /// Every three letters or digits that follow each other in a text, folded: a cheap measure of likeness.
 pub(crate) fn trigrams(text: &str) -> Vec<String> {
     let text = Text::new(text);

@@ -1,19 +1,16 @@
 //! JSON Schema (draft 2020-12), strict about what it does not list, and silent about values.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod close;
+mod inspect;
+
+use std::collections::BTreeSet;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, Validator};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::diagnostic::did_you_mean;
-
-/// Deepest nesting of a schema.
-const MAX_DEPTH: usize = 32;
 /// Most faults that are told at once.
 const MAX_FAULTS: usize = 8;
-/// Most schemas, those of all branches together, that are applied to one value.
-const MAX_WEIGHT: u64 = 1024;
 
 /// A JSON Schema, compiled.
 ///
@@ -47,7 +44,7 @@ pub struct Schema {
 #[non_exhaustive]
 pub enum SchemaError {
     /// It is nested too deeply.
-    #[error("the schema is nested deeper than {MAX_DEPTH} levels")]
+    #[error("the schema is nested deeper than {} levels", inspect::MAX_DEPTH)]
     TooDeep,
     /// A reference that leaves the document.
     #[error("`$ref` may only point into the same document, with `#/…`")]
@@ -122,9 +119,8 @@ impl Schema {
     /// # Errors
     /// When it is not a valid 2020-12 schema, is too deep, or refers outside itself.
     pub fn new(schema: &Value) -> Result<Self, SchemaError> {
-        let mut names = BTreeSet::new();
-        inspect(schema, schema, "", 0, &mut names, &mut Weights::new())?;
-        let strict = close_member(schema.clone());
+        let names = inspect::names(schema)?;
+        let strict = close::closed(schema.clone());
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .should_validate_formats(true)
@@ -189,272 +185,9 @@ fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
 
-/// Keywords whose value is a schema, a list of schemas, and an object of schemas.
-const SCHEMA: &[&str] = &[
-    "items",
-    "additionalProperties",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-    "contains",
-    "not",
-    "if",
-    "then",
-    "else",
-    "propertyNames",
-    "contentSchema",
-];
-const SCHEMAS: &[&str] = &["allOf", "anyOf", "oneOf", "prefixItems"];
-const NAMED: &[&str] = &["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-/// The other keywords of 2020-12, and annotations.
-const PLAIN: &[&str] = &[
-    "type",
-    "enum",
-    "const",
-    "multipleOf",
-    "maximum",
-    "exclusiveMaximum",
-    "minimum",
-    "exclusiveMinimum",
-    "maxLength",
-    "minLength",
-    "pattern",
-    "maxItems",
-    "minItems",
-    "uniqueItems",
-    "maxContains",
-    "minContains",
-    "maxProperties",
-    "minProperties",
-    "required",
-    "dependentRequired",
-    "format",
-    "contentEncoding",
-    "contentMediaType",
-    "title",
-    "description",
-    "default",
-    "examples",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "$comment",
-    "$schema",
-    "$id",
-    "$anchor",
-    "$ref",
-    "$dynamicRef",
-    "$dynamicAnchor",
-    "$vocabulary",
-];
-/// Formats that are checked.
-const FORMATS: &[&str] = &[
-    "date-time",
-    "date",
-    "time",
-    "duration",
-    "email",
-    "idn-email",
-    "hostname",
-    "idn-hostname",
-    "ipv4",
-    "ipv6",
-    "uri",
-    "uri-reference",
-    "iri",
-    "iri-reference",
-    "uuid",
-    "uri-template",
-    "json-pointer",
-    "relative-json-pointer",
-    "regex",
-];
-/// Keywords that apply a schema to the very same value.
-const IN_PLACE: &[&str] = &["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"];
-
-/// Schemas inside a schema, with their pointers.
-fn parts<'s>(map: &'s Map<String, Value>, at: &str, of: impl Fn(&str) -> bool) -> Vec<(String, &'s Value)> {
-    let mut parts = Vec::new();
-    for (key, value) in map.iter().filter(|(key, _)| of(key)) {
-        let at = format!("{at}/{}", crate::decode::pointer_segment(key));
-        match value {
-            Value::Array(items) if SCHEMAS.contains(&key.as_str()) => {
-                parts.extend(items.iter().enumerate().map(|(number, item)| (format!("{at}/{number}"), item)));
-            }
-            Value::Object(named) if NAMED.contains(&key.as_str()) => {
-                let named = named.iter();
-                parts.extend(
-                    named.map(|(name, one)| (format!("{at}/{}", crate::decode::pointer_segment(name)), one)),
-                );
-            }
-            _ if SCHEMA.contains(&key.as_str()) => parts.push((at, value)),
-            _ => {}
-        }
-    }
-    parts
-}
-
-/// Collects declared names, and refuses what is not understood, too deep, or refers elsewhere or to itself.
-fn inspect(
-    root: &Value,
-    schema: &Value,
-    at: &str,
-    depth: usize,
-    names: &mut BTreeSet<String>,
-    weights: &mut Weights,
-) -> Result<(), SchemaError> {
-    if depth > MAX_DEPTH {
-        return Err(SchemaError::TooDeep);
-    }
-    let Value::Object(map) = schema else { return Ok(()) };
-    for (key, value) in map {
-        let key = key.as_str();
-        let known = [SCHEMA, SCHEMAS, NAMED, PLAIN].iter().any(|list| list.contains(&key));
-        if !known && !key.starts_with("x-") {
-            let keywords = [SCHEMA, SCHEMAS, NAMED, PLAIN].into_iter().flatten().copied();
-            return Err(SchemaError::UnknownKeyword {
-                pointer: at.to_owned(),
-                keyword: key.to_owned(),
-                help: did_you_mean(key, keywords),
-            });
-        }
-        if let ("format", Some(format)) = (key, value.as_str())
-            && !FORMATS.contains(&format)
-        {
-            return Err(SchemaError::UnknownFormat {
-                pointer: at.to_owned(),
-                format: format.to_owned(),
-                help: did_you_mean(format, FORMATS.iter().copied()),
-            });
-        }
-        let local = |target: &str| target == "#" || target.starts_with("#/");
-        if matches!(key, "$ref" | "$dynamicRef") && value.as_str().is_some_and(|target| !local(target)) {
-            return Err(SchemaError::ForeignReference);
-        }
-        if let ("properties", Value::Object(properties)) = (key, value) {
-            names.extend(properties.keys().cloned());
-        }
-        if let ("required", Value::Array(required)) = (key, value) {
-            names.extend(required.iter().filter_map(Value::as_str).map(str::to_owned));
-        }
-    }
-    weigh(root, schema, at, &mut Vec::new(), weights)?;
-    parts(map, at, |_| true)
-        .into_iter()
-        .try_for_each(|(at, part)| inspect(root, part, &at, depth + 1, names, weights))
-}
-
-/// How many schemas are applied to one value, those of all branches together, by pointer.
-type Weights = BTreeMap<String, u64>;
-
-/// Refuses a schema that applies itself to the same value again, which would say nothing, and one whose branches
-/// multiply beyond what a value can be checked against in good time.
-fn weigh(
-    root: &Value,
-    schema: &Value,
-    at: &str,
-    above: &mut Vec<String>,
-    known: &mut Weights,
-) -> Result<u64, SchemaError> {
-    if let Some(weight) = known.get(at) {
-        return Ok(*weight);
-    }
-    if above.iter().any(|known| known == at) {
-        return Err(SchemaError::Circular { pointer: at.to_owned() });
-    }
-    if above.len() > MAX_DEPTH {
-        return Err(SchemaError::TooDeep);
-    }
-    let Value::Object(map) = schema else { return Ok(1) };
-    above.push(at.to_owned());
-    let mut weight = 1_u64;
-    for key in ["$ref", "$dynamicRef"] {
-        let target = map.get(key).and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
-        if let Some((target, found)) = target.and_then(|target| Some((target, root.pointer(target)?))) {
-            weight = weight.saturating_add(weigh(root, found, target, above, known)?);
-        }
-    }
-    for (at, part) in parts(map, at, |key| IN_PLACE.contains(&key)) {
-        weight = weight.saturating_add(weigh(root, part, &at, above, known)?);
-    }
-    above.pop();
-    if weight > MAX_WEIGHT {
-        return Err(SchemaError::TooManyBranches { pointer: at.to_owned() });
-    }
-    known.insert(at.to_owned(), weight);
-    Ok(weight)
-}
-
-/// Closes a schema: members of objects, and objects in lists, that it does not list are refused unless it says
-/// `additionalProperties`, `unevaluatedProperties`, or `items` and the like.
-fn close(schema: Value) -> Value {
-    let mut map = match close_inside(schema) {
-        Value::Object(map) => map,
-        other => return other,
-    };
-    let says = |keys: &[&str], map: &Map<String, Value>| keys.iter().any(|key| map.contains_key(*key));
-    // Branches see only their own properties: only a keyword that looks across them can close the whole.
-    let composed = says(
-        &["allOf", "anyOf", "oneOf", "if", "then", "else", "$ref", "$dynamicRef", "dependentSchemas"],
-        &map,
-    );
-    let can_be = |kind: &str, map: &Map<String, Value>| match map.get("type") {
-        Some(Value::String(only)) => only == kind,
-        Some(Value::Array(kinds)) => kinds.iter().any(|one| one == kind),
-        _ => !says(&["enum", "const"], map),
-    };
-    if can_be("object", &map) && !says(&["additionalProperties", "unevaluatedProperties"], &map) {
-        let keyword = if composed { "unevaluatedProperties" } else { "additionalProperties" };
-        map.insert(keyword.to_owned(), Value::Bool(false));
-    }
-    if can_be("array", &map) && !says(&["items", "prefixItems", "unevaluatedItems", "contains"], &map) {
-        let keyword = if composed { "unevaluatedItems" } else { "items" };
-        map.insert(
-            keyword.to_owned(),
-            serde_json::json!({ "type": ["null", "boolean", "number", "string"] }),
-        );
-    }
-    Value::Object(map)
-}
-
-/// Closes the schemas of members and items, also of those that branches list, but not the branches themselves.
-fn close_inside(schema: Value) -> Value {
-    let Value::Object(map) = schema else { return schema };
-    let all = |value: Value, how: fn(Value) -> Value| match value {
-        Value::Array(list) => Value::Array(list.into_iter().map(how).collect()),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(name, one)| (name, how(one))).collect()),
-        other => other,
-    };
-    let closed = map.into_iter().map(|(key, value)| {
-        let value = match key.as_str() {
-            "items" | "additionalProperties" | "unevaluatedItems" | "unevaluatedProperties"
-                if value.is_object() =>
-            {
-                close(value)
-            }
-            "properties" | "patternProperties" | "prefixItems" => all(value, close_member),
-            "allOf" | "anyOf" | "oneOf" | "$defs" | "definitions" | "dependentSchemas" => {
-                all(value, close_inside)
-            }
-            "then" | "else" => close_inside(value),
-            _ => value,
-        };
-        (key, value)
-    });
-    Value::Object(closed.collect())
-}
-
-/// A member's schema; `true` would let anything in, `false` stays.
-fn close_member(schema: Value) -> Value {
-    match schema {
-        Value::Bool(true) => close(Value::Object(Map::new())),
-        Value::Object(_) => close(schema),
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::*;
 

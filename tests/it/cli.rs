@@ -237,3 +237,75 @@ fn a_line_is_an_event_or_a_session_and_every_call_of_it_is_read() {
         assert_eq!(lines(&output).last().unwrap()["reasons"][0]["code"], "bad-event", "{line}");
     }
 }
+
+#[test]
+fn an_agent_that_one_session_creates_is_known_to_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let create = r#"{"stage":"access","session":"a","user":{"id":"u","roles":["admin"]},"access":{"kind":"create","name":"helper N","instructions":"Be kind.","model":"gpt-5","tools":["read_file"]}}"#;
+    let run = r#"{"stage":"access","session":"b","user":{"id":"u","roles":["user"]},"agent":"helper N","access":{"kind":"run","model":"gpt-5","tools":["read_file"]}}"#;
+    let mut input = String::new();
+    for number in 0..40 {
+        for line in [create, run] {
+            let line = line.replace('N', &number.to_string());
+            input.push_str(&line.replace("\"session\":\"", &format!("\"session\":\"{number}")));
+            input.push('\n');
+        }
+    }
+    let eval = self::run(folder.path(), &["eval", "--format", "json"], &input);
+    let codes: Vec<Value> =
+        lines(&eval).into_iter().map(|verdict| verdict["reasons"][0]["code"].clone()).collect();
+    assert_eq!((codes.len(), codes.iter().filter(|code| *code == "unknown-agent").count()), (80, 0));
+}
+
+#[test]
+fn messages_do_not_take_over_the_session_of_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = r#"{"id":"s1","messages":[{"role":"user","content":"hi"}]}"#;
+    let eval = run(folder.path(), &["eval", "--format", "json"], &format!("{GOOD}\n{chat}\n{GOOD}\n"));
+    let verdicts = lines(&eval);
+    assert_eq!((eval.status.code(), verdicts.len()), (Some(2), 3));
+    assert_eq!(verdicts[1]["reasons"][0]["code"], "bad-event");
+    assert_eq!(verdicts[2]["seq"], 2);
+}
+
+#[test]
+fn messages_that_are_none_count_as_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = r#"{"id":"c","messages":[{"role":"user"},{"role":"user","content":"hi"}]}"#;
+    let eval = run(folder.path(), &["eval", "--format", "json"], chat);
+    let seqs: Vec<Value> = lines(&eval).into_iter().map(|verdict| verdict["seq"].clone()).collect();
+    assert_eq!((eval.status.code(), seqs), (Some(2), vec![1.into(), 2.into(), 3.into()]));
+}
+
+#[test]
+fn files_that_can_not_be_read_do_not_hide_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), GOOD).unwrap();
+    let eval = run(folder.path(), &["eval", "--format", "json", "nowhere", "a"], "");
+    assert_eq!((eval.status.code(), lines(&eval).len()), (Some(2), 1));
+    assert!(String::from_utf8_lossy(&eval.stderr).contains("`nowhere`"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_audit_file_that_is_full_fails_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let eval = run(folder.path(), &["eval", "--format", "json", "--audit", "/dev/full"], GOOD);
+    assert_eq!(
+        (eval.status.code(), lines(&eval)[0]["reasons"][0]["code"].clone()),
+        (Some(2), "audit-failed".into())
+    );
+    assert!(String::from_utf8_lossy(&eval.stderr).contains("can't be written"));
+}
+
+#[test]
+fn a_bundle_in_the_folder_is_the_one_that_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(folder.path(), &["init", "policies"], "").status.code(), Some(0));
+    let manifest = folder.path().join("policies/ringfence.yaml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let eval = || lines(&run(folder.path(), &["eval", "--format", "json"], GOOD))[0]["bundle"].clone();
+    let before = eval();
+    fs::write(&manifest, format!("{text}\n# mine\n")).unwrap();
+    assert_ne!(before, eval());
+}

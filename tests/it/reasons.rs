@@ -316,3 +316,52 @@ fn parts_limit_rules() {
         "a stage without parts is read whole"
     );
 }
+
+#[test]
+fn what_a_shadow_policy_reads_never_decides() {
+    let policies = "@id(\"all\")\npermit(principal in Role::\"user\", action == Action::\"note\", resource);\n\
+                    @id(\"s\") @mode(\"shadow\")\nforbid(principal, action == Action::\"note\", resource) when { context.input has size && context.input.size > 3 };\n";
+    let huge = CALL.replace("\"text\":\"a\"", "\"text\":\"a\",\"size\":9223372036854775808");
+    let verdict = check(&[("access.cedar", policies)], &[&huge]);
+    assert_eq!(first(&verdict), (Decision::Allow, ""));
+    assert_eq!(verdict.shadow.len(), 1);
+    // One that decides is to blame alone.
+    let enforced = policies.replace("@mode(\"shadow\")", "");
+    let verdict = check(&[("access.cedar", &enforced)], &[&huge]);
+    let blamed: Vec<_> = verdict.reasons.iter().map(|reason| reason.policy.as_deref()).collect();
+    assert_eq!((first(&verdict), blamed), ((Decision::Deny, "policy-error"), vec![Some("s")]));
+}
+
+#[test]
+fn a_listed_user_is_not_of_unknown_roles() {
+    let listed = "roles: [{ name: user }]\nagents: [{ name: bot }]\ntoolsets: [{ name: set }]\nmodels: [m1, m2]\nlabels: [private]\n\
+                  users: [{ name: u, in: [user] }]\n";
+    let change = [("directory.yaml", listed)];
+    assert_eq!(first(&check(&change, &[INPUT])), (Decision::Allow, ""));
+    let other = INPUT.replace("[\"user\"]", "[\"nope\"]");
+    assert_eq!(first(&check(&change, &[&other])), (Decision::Deny, "unknown-role"));
+}
+
+#[test]
+fn names_that_nothing_declares_are_not_repeated() {
+    for (line, suggestion) in [
+        (INPUT.replace("[\"user\"]", "[\"536-90-4399\"]"), false),
+        (INPUT.replace("[\"user\"]", "[\"usr\"]"), true),
+        (INPUT.replace("\"bot\"", "\"536-90-4399\""), false),
+        (INPUT.replace("\"text\"", "\"facts\":{\"536-90-4399\":{\"y\":1}},\"text\""), false),
+    ] {
+        let verdict = check(&[], &[&line]);
+        let text = serde_json::to_string(&verdict.reasons).unwrap();
+        assert!(!text.contains("536-90"), "{text}");
+        assert_eq!(text.contains("did you mean `user`?"), suggestion, "{text}");
+    }
+}
+
+#[test]
+fn matches_without_end_are_refused() {
+    let redact = pack(&format!("{FIND}    action: redact"));
+    let say = |times: usize| INPUT.replace("hello", &"secret ".repeat(times));
+    let many = check(&[("packs/p.yaml", &redact)], &[&say(16_384)]);
+    assert_eq!((many.decision, many.findings.len()), (Decision::Allow, 16_384));
+    assert_eq!(first(&check(&[("packs/p.yaml", &redact)], &[&say(16_385)])), (Decision::Deny, "limit"));
+}

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use ringfence::audit::AuditSink;
 use ringfence::{Decision, Engine, Event, Guard, User};
 use serde_json::json;
+
+use crate::records::Kept;
 
 fn default() -> Arc<Guard> {
     Arc::new(Guard::builder(Engine::embedded().unwrap()).no_time_limit().build())
@@ -89,4 +92,43 @@ fn a_result_can_not_pass_as_that_of_another_tool() {
         guard.check_json(&line("tool_result", "read_file", r#""result":"x""#)).decision,
         Decision::Allow
     );
+}
+
+#[test]
+fn an_approval_holds_once_and_for_the_same_event() {
+    let policies = "@id(\"all\")\npermit(principal in Role::\"user\", action in [Action::\"send_input\", Action::\"note\"], resource);\n\
+                    @id(\"a\") @effect(\"ask\")\nforbid(principal, action == Action::\"note\", resource) unless { context.input.text == \"free\" };\n\
+                    @id(\"f\")\nforbid(principal, action == Action::\"note\", resource) when { context.session.calls > 1 };\n";
+    let pack = "pack: p\nstages: [tool_call]\naction: redact\nrules:\n  - { id: r, find: { pattern: '\\bsecret\\b' }, \
+                examples: { match: [secret], ignore: [secretive] } }\n";
+    let sink = Arc::new(Kept::default());
+    let engine = crate::engine(&[("access.cedar", policies), ("packs/p.yaml", pack)]);
+    let guard = Guard::builder(engine).no_time_limit().sink(Arc::clone(&sink) as Arc<dyn AuditSink>).build();
+    let call =
+        |text: &str| Event::tool_call("s", User::new("u", ["user"]), "bot", "note", json!({ "text": text }));
+    let asked = guard.check(&call("the secret"));
+    assert_eq!((asked.enforced, asked.edits.len()), (Decision::Ask, 1));
+    let codes = |verdict: &ringfence::Verdict| {
+        verdict.reasons.iter().map(|reason| reason.code.name()).collect::<Vec<_>>()
+    };
+    for (event, seq) in [(call("the Secret"), asked.seq), (call("the secret"), asked.seq + 7)] {
+        let refused = guard.approve(&event, seq, "kim");
+        assert_eq!((refused.enforced, codes(&refused)), (Decision::Deny, vec!["bad-event"]));
+    }
+    // The first of these has used the question up.
+    assert!(!guard.approve(&call("the secret"), asked.seq, "kim").is_allowed());
+    let asked = guard.check(&call("the secret"));
+    let approved = guard.approve(&call("the secret"), asked.seq, "kim");
+    assert_eq!(
+        (approved.decision, approved.enforced, approved.edits.len()),
+        (Decision::Ask, Decision::Allow, 1)
+    );
+    assert_eq!(sink.0.lock().unwrap().last().unwrap()["approved_by"], "kim");
+    assert!(!guard.approve(&call("the secret"), asked.seq, "kim").is_allowed());
+    let session = guard.session("s").unwrap();
+    assert_eq!((session.calls, session.labels.contains("private")), (1, true));
+    // What is forbidden by now stays so.
+    let asked = guard.check(&call("b"));
+    assert!(guard.check(&call("free")).is_allowed());
+    assert_eq!(codes(&guard.approve(&call("b"), asked.seq, "kim")), ["forbid"]);
 }

@@ -157,15 +157,16 @@ fn open(folder: Option<&Path>) -> Result<(Bundle, bool), LoadError> {
 
 /// Compiles for use; what is wrong goes to stderr.
 fn engine(folder: Option<&Path>, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
-    let Some(folder) = folder else {
-        return Ok((Engine::embedded()?, Bundle::embedded()));
-    };
-    let bundle = Bundle::from_folder(folder)?;
+    let (bundle, _) = open(folder)?;
+    // The built-in bundle was checked when the program was built, and so was a folder that says the same.
+    if bundle.digest() == Bundle::embedded().digest() {
+        return Ok((Engine::embedded()?, bundle));
+    }
     match compile(&bundle, options) {
         Ok(Compiled { engine, .. }) => Ok((engine, bundle)),
         Err(error) => {
             report::diagnostics(&error.diagnostics, &bundle);
-            bail!("the bundle `{}` does not load", folder.display())
+            bail!("the bundle `{}` does not load", bundle.origin())
         }
     }
 }

@@ -1,34 +1,30 @@
 //! `ringfence eval`: the main job.
 
+mod lines;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::ValueEnum;
 
+pub(super) use self::lines::Place;
+use self::lines::{Flow, Line, Reader, Work};
 use super::Exit;
 use super::report::{self, Out};
 use super::summary::Summary;
 use crate::audit::JsonlSink;
-use crate::decode;
 use crate::engine::Trace;
-use crate::event::{Chat, Event, User};
+use crate::event::{Event, User};
 use crate::guard::Guard;
-use crate::verdict::{Decision, Verdict};
+use crate::verdict::{Decision, ReasonCode, Verdict};
 
 /// Lines on their way between the reader and a worker.
 const IN_FLIGHT: usize = 256;
-/// Bytes of lines on their way between the reader and the output, unless a single one is longer.
-const BYTES_IN_FLIGHT: usize = 4 << 20;
-/// Longest line that is read, in bytes.
-const MAX_LINE: u64 = 64 << 20;
 
 /// Apply the policies to events or whole agent sessions
 ///
@@ -45,7 +41,7 @@ pub(super) struct Eval {
     /// Files of events or sessions, one JSON object per line; `-` is stdin.
     #[arg(default_value = "-")]
     files: Vec<PathBuf>,
-    /// The bundle [default: the built-in one].
+    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
     /// The user of sessions of chat messages.
@@ -96,46 +92,6 @@ enum FailOn {
     Deny,
 }
 
-/// Where a line stands.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) file: Arc<str>,
-    pub(super) line: usize,
-}
-
-enum Work {
-    Event(Box<Event>),
-    Chat(Chat),
-    Malformed(String),
-}
-
-/// Holds the reader back while too much is under way, whatever the length of lines.
-#[derive(Default)]
-struct Flow {
-    bytes: Mutex<usize>,
-    less: Condvar,
-}
-
-impl Flow {
-    fn begin(&self, bytes: usize) {
-        let used = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = |used: &mut usize| *used > 0 && *used + bytes > BYTES_IN_FLIGHT;
-        *self.less.wait_while(used, full).unwrap_or_else(PoisonError::into_inner) += bytes;
-    }
-
-    fn end(&self, bytes: usize) {
-        *self.bytes.lock().unwrap_or_else(PoisonError::into_inner) -= bytes;
-        self.less.notify_one();
-    }
-}
-
-struct Line {
-    number: usize,
-    bytes: usize,
-    place: Place,
-    work: Work,
-}
-
 /// What a line became.
 struct Done {
     number: usize,
@@ -165,7 +121,7 @@ impl Eval {
         let started = Instant::now();
         let mut summary = Summary::new(&bundle, self.explain);
         let mut exit = Exit::Fine;
-        let mut unreadable: Option<anyhow::Error> = None;
+        let mut unreadable = false;
         let stop = AtomicBool::new(false);
         let flow = Flow::default();
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -182,7 +138,14 @@ impl Eval {
             }
             drop(done_to);
             let (eval, stop, flow) = (&self, &stop, &flow);
-            let reader = scope.spawn(move || eval.read(&lines_to, stop, flow));
+            let reader = Reader {
+                files: &eval.files,
+                offer_called_tools: eval.offer_called_tools,
+                workers: lines_to,
+                stop,
+                flow,
+            };
+            let reader = scope.spawn(move || reader.run());
             let mut printed = Ok(());
             let mut waiting: BTreeMap<usize, Done> = BTreeMap::new();
             let mut next = 0;
@@ -206,22 +169,16 @@ impl Eval {
                     bar.set_position(summary.events() as u64);
                 }
             }
-            unreadable = reader.join().ok().and_then(Result::err);
+            unreadable = reader.join().unwrap_or(true);
             printed
         })?;
         if let Some(bar) = progress {
             bar.finish_and_clear();
         }
-        if self.format == Format::Text && !(unreadable.is_some() && summary.events() == 0) {
+        if self.format == Format::Text && !(unreadable && summary.events() == 0) {
             out.raw(summary.text(started.elapsed(), report::stdout_colour()).as_bytes())?;
         }
-        match unreadable {
-            Some(error) => {
-                out.flush()?;
-                Err(error)
-            }
-            None => Ok(exit),
-        }
+        Ok(if unreadable { Exit::Failed } else { exit })
     }
 
     fn progress(&self) -> Option<indicatif::ProgressBar> {
@@ -249,6 +206,14 @@ impl Eval {
             if refused && *exit == Exit::Fine {
                 *exit = Exit::Found;
             }
+            if answer.verdict.reasons.iter().any(|reason| reason.code == ReasonCode::AuditFailed) {
+                if *exit != Exit::Failed {
+                    report::note(
+                        "error: the audit file can't be written, and what can't be recorded is refused",
+                    );
+                }
+                *exit = Exit::Failed;
+            }
             summary.add(&done.place, answer);
             if self.format == Format::Json {
                 let line = if self.explain {
@@ -270,59 +235,6 @@ impl Eval {
         Ok(())
     }
 
-    /// Reads every file and gives each session's lines to one worker, in order.
-    fn read(&self, workers: &[SyncSender<Line>], stop: &AtomicBool, flow: &Flow) -> anyhow::Result<()> {
-        let state = RandomState::new();
-        let mut number = 0;
-        let mut told = false;
-        for path in &self.files {
-            let name: Arc<str> = path.display().to_string().into();
-            let mut input: Box<dyn BufRead> = if path == Path::new("-") {
-                Box::new(BufReader::new(io::stdin()))
-            } else {
-                let file = File::open(path).with_context(|| format!("can't read `{}`", path.display()))?;
-                Box::new(BufReader::with_capacity(1 << 17, file))
-            };
-            let mut bytes = Vec::new();
-            for line in 1.. {
-                bytes.clear();
-                let read = io::Read::take(&mut input, MAX_LINE + 1).read_until(b'\n', &mut bytes);
-                let length = read.with_context(|| format!("can't read `{}`", path.display()))?;
-                if length == 0 || stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                if length as u64 > MAX_LINE {
-                    anyhow::bail!(
-                        "line {line} of `{}` is longer than {} MiB",
-                        path.display(),
-                        MAX_LINE >> 20
-                    );
-                }
-                let text = bytes.trim_ascii();
-                if text.is_empty() {
-                    continue;
-                }
-                let (key, work) = parse(text);
-                if let (Work::Chat(chat), true, false) = (&work, self.offer_called_tools, told)
-                    && chat.tools.is_none()
-                {
-                    told = true;
-                    report::note("note: sessions that name no tools are offered those that they call");
-                }
-                let place = Place { file: Arc::clone(&name), line };
-                flow.begin(length);
-                #[expect(clippy::cast_possible_truncation, reason = "a remainder of the number of workers")]
-                let worker = (state.hash_one(&key) % workers.len() as u64) as usize;
-                let sent = workers.get(worker).map(|to| to.send(Line { number, bytes: length, place, work }));
-                if !matches!(sent, Some(Ok(()))) {
-                    return Ok(());
-                }
-                number += 1;
-            }
-        }
-        Ok(())
-    }
-
     fn work(&self, guard: &Guard, lines: Receiver<Line>, done: &SyncSender<Done>) {
         let user = User::new(self.user.clone(), self.role.clone());
         for Line { number, bytes, place, work } in lines {
@@ -338,6 +250,10 @@ impl Eval {
             let answers = match work {
                 Work::Malformed(message) => vec![refuse(None, &message)],
                 Work::Event(event) => vec![answer(guard, &event)],
+                // An event's session and this one would share labels and counters, or lose them.
+                Work::Chat(chat) if guard.session(&chat.id).is_some() => {
+                    vec![refuse(None, "events before this line are of a session of this id")]
+                }
                 Work::Chat(chat) => {
                     let called = if self.offer_called_tools { chat.called_tools() } else { Vec::new() };
                     let tools = chat.tools.clone().unwrap_or(called);
@@ -364,28 +280,6 @@ impl Eval {
 fn answer(guard: &Guard, event: &Event) -> Answer {
     let (verdict, trace) = guard.examine(event);
     Answer { verdict, trace, tool: event.tool().map(str::to_owned) }
-}
-
-/// What a line is, and the session that it belongs to.
-fn parse(bytes: &[u8]) -> (String, Work) {
-    let malformed = |message: String| (String::new(), Work::Malformed(message));
-    let Ok(text) = std::str::from_utf8(bytes) else { return malformed("the line is not UTF-8".to_owned()) };
-    let node = match decode::node_from_json(text) {
-        Ok(node) => node,
-        Err(problem) => return malformed(problem.message),
-    };
-    let has_messages =
-        |entries: &[(decode::Key, decode::Node)]| entries.iter().any(|(key, _)| key.text == "messages");
-    if matches!(&node.kind, decode::Kind::Mapping(entries) if has_messages(entries)) {
-        return match Chat::from_value(decode::to_value(&node)) {
-            Ok(chat) => (chat.id.clone(), Work::Chat(chat)),
-            Err(error) => malformed(error.to_string()),
-        };
-    }
-    match Event::from_node(&node) {
-        Ok(event) => (event.session.clone(), Work::Event(Box::new(event))),
-        Err(error) => malformed(error.to_string()),
-    }
 }
 
 /// How often each of some names came up, the most frequent first.

@@ -1,0 +1,177 @@
+//! Tools, agents and users as the engine uses them.
+
+use std::collections::BTreeMap;
+
+use super::{Compiler, names};
+use crate::bundle::{DIRECTORY, DirectorySpec, PayloadSpec, Role, TOOLS, UserEntrySpec};
+use crate::cedar::{self, BUILT_IN_ACTIONS, shape::Shape};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::engine::{Agent, Inventory, Item, ListedUser, Tool};
+use crate::rule::Rule;
+use crate::rule::tool::{ToolsSpec, file_name, schema_file};
+use crate::tool::Schema;
+use crate::verdict::Action;
+
+impl Compiler<'_> {
+    pub(super) fn tools(&mut self, spec: &ToolsSpec) -> Vec<(cedar::Tool, Tool)> {
+        let Some(source) = self.bundle.source(TOOLS) else { return Vec::new() };
+        let bundle = self.bundle;
+        let file = |name: &str| {
+            bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text)
+        };
+        let mut tools = Vec::new();
+        for tool in &spec.tools.0 {
+            let mut reporter = self.reporter(source);
+            let name = &tool.name;
+            if BUILT_IN_ACTIONS.contains(&name.value.as_str()) || name.value.is_empty() {
+                reporter.push(
+                    Diagnostic::new(Code::ReservedName, format!("`{}` can't name a tool", name.value))
+                        .at(reporter.span(name.range()), "Ringfence's own action")
+                        .help("give the tool another name; the application may map it"),
+                );
+                continue;
+            }
+            let Some(declared) = tool.schema(file, &mut reporter) else { continue };
+            let schema = match Schema::new(&declared) {
+                Ok(schema) => schema,
+                Err(error) => {
+                    let at = tool.input.as_ref().map_or_else(|| name.range(), |input| input.start..input.end);
+                    reporter.push(
+                        Diagnostic::new(Code::BadSchema, format!("the input of `{}`: {error}", name.value))
+                            .at(reporter.span(at), ""),
+                    );
+                    continue;
+                }
+            };
+            let input = Shape::of_arguments(&declared);
+            for pointer in tool.pointers() {
+                let first = pointer.value.trim_start_matches('/').split('/').next().unwrap_or_default();
+                if let Shape::Record(fields) = &input
+                    && !fields.contains_key(first)
+                {
+                    reporter.push(
+                        Diagnostic::new(
+                            Code::UnknownAttribute,
+                            format!("`{}` has no argument `{first}`", name.value),
+                        )
+                        .at(reporter.span(pointer.range()), "")
+                        .maybe_help(did_you_mean(first, fields.keys().map(String::as_str))),
+                    );
+                }
+            }
+            let strings = |list: &[crate::decode::Spanned<String>]| {
+                list.iter().map(|name| name.value.clone()).collect::<Vec<_>>()
+            };
+            let line = reporter.line(name.start);
+            tools.push((
+                cedar::Tool {
+                    declared: cedar::Declared {
+                        name: name.value.clone(),
+                        parents: strings(&tool.parents),
+                        attributes: names::attributes(&tool.attributes),
+                    },
+                    reads: strings(&tool.reads),
+                    writes: strings(&tool.writes),
+                    input,
+                },
+                Tool {
+                    reads: strings(&tool.reads),
+                    schema,
+                    file: source.name.to_string(),
+                    line,
+                    logged: tool.logged(),
+                },
+            ));
+        }
+        tools
+    }
+
+    pub(super) fn agents(&mut self, spec: &DirectorySpec) -> BTreeMap<String, Agent> {
+        let Some(source) = self.bundle.source(DIRECTORY) else { return BTreeMap::new() };
+        let bundle = self.bundle;
+        let file = |name: &str| {
+            bundle.source(name).filter(|source| source.role() == Role::Schema).map(|source| &*source.text)
+        };
+        let mut agents = BTreeMap::new();
+        for agent in &spec.agents.0 {
+            let mut compiled = Agent::default();
+            for (payload, place) in
+                [(&agent.input, &mut compiled.input), (&agent.output, &mut compiled.output)]
+            {
+                let Some(PayloadSpec::Mapping(payload)) = payload else { continue };
+                let mut reporter = self.reporter(source);
+                let at = payload.schema.range();
+                let declared = match file_name(&payload.schema.value) {
+                    Some(name) => schema_file(name, at.clone(), file, &mut reporter),
+                    None => Some(payload.schema.value.clone()),
+                };
+                match declared.as_ref().map(Schema::new) {
+                    Some(Ok(schema)) => *place = Some(schema),
+                    Some(Err(error)) => {
+                        let message = format!("a schema of `{}`: {error}", agent.name.value);
+                        reporter.push(Diagnostic::new(Code::BadSchema, message).at(reporter.span(at), ""));
+                    }
+                    None => {}
+                }
+            }
+            agents.insert(agent.name.value.clone(), compiled);
+        }
+        agents
+    }
+}
+
+pub(super) fn users(directory: &DirectorySpec) -> BTreeMap<String, ListedUser> {
+    let listed = |user: &UserEntrySpec| ListedUser {
+        roles: user.roles.iter().map(|role| role.value.clone()).collect(),
+        tenant: user.tenant.clone(),
+        attributes: names::attributes(&user.attributes),
+    };
+    directory.users.0.iter().map(|user| (user.name.value.clone(), listed(user))).collect()
+}
+
+/// Everything that a test can reach.
+pub(super) fn inventory(
+    policies: &cedar::Policies,
+    rules: &[Rule],
+    tools: &[(cedar::Tool, Tool)],
+) -> Inventory {
+    let action = |action: Action| match action {
+        Action::Flag => "flag",
+        Action::Redact => "redact",
+        Action::Ask => "ask",
+        Action::Deny => "deny",
+    };
+    Inventory {
+        policies: policies
+            .list()
+            .iter()
+            .map(|policy| Item {
+                name: policy.id.clone(),
+                file: policy.span.file.to_string(),
+                line: policy.line,
+                kind: policy.effect.name(),
+                expires: policy.expires.clone(),
+            })
+            .collect(),
+        rules: rules
+            .iter()
+            .map(|rule| Item {
+                name: rule.id.to_string(),
+                file: rule.file.to_string(),
+                line: rule.line,
+                kind: action(rule.action),
+                expires: None,
+            })
+            .collect(),
+        tools: tools
+            .iter()
+            .map(|(declared, tool)| Item {
+                name: declared.declared.name.clone(),
+                file: tool.file.clone(),
+                line: tool.line,
+                kind: "tool",
+                expires: None,
+            })
+            .collect(),
+    }
+}
