@@ -8,6 +8,7 @@
     reason = "helpers of tests are tests too"
 )]
 
+mod accuracy;
 mod cases;
 mod cli;
 mod diagnostics;
