@@ -8,14 +8,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Suite;
+use super::accuracy::{Accuracy, Gate};
 use super::spec::{Case, ExpectSpec};
 use crate::engine::{Engine, Trace};
 use crate::event::{Body, Event};
 use crate::guard::Guard;
 use crate::verdict::Verdict;
 
-/// How one case went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// How one case or gate went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
     /// Its name.
     pub name: String,
@@ -25,12 +26,15 @@ pub struct Outcome {
     pub line: u32,
     /// What was not as expected; empty where all was.
     pub failures: Vec<String>,
+    /// What was measured, where it is a gate on labelled data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<Accuracy>,
 }
 
 /// How a suite went.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
-    /// Every case, in the order of the files.
+    /// Every case, in the order of the files, then every gate.
     pub outcomes: Vec<Outcome>,
     /// Policies that decided no step with an `expect`.
     pub unreached_policies: Vec<String>,
@@ -38,12 +42,10 @@ pub struct Report {
     pub unreached_rules: Vec<String>,
     /// Tools that none was about.
     pub unreached_tools: Vec<String>,
-    /// Gates on labelled data that were not run.
-    pub accuracy_not_run: usize,
 }
 
 impl Report {
-    /// Number of cases that went as expected.
+    /// Number of cases and gates that went as expected.
     #[must_use]
     pub fn passed(&self) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.failures.is_empty()).count()
@@ -56,20 +58,26 @@ impl Report {
     }
 }
 
-/// Runs the cases whose name contains `filter`, each in a session of its own, on as many threads as there are cores.
+/// Runs the cases and gates whose name contains `filter`, each case in a session of its own, on as many threads as there
+/// are cores.
 #[must_use]
 pub fn run(engine: &Engine, suite: &Suite, filter: &str) -> Report {
     let cases: Vec<&Case> = suite.cases.iter().filter(|case| case.name.contains(filter)).collect();
+    let gates: Vec<&Gate> = suite.gates.iter().filter(|gate| gate.name.contains(filter)).collect();
+    let count = cases.len() + gates.len();
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Outcome, Vec<Trace>)>> = Mutex::new(Vec::with_capacity(cases.len()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len().max(1));
+    let done: Mutex<Vec<(usize, Outcome, Vec<Trace>)>> = Mutex::new(Vec::with_capacity(count));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
+    let one = |index: usize| match cases.get(index) {
+        Some(case) => Some(run_case(engine, case)),
+        None => Some((gates.get(index - cases.len())?.run(engine), Vec::new())),
+    };
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((index, case)) = Some(next.fetch_add(1, Ordering::Relaxed))
-                    .and_then(|index| Some((index, *cases.get(index)?)))
+                while let Some((index, (outcome, traces))) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, one(index)?)))
                 {
-                    let (outcome, traces) = run_case(engine, case);
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome, traces));
                 }
             });
@@ -77,7 +85,7 @@ pub fn run(engine: &Engine, suite: &Suite, filter: &str) -> Report {
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, ..)| *index);
-    let mut report = Report { accuracy_not_run: suite.accuracy_gates, ..Report::default() };
+    let mut report = Report::default();
     let mut policies: BTreeSet<String> = BTreeSet::new();
     let mut rules: BTreeSet<String> = BTreeSet::new();
     let mut tools: BTreeSet<String> = BTreeSet::new();
@@ -112,7 +120,8 @@ fn run_case(engine: &Engine, case: &Case) -> (Outcome, Vec<Trace>) {
         failures
             .extend(compare(expect, event, &verdict).into_iter().map(|failure| format!("{step}{failure}")));
     }
-    let outcome = Outcome { name: case.name.clone(), file: case.file.to_string(), line: case.line, failures };
+    let (name, file) = (case.name.clone(), case.file.to_string());
+    let outcome = Outcome { name, file, line: case.line, failures, accuracy: None };
     (outcome, traces)
 }
 

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::accuracy::AccuracySpec;
 use super::unknown;
 use crate::bundle::Source;
 use crate::decode::{Entries, List, Spanned};
@@ -30,9 +31,9 @@ pub(crate) struct TestsSpec {
     /// The cases.
     #[serde(default)]
     tests: List<TestSpec>,
-    /// Gates on labelled data. Read and counted; this version does not run them.
+    /// Gates on labelled data.
     #[serde(default)]
-    pub(super) accuracy: Vec<Value>,
+    accuracy: List<AccuracySpec>,
 }
 
 /// A user of a test file.
@@ -244,14 +245,14 @@ struct Shared<'a> {
 }
 
 impl TestsSpec {
-    /// Expands cross products; reports what does not fit.
+    /// Expands cross products; reports what does not fit. Returns the gates.
     pub(super) fn expand(
         self,
         source: &Source,
         engine: &Engine,
         cases: &mut Vec<Case>,
         out: &mut Vec<Diagnostic>,
-    ) {
+    ) -> Vec<AccuracySpec> {
         let span = |range: std::ops::Range<usize>| Span::new(&source.name, range.start, range.end);
         let mut now = Timestamp::UNIX_EPOCH;
         match self.now.as_ref().map(|now| (now, now.value.parse::<Timestamp>())) {
@@ -341,6 +342,7 @@ impl TestsSpec {
                 }
             }
         }
+        self.accuracy.0
     }
 }
 

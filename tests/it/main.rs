@@ -9,6 +9,7 @@
 )]
 
 mod agents;
+mod accuracy;
 mod cases;
 mod cli;
 mod diagnostics;
