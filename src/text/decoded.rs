@@ -103,7 +103,8 @@ fn nested(
     segments(shown, &Hints::of(shown), &mut |inner| {
         // These undo themselves, or leave nothing more to undo.
         let again = matches!(decoded.view, View::Rot13 | View::Reversed | View::Leet | View::Spaced);
-        let Some(rest) = left.checked_sub(inner.text.text.len()).filter(|_| !(again && inner.view == decoded.view))
+        let Some(rest) =
+            left.checked_sub(inner.text.text.len()).filter(|_| !(again && inner.view == decoded.view))
         else {
             return Ok(());
         };

@@ -102,11 +102,8 @@ fn further(bytes: &[u8], at: usize, line: usize) -> Option<(usize, usize)> {
 /// Decodes a part of a run.
 pub(super) fn decode(text: &str, piece: Piece) -> Option<Mapped> {
     let bytes = text.as_bytes().get(piece.start..piece.end)?;
-    let digits: Vec<(u8, usize)> = bytes
-        .iter()
-        .enumerate()
-        .filter_map(|(at, byte)| Some((value(*byte)?, piece.start + at)))
-        .collect();
+    let digits: Vec<(u8, usize)> =
+        bytes.iter().enumerate().filter_map(|(at, byte)| Some((value(*byte)?, piece.start + at))).collect();
     if digits.len() < MIN_RUN {
         return None;
     }

@@ -12,7 +12,9 @@ pub(super) fn text(bytes: &[u8], covers: &dyn Fn(usize) -> Option<(usize, usize)
     if is_wide(bytes) {
         for (number, c) in wide(bytes) {
             let from = covers(number * 2)?.0;
-            let to = covers((number + 1).saturating_mul(2).saturating_sub(1).min(bytes.len().saturating_sub(1)))?.1;
+            let to =
+                covers((number + 1).saturating_mul(2).saturating_sub(1).min(bytes.len().saturating_sub(1)))?
+                    .1;
             text.push_decoded(c, (from, to));
         }
     } else if looks_like_text(bytes) {

@@ -12,15 +12,66 @@ const MAX_DIGITS: usize = 10;
 
 /// Entities of HTML for what can be typed otherwise, and for spaces and dashes.
 const NAMED: &[(&str, char)] = &[
-    ("amp", '&'), ("AMP", '&'), ("lt", '<'), ("LT", '<'), ("gt", '>'), ("GT", '>'), ("quot", '"'), ("QUOT", '"'),
-    ("apos", '\''), ("nbsp", ' '), ("Tab", '\t'), ("NewLine", '\n'), ("ensp", ' '), ("emsp", ' '), ("thinsp", ' '),
-    ("zwnj", '\u{200c}'), ("zwj", '\u{200d}'), ("shy", '\u{ad}'), ("colon", ':'), ("semi", ';'), ("period", '.'),
-    ("comma", ','), ("excl", '!'), ("quest", '?'), ("lpar", '('), ("rpar", ')'), ("lsqb", '['), ("lbrack", '['),
-    ("rsqb", ']'), ("rbrack", ']'), ("lcub", '{'), ("lbrace", '{'), ("rcub", '}'), ("rbrace", '}'), ("sol", '/'),
-    ("bsol", '\\'), ("num", '#'), ("dollar", '$'), ("percnt", '%'), ("ast", '*'), ("plus", '+'), ("equals", '='),
-    ("commat", '@'), ("lowbar", '_'), ("hyphen", '-'), ("dash", '-'), ("ndash", '-'), ("mdash", '-'), ("grave", '`'),
-    ("verbar", '|'), ("vert", '|'), ("Hat", '^'), ("hellip", '…'), ("lsquo", '\''), ("rsquo", '\''), ("ldquo", '"'),
-    ("rdquo", '"'), ("bull", '•'), ("middot", '·'), ("fjlig", 'f'),
+    ("amp", '&'),
+    ("AMP", '&'),
+    ("lt", '<'),
+    ("LT", '<'),
+    ("gt", '>'),
+    ("GT", '>'),
+    ("quot", '"'),
+    ("QUOT", '"'),
+    ("apos", '\''),
+    ("nbsp", ' '),
+    ("Tab", '\t'),
+    ("NewLine", '\n'),
+    ("ensp", ' '),
+    ("emsp", ' '),
+    ("thinsp", ' '),
+    ("zwnj", '\u{200c}'),
+    ("zwj", '\u{200d}'),
+    ("shy", '\u{ad}'),
+    ("colon", ':'),
+    ("semi", ';'),
+    ("period", '.'),
+    ("comma", ','),
+    ("excl", '!'),
+    ("quest", '?'),
+    ("lpar", '('),
+    ("rpar", ')'),
+    ("lsqb", '['),
+    ("lbrack", '['),
+    ("rsqb", ']'),
+    ("rbrack", ']'),
+    ("lcub", '{'),
+    ("lbrace", '{'),
+    ("rcub", '}'),
+    ("rbrace", '}'),
+    ("sol", '/'),
+    ("bsol", '\\'),
+    ("num", '#'),
+    ("dollar", '$'),
+    ("percnt", '%'),
+    ("ast", '*'),
+    ("plus", '+'),
+    ("equals", '='),
+    ("commat", '@'),
+    ("lowbar", '_'),
+    ("hyphen", '-'),
+    ("dash", '-'),
+    ("ndash", '-'),
+    ("mdash", '-'),
+    ("grave", '`'),
+    ("verbar", '|'),
+    ("vert", '|'),
+    ("Hat", '^'),
+    ("hellip", '…'),
+    ("lsquo", '\''),
+    ("rsquo", '\''),
+    ("ldquo", '"'),
+    ("rdquo", '"'),
+    ("bull", '•'),
+    ("middot", '·'),
+    ("fjlig", 'f'),
 ];
 
 /// An escape: what it stands for, and its length.
@@ -47,7 +98,8 @@ pub(super) fn evidence(text: &str, evidence: &mut Evidence) {
                     evidence.html.add_line(text, at);
                 }
                 if at >= evidence.hex.end()
-                    && let Some((start, end)) = rest.starts_with(b"\\").then(|| hex::list(bytes, at)).flatten()
+                    && let Some((start, end)) =
+                        rest.starts_with(b"\\").then(|| hex::list(bytes, at)).flatten()
                 {
                     evidence.hex.push(start, end);
                 }
@@ -199,9 +251,7 @@ fn backslash(rest: &[u8], before: usize) -> Option<Escape> {
             let c = char::decode_utf16(pair).next()?.ok()?;
             Some(Escape::Char(c, before + 11))
         }
-        [b'U', digits @ ..] => {
-            Some(Escape::Char(char::from_u32(number(digits.get(..8)?, 16)?)?, before + 9))
-        }
+        [b'U', digits @ ..] => Some(Escape::Char(char::from_u32(number(digits.get(..8)?, 16)?)?, before + 9)),
         [b'x', high, low, ..] => Some(Escape::Byte(byte(&[*high, *low], 16)?, before + 3)),
         [first @ b'0'..=b'1', second, third, ..] => {
             Some(Escape::Byte(byte(&[*first, *second, *third], 8)?, before + 3))

@@ -1,8 +1,8 @@
 //! Where a text looks encoded. Ordinary text pays for little more than a look at eight bytes at a time.
 
+use super::base64::Run;
 use super::letters::{Hint, Hints};
 use super::region::{Regions, line};
-use super::base64::Run;
 use super::{BLOCK, escapes, hex, hidden, leet, spaced};
 
 /// Segments by what they look like.
@@ -55,7 +55,14 @@ fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: 
             apart(text, at, evidence);
         }
     } else if eight.low.count_ones() >= 2 && eight.alone().count_ones() >= 2 {
-        apart(text, at, evidence);
+        let count = |at: Option<usize>| {
+            let eight = at.and_then(|at| text.as_bytes().get(at..)?.first_chunk::<8>());
+            eight.map_or(0, |bytes| Eight::new(*bytes).alone().count_ones())
+        };
+        if eight.alone().count_ones() + count(at.checked_sub(8)) + count(Some(at + 8)) >= spaced::MIN_LETTERS
+        {
+            apart(text, at, evidence);
+        }
     }
     let mut signs = eight.signs();
     while signs != 0 {
@@ -146,8 +153,8 @@ impl Eight {
     /// Every other one is the same sign.
     fn alternates(self) -> bool {
         let [_, a, b, c, d, e, f, _] = self.bytes;
-        let sign = |byte: u8| byte.is_ascii_punctuation();
-        (a == c && c == e && sign(a)) || (b == d && d == f && sign(b))
+        let sign = |byte: u8, other: u8| byte.is_ascii_punctuation() && !other.is_ascii_punctuation();
+        (a == c && c == e && sign(a, b)) || (b == d && d == f && sign(b, c))
     }
 
     /// Digits, `@` and `$`.

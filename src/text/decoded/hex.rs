@@ -53,7 +53,9 @@ pub(super) fn list(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
             break;
         }
         let Some((_, (start, next))) = byte(bytes, end + gap) else { break };
-        if (next - start > 2) != prefixed || bytes.get(next).is_some_and(u8::is_ascii_alphanumeric) && !prefixed {
+        if (next - start > 2) != prefixed
+            || bytes.get(next).is_some_and(u8::is_ascii_alphanumeric) && !prefixed
+        {
             break;
         }
         end = next;
@@ -94,8 +96,7 @@ fn row_of_digits(all: &[u8], piece: Piece) -> Vec<(u8, (usize, usize))> {
         _ => 0,
     };
     let digits = all.iter().enumerate().skip(piece.start + prefix);
-    let mut digits: Vec<(u8, usize)> =
-        digits.filter_map(|(at, byte)| Some((nibble(*byte)?, at))).collect();
+    let mut digits: Vec<(u8, usize)> = digits.filter_map(|(at, byte)| Some((nibble(*byte)?, at))).collect();
     if let Some((_, from)) = digits.first_mut() {
         *from -= prefix;
     }

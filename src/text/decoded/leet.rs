@@ -42,7 +42,10 @@ impl Words {
         let here = *bytes.get(at)?;
         let next = *bytes.get(at + 1)?;
         let before = at.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(b' ');
-        if letters(here).is_empty() || !in_word(next) || (before.is_ascii_digit() && next.is_ascii_digit()) {
+        let number = before.is_ascii_digit() && next.is_ascii_digit();
+        // `@name` and `$NAME` are no words of that kind.
+        let name = matches!(here, b'@' | b'$') && !before.is_ascii_alphanumeric();
+        if letters(here).is_empty() || !in_word(next) || number || name {
             return None;
         }
         let length = |part: &mut dyn Iterator<Item = &u8>| {
@@ -54,6 +57,12 @@ impl Words {
             return None;
         }
         let word = bytes.get(start..end)?;
+        let before = start.checked_sub(1).and_then(|before| bytes.get(before));
+        if before.is_some_and(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'%' | b'#' | b'\\' | b'&' | b'/' | b'_' | b'-')
+        }) {
+            return None;
+        }
         let replaced = replaced(word)?;
         let before = self.last.replace((start, end));
         match before {
@@ -68,12 +77,15 @@ impl Words {
 fn replaced(word: &[u8]) -> Option<usize> {
     let letters = word.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let hexadecimal = word.iter().all(u8::is_ascii_hexdigit);
-    if letters < 2 && word.len() > 3 || letters == 0 || word.len() > LONGEST || hexadecimal && word.len() > 5 {
+    if letters < 2 && word.len() > 3 || letters == 0 || word.len() > LONGEST || hexadecimal && word.len() > 5
+    {
         return None;
     }
     let first = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
     // Numbers with a unit, ordinals.
-    if first > 2 || first > 0 && matches!(word.get(first..), Some(b"st" | b"nd" | b"rd" | b"th" | b"s" | b"x" | b"k")) {
+    if first > 2
+        || first > 0 && matches!(word.get(first..), Some(b"st" | b"nd" | b"rd" | b"th" | b"s" | b"x" | b"k"))
+    {
         return None;
     }
     let groups = word.chunk_by(|one, other| one.is_ascii_alphabetic() == other.is_ascii_alphabetic());
@@ -82,7 +94,9 @@ fn replaced(word: &[u8]) -> Option<usize> {
             *at += group.len();
             Some((*at, group))
         })
-        .filter(|(end, group)| *end < word.len() && group.first().is_some_and(|byte| !byte.is_ascii_alphabetic()))
+        .filter(|(end, group)| {
+            *end < word.len() && group.first().is_some_and(|byte| !byte.is_ascii_alphabetic())
+        })
         .count();
     (replaced > 0).then_some(replaced)
 }
@@ -124,7 +138,8 @@ fn translate(word: &mut [u8]) {
             };
             frequency::pair(before, letter) * frequency::pair(letter, after)
         };
-        let best = letters(*here).iter().copied().max_by(|one, other| likely(*one).total_cmp(&likely(*other)));
+        let best =
+            letters(*here).iter().copied().max_by(|one, other| likely(*one).total_cmp(&likely(*other)));
         if let Some(letter) = best {
             *here = letter;
         }

@@ -9,11 +9,12 @@ use super::region::Piece;
 
 /// Parts of words that prose and orders hold often, and whose changed forms prose and code hardly ever do.
 const COMMON: &[&str] = &[
-    " the ", "tion", "your", " you ", " and ", "this", "that", "with", "from", "ignor", "previo", "instr", "prompt",
-    "syste", "reveal", "passw", "secret", "tell", "never", "always", "answer", "forget", "disreg", "please", "respon",
-    "follow", "every", "assist", "admin", "develop", "should", "would", "must ", "write", "print", "repeat", "without",
-    "access", "delete", "execut", "comman", "output", "rules", "which", "there", "about", "when", "have", "what",
-    "nicht", " und ", " der ", " que ", " para ", "vous", " les ", " des ", " los ", " con ", "anwei", "ordin",
+    " the ", "tion", "your", " you ", " and ", "this", "that", "with", "from", "ignor", "previo", "instr",
+    "prompt", "syste", "reveal", "passw", "secret", "tell", "always", "answer", "forget", "disreg", "please",
+    "respon", "follow", "every", "assist", "admin", "develop", "should", "would", "must ", "write", "print",
+    "repeat", "without", "access", "delete", "execut", "comman", "output", "rules", "which", "there",
+    "about", "when", "have", "what", "nicht", " und ", " que ", " para ", "vous", " les ", " des ", " los ",
+    " con ", "anwei", "ordin",
 ];
 
 /// What a text may be.

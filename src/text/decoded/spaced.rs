@@ -5,7 +5,9 @@ use super::super::view::Mapped;
 use super::region::Piece;
 
 /// Fewest letters that look spaced apart.
-const MIN_LETTERS: usize = 5;
+pub(super) const MIN_LETTERS: u32 = 5;
+/// Fewest of them that are no digits.
+const MIN_ALPHABETIC: usize = 3;
 /// Fewest letters that are joined where others look spaced apart.
 const MIN_JOINED: usize = 3;
 /// Most characters between two letters.
@@ -50,8 +52,8 @@ pub(super) fn chain_at(text: &str, at: usize) -> Option<(usize, usize)> {
     let mut around = None;
     chains(text.get(from..to)?, &mut |chain| {
         if let (Some((first, _)), Some((last, c))) = (chain.first(), chain.last())
-            && chain.len() >= MIN_LETTERS
-            && chain.iter().any(|(_, c)| c.is_alphabetic())
+            && chain.len() >= MIN_LETTERS as usize
+            && chain.iter().filter(|(_, c)| c.is_alphabetic()).count() >= MIN_ALPHABETIC
             && from + last >= at
             && from + first < at + 8
             && around.is_none()
@@ -83,7 +85,8 @@ pub(super) fn decode(text: &str, piece: Piece) -> Option<Mapped> {
         joined = true;
         decoded.push_same(part.get(same..first.0).unwrap_or_default(), piece.start + same);
         for (number, (at, c)) in chain.iter().enumerate() {
-            let gap = number.checked_sub(1).and_then(|before| Some(between(part, chain.get(before)?, &(*at, *c))));
+            let gap =
+                number.checked_sub(1).and_then(|before| Some(between(part, chain.get(before)?, &(*at, *c))));
             if let Some(gap) = gap.filter(|gap| *gap != shortest) {
                 decoded.push_decoded(' ', (piece.start + at - gap.len(), piece.start + at));
             }
