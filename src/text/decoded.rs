@@ -18,8 +18,9 @@
 //! the next multiple, counted from the beginning of the text. So whoever drops text from the front in whole blocks, and
 //! keeps two blocks before what is undecided, finds the same.
 //!
-//! Work is bounded: no decoded text is longer than what it stands for, one segment per view covers each place (cut ones
-//! overlap by a quarter), and what is decoded out of a decoded text is at most [`NESTED`] times as long.
+//! Work is bounded: no decoded text is longer than what it stands for, save for spaces between words that were written
+//! together; each view decodes a place once (`reversed`, and `leet` where there are accents, twice), and cut segments overlap
+//! by a quarter; and what is decoded out of a decoded text is at most [`NESTED`] times as long.
 
 mod base64;
 mod bytes;
@@ -32,6 +33,7 @@ mod letters;
 mod region;
 mod reversed;
 mod spaced;
+mod words;
 
 pub(super) use letters::{Hint, Hints, hint_literals};
 
@@ -45,7 +47,7 @@ pub(super) const OVERLAP: usize = 2 << 10;
 /// How often decoded text is decoded.
 pub(super) const DEPTH: usize = 2;
 /// Shortest run of characters that may be base64 or hexadecimal.
-pub(super) const MIN_RUN: usize = 24;
+pub(super) const MIN_RUN: usize = 20;
 /// What is decoded out of a decoded text is at most so many times as long.
 pub(super) const NESTED: usize = 2;
 
@@ -139,6 +141,7 @@ fn segments(
     decode(View::Html, &regions.html, escapes::html)?;
     decode(View::Spaced, &regions.spaced, spaced::decode)?;
     decode(View::Leet, &regions.leet, leet::decode)?;
+    decode(View::Leet, &regions.accents, leet::without_accents)?;
     decode(View::Rot13, &regions.rot13, letters::rot13)?;
     decode(View::Reversed, &regions.overridden, reversed::overridden)?;
     decode(View::Reversed, &regions.reversed, reversed::words)?;

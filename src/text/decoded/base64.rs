@@ -73,6 +73,15 @@ impl Run {
         self.hex + 2 >= self.length && self.digits * 4 >= self.length
     }
 
+    /// Nothing but letters and digits, as words written together.
+    pub(super) fn is_one_word(&self) -> bool {
+        self.upper + self.lower + self.digits == self.length && !self.is_mixed()
+    }
+
+    pub(super) fn has_digits(&self) -> bool {
+        self.digits * 16 >= self.length && self.lower + self.upper > self.digits
+    }
+
     /// Upper and lower case as they come in encoded text: words and paths are not that mixed.
     pub(super) fn is_mixed(&self) -> bool {
         self.upper * 8 >= self.length && self.lower * 8 >= self.length

@@ -15,6 +15,8 @@ pub(super) struct Evidence {
     pub(super) html: Regions,
     pub(super) spaced: Regions,
     pub(super) leet: Regions,
+    /// Lines with many accents.
+    pub(super) accents: Regions,
     pub(super) rot13: Regions,
     pub(super) reversed: Regions,
     /// Lines with a right-to-left override.
@@ -43,13 +45,16 @@ pub(super) fn find(text: &str, hints: &Hints) -> Evidence {
         }
     }
     hidden::evidence(text, &mut evidence);
+    for at in leet::accented(bytes) {
+        evidence.accents.add_line(text, at);
+    }
     evidence
 }
 
 fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: &mut Evidence) {
     if eight.low == 0 {
         if eight.word & HIGH == 0 {
-            run(text.as_bytes(), at, evidence);
+            run(text, at, evidence);
         }
         if eight.alternates() {
             apart(text, at, evidence);
@@ -73,12 +78,12 @@ fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: 
 }
 
 /// A run of characters of base64 around a place, if it is long and mixed enough.
-fn run(bytes: &[u8], at: usize, evidence: &mut Evidence) {
+fn run(text: &str, at: usize, evidence: &mut Evidence) {
     let from = evidence.base64.end().max(evidence.hex.end());
     if at < from {
         return;
     }
-    let Some(run) = Run::around(bytes, at, from) else { return };
+    let Some(run) = Run::around(text.as_bytes(), at, from) else { return };
     let long = run.end - run.start > BLOCK;
     if long || run.all_hex() {
         evidence.hex.push(run.start, run.end);
@@ -86,6 +91,12 @@ fn run(bytes: &[u8], at: usize, evidence: &mut Evidence) {
     // The parts of a long one are looked at by themselves.
     if long || run.is_mixed() {
         evidence.base64.push(run.start, run.end);
+    }
+    if !run.all_hex() && run.is_one_word() {
+        evidence.spaced.add_line(text, run.start);
+        if run.has_digits() {
+            evidence.leet.add_line(text, run.start);
+        }
     }
 }
 

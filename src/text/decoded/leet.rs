@@ -1,4 +1,6 @@
-//! Digits and signs that stand for letters.
+//! Digits, signs and letters with accents that stand for letters.
+
+use icu_normalizer::DecomposingNormalizerBorrowed;
 
 use super::super::frequency;
 use super::super::view::Mapped;
@@ -8,6 +10,10 @@ use super::region::Piece;
 const LONGEST: usize = 24;
 /// Bytes between two words that together look written that way.
 const NEAR: usize = 64;
+/// So many letters with accents look chosen for that, ...
+const ACCENTS: usize = 4;
+/// ... within so many bytes.
+const CLOSE: usize = 20;
 
 /// Letters that a digit or sign stands for.
 fn letters(byte: u8) -> &'static [u8] {
@@ -99,6 +105,33 @@ fn replaced(word: &[u8]) -> Option<usize> {
         })
         .count();
     (replaced > 0).then_some(replaced)
+}
+
+/// Places where several letters with accents stand close to each other.
+pub(super) fn accented(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    let mut latest = [usize::MAX; ACCENTS];
+    // First bytes of letters with accents, U+00C0 to U+017F.
+    memchr::memchr3_iter(0xc3, 0xc4, 0xc5, bytes).filter(move |at| {
+        latest.rotate_left(1);
+        let [first, .., last] = &mut latest;
+        *last = *at;
+        at.checked_sub(*first).is_some_and(|behind| behind <= CLOSE)
+    })
+}
+
+/// Every letter with an accent without it.
+pub(super) fn without_accents(text: &str, piece: Piece) -> Option<Mapped> {
+    let part = text.get(piece.start..piece.end)?;
+    let mut plain = Mapped::with_capacity(part.len());
+    let normalizer = DecomposingNormalizerBorrowed::new_nfd();
+    for (at, c) in part.char_indices() {
+        let range = (piece.start + at, piece.start + at + c.len_utf8());
+        match normalizer.normalize_iter(std::iter::once(c)).next().filter(char::is_ascii_alphabetic) {
+            Some(base) if !c.is_ascii() => plain.push_decoded(base, range),
+            _ => plain.push(c, range),
+        }
+    }
+    Some(plain)
 }
 
 /// Every such word with the letters that are meant.
