@@ -21,6 +21,8 @@ pub(super) struct Evidence {
     pub(super) reversed: Regions,
     /// Lines with a right-to-left override.
     pub(super) overridden: Regions,
+    /// Where the latest run of characters of base64 ends, so that none is walked twice.
+    walked: usize,
 }
 
 /// Looks at a text once for everything.
@@ -79,11 +81,12 @@ fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: 
 
 /// A run of characters of base64 around a place, if it is long and mixed enough.
 fn run(text: &str, at: usize, evidence: &mut Evidence) {
-    let from = evidence.base64.end().max(evidence.hex.end());
+    let from = evidence.base64.end().max(evidence.hex.end()).max(evidence.walked);
     if at < from {
         return;
     }
     let Some(run) = Run::around(text.as_bytes(), at, from) else { return };
+    evidence.walked = run.end;
     let long = run.end - run.start > BLOCK;
     if long || run.all_hex() {
         evidence.hex.push(run.start, run.end);
