@@ -180,6 +180,43 @@ mod tests {
         [inner.scanner.scan(&finder, text, &|| false).unwrap(), plain]
     }
 
+    /// A piece as one of many encodings spells it.
+    fn encoded(piece: &str, how: u8) -> String {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let chars = |one: &dyn Fn(char) -> String| piece.chars().map(one).collect::<String>();
+        let leet = [('i', '1'), ('o', '0'), ('e', '3'), ('a', '4'), ('s', '5'), ('t', '7')];
+        match how % 12 {
+            0 => {
+                let groups = piece.as_bytes().chunks(3).map(|group| {
+                    let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+                    let bits = bits << (24 - 8 * group.len());
+                    let digit = |at: usize| char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]);
+                    (0..=group.len()).map(digit).collect::<String>()
+                });
+                groups.collect()
+            }
+            1 => piece.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            2 => piece.bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
+            3 => chars(&|c| {
+                if c.is_ascii_lowercase() { c.to_string() } else { format!("%{:02X}", c as u32 & 255) }
+            }),
+            4 => chars(&|c| format!("&#{};", c as u32)),
+            5 => chars(&|c| format!("\\u{{{:x}}}", c as u32)),
+            6 => chars(&|c| match c {
+                'a'..='z' => char::from((c as u8 - b'a' + 13) % 26 + b'a').to_string(),
+                'A'..='Z' => char::from((c as u8 - b'A' + 13) % 26 + b'A').to_string(),
+                other => other.to_string(),
+            }),
+            7 => piece.chars().rev().collect(),
+            8 => chars(&|c| {
+                leet.iter().find(|(letter, _)| *letter == c).map_or(c, |(_, sign)| *sign).to_string()
+            }),
+            9 => chars(&|c| format!("{c} ")),
+            10 => chars(&|c| char::from_u32(0xe0000 + (c as u32 & 127)).unwrap().to_string()),
+            _ => format!("\u{202e}{}\u{202c}", piece.chars().rev().collect::<String>()),
+        }
+    }
+
     /// Texts with many hits and near misses: pieces of the rules' own examples between what disguises and separates.
     fn pieces() -> Vec<String> {
         let packs = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/packs");
@@ -233,12 +270,12 @@ mod tests {
         let engine = Engine::embedded().unwrap();
         let pieces = pieces();
         let cases = std::env::var("RINGFENCE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500);
-        let part = (0..pieces.len(), 0.0..1.0f64, 0.0..1.0f64, 0..8u8);
+        let part = (0..pieces.len(), 0.0..1.0f64, 0.0..1.0f64, 0..12u8, 0..=u8::MAX);
         let texts = proptest::collection::vec(part, 1..12);
         let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases));
         let outcome = runner.run(&texts, |parts| {
             let mut text = String::new();
-            for (piece, from, to, how) in parts {
+            for (piece, from, to, how, code) in parts {
                 let piece: Vec<char> = pieces[piece].chars().collect();
                 let place = |share: f64| (share * piece.len() as f64) as usize;
                 // Mostly whole.
@@ -252,6 +289,9 @@ mod tests {
                 match how {
                     3 => text.push_str(&piece.to_uppercase()),
                     4 => text.push_str(&piece.replace(' ', "  \n")),
+                    8 => text.push_str(&encoded(&piece, code)),
+                    9 => text.push_str(&encoded(&encoded(&piece, code), code / 16)),
+                    10 => text = encoded(&text, code),
                     _ => text.push_str(&piece),
                 }
             }

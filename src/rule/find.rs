@@ -120,23 +120,24 @@ pub(crate) struct ExceptionPatternSpec {
     pattern: String,
 }
 
-/// A view of a text besides the raw one.
+/// A view of a text besides the raw one. In a decoded view, what looks encoded is read decoded, up to two times over; a rule
+/// reads what was encoded in two ways if it names both.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ViewSpec {
-    /// Compatibility forms, case, look-alikes, invisible characters and spacing evened out.
+    /// Compatibility forms, case, look-alikes, invisible characters and spacing evened out, and text spelt in tag characters.
     Folded,
-    /// Base64 decoded.
+    /// Base64 decoded: standard, URL-safe, unpadded, wrapped.
     Base64,
-    /// Hexadecimal decoded.
+    /// Hexadecimal decoded: in a row, or a list such as `\x41\x42`, `0x41, 0x42` or `41 42`.
     Hex,
     /// Percent-encoding decoded.
     Percent,
-    /// HTML entities and `\u` escapes decoded.
+    /// HTML entities, and escapes such as `\u0041`, `\u{41}` and `\x41`, decoded.
     Html,
     /// ROT13.
     Rot13,
-    /// Read from the end.
+    /// Read from the end, or as a right-to-left override shows it.
     Reversed,
     /// Digits and signs that stand for letters.
     Leet,
@@ -161,6 +162,13 @@ impl From<ViewSpec> for View {
 }
 
 impl FindSpec {
+    /// Reads these views too, if it reads texts.
+    pub(crate) fn add_views(&mut self, views: &[ViewSpec]) {
+        if self.threshold.is_none() {
+            self.views.extend(views);
+        }
+    }
+
     /// The matcher; diagnostics where there is none.
     pub(crate) fn compile(
         &self,

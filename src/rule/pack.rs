@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::find::FindSpec;
+use super::find::{FindSpec, ViewSpec};
 use super::replace::ReplaceSpec;
 use super::{Find, Replacement, Reporter, Rule};
 use crate::decode::{List, Spanned};
@@ -29,6 +29,9 @@ pub(crate) struct PackSpec {
     /// Tags of every rule, besides its own.
     #[serde(default)]
     pub(crate) tags: Vec<Spanned<String>>,
+    /// Views that every rule reads, besides its own.
+    #[serde(default)]
+    views: Vec<ViewSpec>,
     /// The rules.
     pub(crate) rules: List<RuleSpec>,
 }
@@ -103,7 +106,8 @@ pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter
     let mut rules: Vec<(Spanned<String>, Rule)> = Vec::new();
     let pack: Arc<str> = spec.pack.value.as_str().into();
     plain_name(&spec.pack, "a pack", reporter);
-    for rule in spec.rules.0 {
+    for mut rule in spec.rules.0 {
+        rule.find.value.add_views(&spec.views);
         plain_name(&rule.id, "a rule", reporter);
         let id = rule.id.clone();
         if let Some((first, _)) = rules.iter().find(|(known, _)| known.value == id.value) {

@@ -1,10 +1,11 @@
 //! What rules look for in texts: views of a text, matchers, named checks, and the plain scanner.
 //!
 //! A [`Finder`] is one rule's `find:`, compiled. It reads a [`Text`], which makes its views once for all finders of a
-//! scan. Spans always come back in bytes of the original text, on character boundaries. Matching is linear in the
+//! scan, and whose parts that look encoded are decoded once. Spans always come back in bytes of the original text, on character boundaries. Matching is linear in the
 //! text; what a check rejects is searched again from its second character, where it is short.
 
 pub mod check;
+mod decoded;
 mod digits;
 mod fold;
 mod frequency;
@@ -22,6 +23,7 @@ use matcher::Matcher;
 use near::Near;
 use places::Places;
 pub use scanner::Scanner;
+use view::Views;
 pub use view::{Text, View};
 
 /// What a finder looks for.
@@ -89,7 +91,8 @@ pub struct FinderSpec {
     pub near: Option<NearSpec>,
     /// Matches that do not count.
     pub not: Vec<Exception>,
-    /// Views besides the raw text in which patterns are searched.
+    /// Views besides the raw text. `folded` is for patterns: phrases are always read folded. Each text of a decoded view is
+    /// read like a text of its own, as it is and, with `folded`, folded; signals have to come together in one text.
     pub views: Vec<View>,
     /// Bytes that decide about a match, for a pattern without a longest match. A match may be longer: it goes on as
     /// long as the pattern does, and one that is still open there counts. At most 64 KiB.
@@ -135,12 +138,6 @@ pub enum FindError {
     /// Signals that can't fire, or always do.
     #[error("the weights of these signals can't reach `at`, or one is not above zero")]
     Weights,
-    /// A view that this version does not have.
-    #[error("this version has no `{name}` view")]
-    View {
-        /// Its name.
-        name: &'static str,
-    },
 }
 
 impl FindError {
@@ -164,7 +161,6 @@ impl FindError {
             FindError::MatchesEmpty => "make one part of it required",
             FindError::EmptyPhrase => "leave empty phrases out",
             FindError::Weights => "give each signal a weight above zero, and let their sum reach `at`",
-            FindError::View { .. } => "the views are `folded`; encoded text comes with a later version",
             FindError::UnknownCheck { .. } => return None,
         };
         Some(help.to_owned())
@@ -184,6 +180,7 @@ pub struct Hit {
 #[derive(Debug)]
 pub struct Finder {
     matcher: Matcher,
+    views: Views,
     conditions: Conditions,
 }
 
@@ -205,11 +202,8 @@ impl Finder {
     /// Compiles a finder. Patterns are parsed here and compiled when they are first used.
     ///
     /// # Errors
-    /// When a pattern, phrase, check or view can't be used.
+    /// When a pattern, phrase or check can't be used.
     pub fn new(spec: &FinderSpec) -> Result<Self, FindError> {
-        if let Some(view) = spec.views.iter().find(|view| !matches!(view, View::Raw | View::Folded)) {
-            return Err(FindError::View { name: view.name() });
-        }
         let check = match &spec.check {
             Some(name) => {
                 Some(check::named(name).ok_or_else(|| FindError::UnknownCheck { name: name.clone() })?)
@@ -226,7 +220,8 @@ impl Finder {
             })
             .collect::<Result<_, _>>()?;
         let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;
-        Ok(Self { matcher, conditions: Conditions { check, near, not } })
+        let views = spec.views.iter().copied().collect();
+        Ok(Self { matcher, views, conditions: Conditions { check, near, not } })
     }
 
     /// Compiles every pattern now, so that one too large to compile is known when a bundle is checked.
@@ -253,27 +248,54 @@ impl Finder {
     /// # Errors
     /// [`Stopped`] when `stop` said so.
     pub fn find_until(&self, text: &Text<'_>, stop: &dyn Fn() -> bool) -> Result<Vec<Hit>, Stopped> {
-        self.find_at(text, &mut Places::Everywhere, stop)
+        let mut hits: Vec<(usize, Hit)> =
+            self.find_at(text, &mut Places::Everywhere, stop)?.into_iter().map(|hit| (0, hit)).collect();
+        decoded_hits(&[(0, self)], text, &mut hits, stop)?;
+        unite(&mut hits);
+        Ok(hits.into_iter().map(|(_, hit)| hit).collect())
     }
 
-    /// Every match in these places.
+    /// Every match in these places of one text, in any order.
     fn find_at(
         &self,
         text: &Text<'_>,
         places: &mut Places<'_>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Hit>, Stopped> {
-        let mut hits = self.matcher.find(text, places, &self.conditions, stop)?;
-        hits.sort_unstable();
-        let mut united: Vec<Hit> = Vec::with_capacity(hits.len());
-        for hit in hits {
-            match united.last_mut() {
-                Some(last) if hit.start < last.end => last.end = last.end.max(hit.end),
-                _ => united.push(hit),
-            }
-        }
-        Ok(united)
+        self.matcher.find(text, places, &self.conditions, stop)
     }
+}
+
+/// Adds what finders find in what a text says decoded.
+fn decoded_hits(
+    finders: &[(usize, &Finder)],
+    text: &Text<'_>,
+    hits: &mut Vec<(usize, Hit)>,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), Stopped> {
+    if !finders.iter().any(|(_, finder)| finder.views.decodes()) {
+        return Ok(());
+    }
+    decoded::each(text.raw(), None, &mut |text, views, original| {
+        for (number, finder) in finders.iter().filter(|(_, finder)| finder.views.holds(views)) {
+            let found = finder.find_at(text, &mut Places::Everywhere, stop)?;
+            hits.extend(found.iter().filter_map(|hit| Some((*number, original(hit.start, hit.end)?))));
+        }
+        Ok(())
+    })
+}
+
+/// Makes one of hits of one finder that overlap; orders by start, end and finder.
+fn unite(hits: &mut Vec<(usize, Hit)>) {
+    hits.sort_unstable();
+    hits.dedup_by(|(number, hit), (last_number, last)| {
+        let overlap = number == last_number && hit.start < last.end;
+        if overlap {
+            last.end = last.end.max(hit.end);
+        }
+        overlap
+    });
+    hits.sort_unstable_by_key(|(number, hit)| (hit.start, hit.end, *number));
 }
 
 impl Conditions {
@@ -305,14 +327,17 @@ pub fn scan<'f>(
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<(usize, Hit)>, Stopped> {
     let text = Text::new(text);
+    let finders: Vec<(usize, &Finder)> = finders.collect();
     let mut hits = Vec::new();
-    for (index, finder) in finders {
+    for (index, finder) in &finders {
         if stop() {
             return Err(Stopped);
         }
-        hits.extend(finder.find_until(&text, stop)?.into_iter().map(|hit| (index, hit)));
+        let found = finder.find_at(&text, &mut Places::Everywhere, stop)?;
+        hits.extend(found.into_iter().map(|hit| (*index, hit)));
     }
-    hits.sort_unstable_by_key(|(index, hit)| (hit.start, hit.end, *index));
+    decoded_hits(&finders, &text, &mut hits, stop)?;
+    unite(&mut hits);
     Ok(hits)
 }
 

@@ -1,16 +1,18 @@
 //! One pass over a text finds where any rule can match; only there its own finder is tried.
 //!
 //! What every match of a rule needs is known beforehand ([`super::required`]): a literal, found by a sieve; a number,
-//! found by its digits and the bytes that can begin a match; or a byte. Findings are those of the plain scanner.
+//! found by its digits and the bytes that can begin a match; or a byte. What a text says decoded is passed over in the same
+//! way, for the rules that name the view. Findings are those of the plain scanner.
 
+use super::decoded::{self, Hint, Hints, hint_literals};
 use super::digits::Digits;
 use super::matcher::Leaf;
 use super::phrases::stands;
 use super::places::{Gathered, Places, Unit, unit};
 use super::required::{ByteSet, Literal, Trigger, prefix, trigger};
 use super::sieve::Sieve;
-use super::view::Text;
-use super::{Finder, Hit, Stopped};
+use super::view::{Text, Views};
+use super::{Finder, Hit, Stopped, unite};
 
 /// Finds where finders can match.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct Scanner {
     /// Units of the folded view without anything better.
     always: Vec<Unit>,
     phrases: Vec<Box<str>>,
+    /// Some finder reads decoded views.
+    decodes: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +38,8 @@ enum Use {
     Pattern { unit: Unit, folded: bool, min: u32, max: u32 },
     /// A phrase may stand around, of which so many bytes stand before.
     Phrase { unit: Unit, text: u32, phrase: u32, before: u32 },
+    /// The text around may be encoded.
+    Hint(Hint),
 }
 
 /// Collects what a scanner looks for.
@@ -105,11 +111,18 @@ impl Scanner {
     pub fn new<'f>(finders: impl IntoIterator<Item = (usize, &'f Finder)>) -> Self {
         let mut builder = Builder::default();
         let mut units = Vec::new();
+        let mut decodes = false;
         for (number, finder) in finders {
+            decodes |= finder.views.decodes();
             let base = Unit::try_from(units.len()).unwrap_or(Unit::MAX);
             for (leaf_number, leaf) in finder.matcher.leaves().enumerate() {
                 builder.leaf(base, leaf_number, leaf);
                 units.extend([u32::try_from(number).unwrap_or(u32::MAX); 2]);
+            }
+        }
+        if decodes {
+            for (literal, hint) in hint_literals() {
+                builder.literals.entry(literal).or_default().push(Use::Hint(hint));
             }
         }
         let (literals, uses) = builder.literals.into_iter().unzip();
@@ -121,6 +134,7 @@ impl Scanner {
             bytes: builder.bytes,
             always: builder.always,
             phrases: builder.phrases,
+            decodes,
         }
     }
 
@@ -141,17 +155,44 @@ impl Scanner {
         }
         let text = Text::new(text);
         let mut gathered = Gathered::new(self.units.len());
-        self.gather(&text, &mut gathered);
-        gathered.places.sort_unstable();
-        let finder_of = |unit: Unit| self.units.get(unit as usize).copied();
+        let mut hints = Hints::default();
         let mut hits = Vec::new();
-        for places in gathered.places.chunk_by(|one, other| finder_of(one.unit) == finder_of(other.unit)) {
+        self.gather(&text, &mut gathered, &mut hints);
+        self.confirm(finder, &text, Views::default(), &mut gathered, stop, &mut |number, hit| {
+            hits.push((number, hit));
+        })?;
+        if self.decodes {
+            decoded::each(text.raw(), Some(hints), &mut |text, views, original| {
+                self.gather(text, &mut gathered, &mut Hints::default());
+                self.confirm(finder, text, views, &mut gathered, stop, &mut |number, hit| {
+                    hits.extend(original(hit.start, hit.end).map(|hit| (number, hit)));
+                })
+            })?;
+        }
+        unite(&mut hits);
+        Ok(hits)
+    }
+
+    /// Tries finders that read all of `views` at the places where they can match, and forgets these.
+    fn confirm<'f>(
+        &self,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        text: &Text<'_>,
+        views: Views,
+        gathered: &mut Gathered,
+        stop: &dyn Fn() -> bool,
+        found: &mut dyn FnMut(usize, Hit),
+    ) -> Result<(), Stopped> {
+        let finder_of = |unit: Unit| self.units.get(unit as usize).copied();
+        let places = gathered.sorted();
+        for places in places.chunk_by(|one, other| finder_of(one.unit) == finder_of(other.unit)) {
             let Some((number, first)) =
                 places.first().and_then(|place| Some((finder_of(place.unit)?, place.unit)))
             else {
                 continue;
             };
-            let Some(finder) = finder(number as usize) else { continue };
+            let wanted = finder(number as usize).filter(|finder| finder.views.holds(views));
+            let Some(finder) = wanted else { continue };
             if stop() {
                 return Err(Stopped);
             }
@@ -159,22 +200,22 @@ impl Scanner {
             let before = self.units.get(..first as usize).unwrap_or_default();
             let base = before.iter().rposition(|other| *other != number).map_or(0, |at| at + 1);
             let base = Unit::try_from(base).unwrap_or(Unit::MAX);
-            let found = finder.find_at(&text, &mut Places::At(base, places), stop)?;
-            hits.extend(found.into_iter().map(|hit| (number as usize, hit)));
+            let hits = finder.find_at(text, &mut Places::At(base, places), stop)?;
+            hits.into_iter().for_each(|hit| found(number as usize, hit));
         }
-        hits.sort_unstable_by_key(|(index, hit)| (hit.start, hit.end, *index));
-        Ok(hits)
+        gathered.clear();
+        Ok(())
     }
 
-    fn gather(&self, text: &Text<'_>, gathered: &mut Gathered) {
+    fn gather(&self, text: &Text<'_>, gathered: &mut Gathered, hints: &mut Hints) {
         let raw = text.raw();
         let clean = text.is_clean();
         let view = if clean { Shown::Both } else { Shown::Raw };
-        self.literals(raw, view, text, gathered);
+        self.literals(raw, view, text, gathered, hints);
         self.digits.find(raw, clean.then_some(text), gathered);
         if !clean {
             let folded = &text.folded().text;
-            self.literals(folded, Shown::Folded, text, gathered);
+            self.literals(folded, Shown::Folded, text, gathered, hints);
             self.digits.find_folded(folded, gathered);
         }
         for (unit, set) in &self.bytes {
@@ -186,7 +227,14 @@ impl Scanner {
         }
     }
 
-    fn literals(&self, shown: &str, view: Shown, text: &Text<'_>, gathered: &mut Gathered) {
+    fn literals(
+        &self,
+        shown: &str,
+        view: Shown,
+        text: &Text<'_>,
+        gathered: &mut Gathered,
+        hints: &mut Hints,
+    ) {
         self.sieve.find(shown, &mut |literal, at| {
             for one in self.uses.get(literal as usize).map_or(&[][..], Vec::as_slice) {
                 match *one {
@@ -209,6 +257,8 @@ impl Scanner {
                             gathered.phrase(unit, start, end, phrase);
                         }
                     }
+                    Use::Hint(_) if view == Shown::Folded => {}
+                    Use::Hint(hint) => hints.add(hint, at),
                 }
             }
         });
