@@ -7,12 +7,15 @@
 mod index;
 mod lint;
 mod parse;
+mod parts;
+mod paths;
 mod reads;
 mod request;
 mod schema;
 pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod validate;
 mod vocabulary;
 
@@ -175,12 +178,13 @@ pub(crate) fn compile(
     let parsed = parse::parse(sources, out);
     if checks == Checks::Full {
         let names = lint::Names::new(vocabulary);
+        let attributes = paths::Attributes::new(vocabulary);
         let mut valid = Vec::new();
         for one in &parsed {
             lint::scope(one, out);
             // What is misspelt would be reported a second time, and less clearly, by Cedar's own checks.
             let misnamed = lint::names(one, &names, out);
-            let astray = lint::paths(one, vocabulary, out);
+            let astray = attributes.lint(one, out);
             if !misnamed && !astray {
                 valid.push(one);
             }
@@ -215,6 +219,8 @@ pub(crate) fn compile(
     let policies = parsed.iter().map(|one| (&one.policy, &one.reads));
     match (index::Index::new(policies), request::Requests::new(vocabulary)) {
         (Some(index), Some(requests)) => Some(Policies { list, index, requests, mentions }),
+        // What is wrong has been told: names that are in themselves, or declared twice.
+        _ if out.iter().any(Diagnostic::is_error) => None,
         _ => {
             let text = "the policies could not be made ready";
             out.push(Diagnostic::new(crate::diagnostic::Code::CedarType, text));

@@ -42,6 +42,25 @@ impl Parsed {
         }
     }
 
+    /// The span of an attribute's name: in the conditions and as a word of its own where it stands so.
+    pub(super) fn find_name(&self, name: &str) -> Span {
+        let slice = self.source.get(self.span.start..self.span.end).unwrap_or_default();
+        let conditions = slice.find(')').unwrap_or(0);
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        let alone = |at: &usize| {
+            let before = slice.get(..*at).and_then(|text| text.chars().next_back());
+            let after = slice.get(at + name.len()..).and_then(|text| text.chars().next());
+            *at > conditions && !before.is_some_and(part) && !after.is_some_and(part)
+        };
+        match slice.match_indices(name).map(|(at, _)| at).find(alone) {
+            Some(at) => {
+                let start = self.span.start + at;
+                Span::new(&self.file, start, start + name.len())
+            }
+            None => self.find(name),
+        }
+    }
+
     /// The policy's first line that is no annotation: what an excerpt shows of it.
     pub(super) fn head(&self) -> Span {
         let slice = self.source.get(self.span.start..self.span.end).unwrap_or_default();

@@ -126,8 +126,14 @@ impl Compiler<'_> {
     }
 
     fn run(mut self) -> Option<Engine> {
+        self.out.extend_from_slice(self.bundle.problems());
         self.misplaced();
         if self.bundle.source(MANIFEST).is_none() {
+            let told =
+                |one: &Diagnostic| one.primary.as_ref().is_some_and(|label| &*label.span.file == MANIFEST);
+            if self.bundle.problems().iter().any(told) {
+                return None;
+            }
             self.out.push(
                 Diagnostic::new(Code::MissingManifest, "the bundle has no `ringfence.yaml`")
                     .help("`ringfence init DIR` writes a bundle to start from"),
