@@ -230,8 +230,9 @@ codes! {
     BadAnnotation "bad-annotation" Error "the annotation has a value, or stands on a policy, that it can't have",
     UnscopedPermit "unscoped-permit" Error "a permit does not say which actions it permits",
     UnscopedWaiver "unscoped-waiver" Error "a waiver or reveal does not name a rule or pack in its scope",
+    WaiverWithoutEffect "waiver-without-effect" Error "a waiver names rules that are never waived",
     MixedPermit "mixed-permit" Error "a permit mixes `waive` or `reveal` with other actions",
-    Confusable "confusable" Error "a policy holds characters that look like others or do not show",
+    Confusable "confusable" Error "a policy or a name holds characters that look like others or do not show",
     Expired "expired" Warning "the policy has expired and no longer applies",
     LikeOnPath "like-on-path" Warning "a policy compares a path as text",
     InputForbidUnlisted "input-forbid-unlisted" Warning "a forbid that reads arguments never binds unlisted tools",
@@ -278,7 +279,30 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
 /// `did you mean …?`, where something near is declared.
 #[must_use]
 pub fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(wrong, names).map(|name| format!("did you mean `{name}`?"))
+    nearest(wrong, names).map(|name| format!("did you mean `{name}`?{}", disguise(wrong, name)))
+}
+
+/// Which letter of `wrong` is not what it seems, where the two names look the same.
+fn disguise(wrong: &str, name: &str) -> String {
+    let foreign = |c: char| {
+        // Greek to Armenian, Georgian, Cherokee, marks and controls, full width, mathematical letters, tags.
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{300}'..='\u{58f}' | '\u{61c}' | '\u{10a0}'..='\u{10ff}'
+                | '\u{13a0}'..='\u{13ff}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+                | '\u{ff01}'..='\u{ff5e}' | '\u{1d400}'..='\u{1d7ff}' | '\u{e0000}'..='\u{e0fff}')
+    };
+    if !name.is_ascii() {
+        return String::new();
+    }
+    let Some((at, c)) = wrong.chars().enumerate().find(|(_, c)| foreign(*c)) else { return String::new() };
+    let code = u32::from(c);
+    match name.chars().nth(at) {
+        Some(plain) if wrong.chars().count() == name.chars().count() => {
+            format!(" The `{c}` written here is U+{code:04X}, not `{plain}` (U+{:04X})", u32::from(plain))
+        }
+        _ => format!(" U+{code:04X} stands in what is written here"),
+    }
 }
 
 #[cfg(test)]
@@ -292,5 +316,13 @@ mod tests {
         assert_eq!(nearest("Staff", names), Some("staff"));
         assert_eq!(nearest("zzz", names), None);
         assert_eq!(nearest("x", ["y"]), None);
+    }
+
+    #[test]
+    fn says_which_letter_is_not_what_it_seems() {
+        let said = |wrong: &str| did_you_mean(wrong, ["engineer"]).unwrap();
+        assert_eq!(said("enginer"), "did you mean `engineer`?");
+        assert!(said("\u{435}ngineer").ends_with("is U+0435, not `e` (U+0065)"));
+        assert!(said("engin\u{200b}eer").ends_with("U+200B stands in what is written here"));
     }
 }

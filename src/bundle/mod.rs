@@ -10,7 +10,7 @@ pub(crate) use directory::{AttributeSpec, DirectorySpec, NameSpec, NamedSpec, Pa
 pub use embedded::starter;
 pub use folder::LoadError;
 pub(crate) use manifest::{
-    AttributeTypeSpec, AuditSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
+    AttributeTypeSpec, AuditSpec, FactSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
 };
 pub(crate) use quantity::Period;
 

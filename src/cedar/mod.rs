@@ -92,6 +92,8 @@ pub struct PolicyInfo {
     pub expires: Option<String>,
     /// The same in milliseconds since 1970.
     pub(crate) expires_at: Option<i64>,
+    /// The rules and packs that a waiver names; empty for others.
+    pub(crate) waives: Vec<(String, String)>,
 }
 
 /// What is asked.
@@ -213,6 +215,7 @@ pub(crate) fn compile(
                 owner: one.owner.clone(),
                 expires: one.expires.as_ref().map(|(_, date)| date.clone()),
                 expires_at: one.expires.as_ref().map(|(at, _)| *at),
+                waives: one.waives(),
             }
         })
         .collect();

@@ -76,6 +76,21 @@ impl Parsed {
         self.span.clone()
     }
 
+    /// The rules and packs that it names, each as type and id, where it waives rules.
+    pub(super) fn waives(&self) -> Vec<(String, String)> {
+        if !self.actions().is_some_and(|actions| actions.iter().all(|name| name == "waive")) {
+            return Vec::new();
+        }
+        let named: std::collections::BTreeSet<(String, String)> = self
+            .policy
+            .entity_literals()
+            .into_iter()
+            .map(|literal| (literal.type_name().to_string(), literal.id().unescaped().to_owned()))
+            .filter(|(kind, _)| kind == "Rule" || kind == "Pack")
+            .collect();
+        named.into_iter().collect()
+    }
+
     /// Names of the actions in the scope; `None` where it names none.
     pub(super) fn actions(&self) -> Option<Vec<String>> {
         match self.policy.action_constraint() {

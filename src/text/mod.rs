@@ -18,6 +18,7 @@ mod scanner;
 mod sieve;
 mod view;
 
+pub(crate) use fold::{is_invisible, look_alike};
 use matcher::Matcher;
 use near::Near;
 use places::Places;
@@ -314,6 +315,11 @@ pub fn scan<'f>(
     }
     hits.sort_unstable_by_key(|(index, hit)| (hit.start, hit.end, *index));
     Ok(hits)
+}
+
+/// A text as it reads to the eye, in lower case: what looks alike is equal.
+pub(crate) fn folded(text: &str) -> String {
+    fold::fold(text).text
 }
 
 /// Every three letters or digits that follow each other in a text, folded: a cheap measure of likeness.
