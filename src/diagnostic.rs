@@ -6,10 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How much a diagnostic matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The bundle loads; its author probably meant something else.
@@ -19,7 +20,7 @@ pub enum Severity {
 }
 
 /// A range of bytes in a named source of the bundle, half-open.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct Span {
     /// Name of the source, relative to the bundle's root, with `/` between folders.
     pub file: Arc<str>,
@@ -44,7 +45,7 @@ impl Span {
 }
 
 /// A span with the words that stand beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Label {
     /// Where.
     #[serde(flatten)]
@@ -53,8 +54,8 @@ pub struct Label {
     pub message: String,
 }
 
-/// One thing that a policy author should know about their bundle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One thing that a policy author should know about their bundle; a line of `check --format json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Diagnostic {
     /// Stable name of this kind of diagnostic.
     pub code: Code,
@@ -244,6 +245,16 @@ codes! {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+        schemars::json_schema!({ "type": "string", "enum": names })
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) fn of(parsed: &Parsed) -> Vec<Part> {
     };
     let parts = found.parts.into_iter().enumerate();
     parts
-        .filter_map(|(number, (within, expr, mut conditions))| {
+        .filter_map(|(number, Piece { within, expr, mut conditions })| {
             let text = expr.to_string();
             conditions.push(expr);
             Some(Part { policy: policy(number, conditions)?, within, text })
@@ -59,11 +59,18 @@ pub(super) fn number(id: &str) -> Option<(&str, usize)> {
     Some((policy, number.parse().ok()?))
 }
 
+/// A part with what it is within and what holds where it is looked at.
+struct Piece {
+    within: Option<usize>,
+    expr: Arc<Expr>,
+    conditions: Vec<Arc<Expr>>,
+}
+
 struct Found {
     /// What holds wherever the walk is.
     guards: Vec<Arc<Expr>>,
     within: Option<usize>,
-    parts: Vec<(Option<usize>, Arc<Expr>, Vec<Arc<Expr>>)>,
+    parts: Vec<Piece>,
 }
 
 impl Found {
@@ -76,7 +83,7 @@ impl Found {
             return;
         }
         let within = self.within;
-        self.parts.push((within, Arc::clone(expr), self.guards.clone()));
+        self.parts.push(Piece { within, expr: Arc::clone(expr), conditions: self.guards.clone() });
         self.within = Some(self.parts.len() - 1);
         self.walk(expr);
         self.within = within;

@@ -184,7 +184,10 @@ impl Compiler<'_> {
         let policies = cedar::compile(&sources, &vocabulary, checks, self.out)?;
         if !self.options.trusted {
             unused::report(self.bundle, &directory, &tools, &vocabulary, &policies, &rules, self.out);
-            unused::waivers(&policies, &rules, self.out);
+            // A rule with an error is missing here.
+            if !self.out.iter().any(Diagnostic::is_error) {
+                unused::waivers(&policies, &rules, self.out);
+            }
         }
         if self.out.iter().any(Diagnostic::is_error) {
             return None;

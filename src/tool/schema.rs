@@ -120,9 +120,9 @@ impl SchemaError {
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         match self {
-            SchemaError::UnknownKeyword { help, .. } | SchemaError::UnknownFormat { help, .. } | SchemaError::Invalid { help, .. } => {
-                help.as_deref()
-            }
+            SchemaError::UnknownKeyword { help, .. }
+            | SchemaError::UnknownFormat { help, .. }
+            | SchemaError::Invalid { help, .. } => help.as_deref(),
             _ => None,
         }
     }

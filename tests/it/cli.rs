@@ -158,13 +158,30 @@ fn usage_and_unreadable_input_end_with_two() {
         &["eval", "--help"],
         &["completions", "bash"],
         &["man"],
+        &["man", "eval"],
+        &["man", "--dir", "pages"],
         &["schema"],
         &["schema", "event"],
         &["schema", "cedar"],
     ] {
         let output = run(folder.path(), arguments, "");
-        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), false), "{arguments:?}");
+        let silent = arguments.contains(&"--dir");
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), silent), "{arguments:?}");
     }
+    let top = out(&run(folder.path(), &["man"], ""));
+    let mut pages = 0;
+    for page in fs::read_dir(folder.path().join("pages")).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        let verb =
+            name.trim_end_matches(".1").trim_start_matches("ringfence").trim_start_matches('-').to_owned();
+        let mut arguments = vec!["man"];
+        arguments.extend(Some(verb.as_str()).filter(|verb| !verb.is_empty()));
+        let printed = out(&run(folder.path(), &arguments, ""));
+        assert_eq!(printed, fs::read_to_string(folder.path().join("pages").join(&name)).unwrap(), "{name}");
+        pages += 1;
+    }
+    assert!(pages > 6 && top.contains("ringfence\\-eval(1)"), "{top}");
+    assert_eq!(run(folder.path(), &["man", "evla"], "").status.code(), Some(2));
 }
 
 #[test]
