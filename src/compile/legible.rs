@@ -40,7 +40,8 @@ pub(super) fn report<'n>(
 }
 
 fn alone(kind: &str, name: &str) -> Option<Diagnostic> {
-    if let Some(hidden) = name.chars().find(|c| c.is_control() || text::is_invisible(*c)) {
+    let hidden = |c: &char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || text::is_invisible(*c);
+    if let Some(hidden) = name.chars().find(hidden) {
         let message = format!(
             "a {kind}'s name holds a character that does not show or turns text around (U+{:04X})",
             u32::from(hidden)
@@ -89,8 +90,16 @@ mod tests {
 
     #[test]
     fn names_that_deceive_are_refused() {
-        for name in ["u\u{455}er", "us\u{200b}er", "a\nb", "\u{202e}abc", "\u{feff}x", "x\u{e0041}", "\u{0}"]
-        {
+        for name in [
+            "u\u{455}er",
+            "us\u{200b}er",
+            "a\nb",
+            "\u{202e}abc",
+            "\u{feff}x",
+            "x\u{e0041}",
+            "\u{0}",
+            "a\u{2028}b",
+        ] {
             assert_eq!(codes(&[name]), [Code::Confusable], "{name:?}");
         }
         for name in [" user", "user ", "\u{a0}user"] {
