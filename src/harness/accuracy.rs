@@ -47,7 +47,7 @@ pub enum By {
 }
 
 /// What a gate measured.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Accuracy {
     /// The pack or rule.
     pub pack: String,

@@ -76,9 +76,9 @@ pub(crate) struct ThresholdSpec {
     /// The fact, as the manifest declares it.
     fact: Spanned<String>,
     /// The category within the fact.
-    category: String,
+    category: Spanned<String>,
     /// The score from which on it fires.
-    at: f64,
+    at: Spanned<f64>,
 }
 
 /// Words near a match.
@@ -243,18 +243,45 @@ impl FindSpec {
             );
             return None;
         }
-        if !scope.facts.contains(&fact.value) {
+        let Some(known) = scope.facts.iter().find(|known| known.name == fact.value) else {
             reporter.push(
                 Diagnostic::new(Code::UndeclaredName, format!("no fact is called `{}`", fact.value))
                     .at(reporter.span(fact.range()), "")
                     .help(
-                        did_you_mean(&fact.value, scope.facts.iter().map(String::as_str))
+                        did_you_mean(&fact.value, scope.facts.iter().map(|known| known.name))
                             .unwrap_or_else(|| "declare it under `facts:` in ringfence.yaml".to_owned()),
                     ),
             );
             return None;
+        };
+        if !known.categories.is_empty() && !known.categories.contains(&category.value.as_str()) {
+            let message = format!("`{}` scores no category `{}`", fact.value, category.value);
+            let help = did_you_mean(&category.value, known.categories.iter().copied()).unwrap_or_else(|| {
+                format!("it scores {}; add it there, or name one of these", known.categories.join(", "))
+            });
+            reporter.push(
+                Diagnostic::new(Code::UndeclaredName, message)
+                    .at(reporter.span(category.range()), "")
+                    .help(help),
+            );
+            return None;
         }
-        Some(Find::Threshold(Threshold { fact: fact.value.clone(), category: category.clone(), at: *at }))
+        if !(0.0..=1.0).contains(&at.value) {
+            reporter.push(
+                Diagnostic::new(
+                    Code::BadRule,
+                    "a score is from 0 to 1, so this threshold is always reached or never",
+                )
+                .at(reporter.span(at.range()), "")
+                .help("write a number from 0 to 1"),
+            );
+            return None;
+        }
+        Some(Find::Threshold(Threshold {
+            fact: fact.value.clone(),
+            category: category.value.clone(),
+            at: at.value,
+        }))
     }
 
     fn finder_spec(&self, reporter: &mut Reporter<'_>) -> Option<FinderSpec> {

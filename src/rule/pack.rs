@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::find::{FindSpec, ViewSpec};
 use super::replace::ReplaceSpec;
 use super::{Find, Replacement, Reporter, Rule};
+use crate::bundle::FactSpec;
 use crate::decode::{List, Spanned};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::event::{Part, Stage};
@@ -97,9 +98,23 @@ pub(crate) enum Examples {
 
 /// What rules may refer to.
 pub(crate) struct Scope<'a> {
-    pub(crate) facts: &'a [String],
+    pub(crate) facts: &'a [Fact<'a>],
     pub(crate) has_key: bool,
     pub(crate) examples: Examples,
+}
+
+/// A fact that thresholds may look at.
+pub(crate) struct Fact<'a> {
+    pub(crate) name: &'a str,
+    /// Its categories; empty where the manifest does not list them.
+    pub(crate) categories: Vec<&'a str>,
+}
+
+impl<'a> Fact<'a> {
+    pub(crate) fn new((name, spec): &'a (Spanned<String>, FactSpec)) -> Self {
+        let categories = spec.categories.iter().map(|category| category.value.as_str()).collect();
+        Self { name: &name.value, categories }
+    }
 }
 
 pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter<'_>) -> Pack {

@@ -19,6 +19,7 @@ mod scanner;
 mod sieve;
 mod view;
 
+pub(crate) use fold::{is_invisible, look_alike};
 use matcher::Matcher;
 use near::Near;
 use places::Places;

@@ -158,13 +158,30 @@ fn usage_and_unreadable_input_end_with_two() {
         &["eval", "--help"],
         &["completions", "bash"],
         &["man"],
+        &["man", "eval"],
+        &["man", "--dir", "pages"],
         &["schema"],
         &["schema", "event"],
         &["schema", "cedar"],
     ] {
         let output = run(folder.path(), arguments, "");
-        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), false), "{arguments:?}");
+        let silent = arguments.contains(&"--dir");
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), silent), "{arguments:?}");
     }
+    let top = out(&run(folder.path(), &["man"], ""));
+    let mut pages = 0;
+    for page in fs::read_dir(folder.path().join("pages")).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        let verb =
+            name.trim_end_matches(".1").trim_start_matches("ringfence").trim_start_matches('-').to_owned();
+        let mut arguments = vec!["man"];
+        arguments.extend(Some(verb.as_str()).filter(|verb| !verb.is_empty()));
+        let printed = out(&run(folder.path(), &arguments, ""));
+        assert_eq!(printed, fs::read_to_string(folder.path().join("pages").join(&name)).unwrap(), "{name}");
+        pages += 1;
+    }
+    assert!(pages > 6 && top.contains("ringfence\\-eval(1)"), "{top}");
+    assert_eq!(run(folder.path(), &["man", "evla"], "").status.code(), Some(2));
 }
 
 #[test]
@@ -308,4 +325,62 @@ fn a_bundle_in_the_folder_is_the_one_that_decides() {
     let before = eval();
     fs::write(&manifest, format!("{text}\n# mine\n")).unwrap();
     assert_ne!(before, eval());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_stands_in_a_bundle_is_read_or_refused() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("b");
+    let fresh = || {
+        let _ = fs::remove_dir_all(&bundle);
+        fs::create_dir_all(bundle.join("packs")).unwrap();
+        fs::write(bundle.join("ringfence.yaml"), "name: t\nversion: 1\n").unwrap();
+    };
+    fs::create_dir_all(folder.path().join("outside")).unwrap();
+    fs::write(folder.path().join("outside/a.yaml"), "pack: hosts-own-secret\n").unwrap();
+    let refused = |what: &str| {
+        for format in ["text", "json", "sarif"] {
+            let output = run(folder.path(), &["check", "b", "--format", format], "");
+            let text = out(&output);
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            assert!(text.contains("bad-file") && text.contains(what), "{text}");
+            assert!(!text.contains("hosts-own-secret"), "{text}");
+        }
+    };
+
+    fresh();
+    fs::remove_dir(bundle.join("packs")).unwrap();
+    symlink("../outside", bundle.join("packs")).unwrap();
+    refused("leads out of the bundle");
+    fresh();
+    symlink("packs", bundle.join("more")).unwrap();
+    refused("link to a folder");
+    fresh();
+    symlink("../../outside/a.yaml", bundle.join("packs/a.yaml")).unwrap();
+    refused("leads out of the bundle");
+    fresh();
+    symlink("nowhere.yaml", bundle.join("packs/a.yaml")).unwrap();
+    refused("leads nowhere");
+    fresh();
+    assert!(Command::new("mkfifo").arg(bundle.join("packs/z.yaml")).status().unwrap().success());
+    refused("packs/z.yaml");
+    fresh();
+    fs::write(bundle.join("packs/z.yaml"), b"pack: \xff").unwrap();
+    refused("not UTF-8");
+    fresh();
+    fs::write(bundle.join("packs/z.yaml"), vec![b' '; (4 << 20) + 1]).unwrap();
+    refused("larger than 4 MiB");
+    fresh();
+    fs::remove_file(bundle.join("ringfence.yaml")).unwrap();
+    symlink("gone.yaml", bundle.join("ringfence.yaml")).unwrap();
+    refused("leads nowhere");
+
+    fresh();
+    fs::write(bundle.join("real.txt"), "name: t\nversion: 1\n").unwrap();
+    fs::remove_file(bundle.join("ringfence.yaml")).unwrap();
+    symlink("real.txt", bundle.join("ringfence.yaml")).unwrap();
+    let check = run(folder.path(), &["check", "b"], "");
+    assert_eq!(check.status.code(), Some(0), "{}", out(&check));
 }

@@ -8,8 +8,8 @@
     reason = "helpers of tests are tests too"
 )]
 
-mod agents;
 mod accuracy;
+mod agents;
 mod cases;
 mod cli;
 mod diagnostics;

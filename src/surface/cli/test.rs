@@ -8,6 +8,7 @@ use super::report::{self, Out};
 use super::{Exit, open};
 use crate::compile::compile;
 use crate::harness::{self, Suite};
+use crate::schema::rows::{TestCase, TestResult, TestSummary};
 
 /// Run the policy tests of a bundle
 ///
@@ -63,14 +64,24 @@ impl Test {
             Format::Text => out.raw(harness::text(&report).as_bytes())?,
             Format::Junit => out.raw(harness::junit(&report).as_bytes())?,
             Format::Json => {
-                for outcome in &report.outcomes {
-                    out.line(&serde_json::to_string(outcome)?)?;
+                for harness::Outcome { name, file, line, failures, accuracy } in &report.outcomes {
+                    let case = TestResult::Case(TestCase {
+                        name,
+                        file,
+                        line: *line,
+                        failures,
+                        accuracy: accuracy.as_ref(),
+                    });
+                    out.line(&serde_json::to_string(&case)?)?;
                 }
-                out.line(&serde_json::to_string(&serde_json::json!({
-                    "passed": report.passed(), "failed": report.failed(),
-                    "unreached_policies": report.unreached_policies, "unreached_rules": report.unreached_rules,
-                    "unreached_tools": report.unreached_tools,
-                }))?)?;
+                let summary = TestResult::Summary(TestSummary {
+                    passed: report.passed(),
+                    failed: report.failed(),
+                    unreached_policies: &report.unreached_policies,
+                    unreached_rules: &report.unreached_rules,
+                    unreached_tools: &report.unreached_tools,
+                });
+                out.line(&serde_json::to_string(&summary)?)?;
             }
         }
         Ok(if problems.iter().any(crate::diagnostic::Diagnostic::is_error) {
