@@ -1,5 +1,7 @@
 //! Policy tests: cases of events and what is expected of them, run on a compiled bundle.
 
+mod coverage;
+mod names;
 mod report;
 mod run;
 mod spec;
