@@ -1,6 +1,8 @@
 //! Policy tests: cases of events and what is expected of them, and gates on labelled data, run on a compiled bundle.
 
 mod accuracy;
+mod coverage;
+mod names;
 mod quality;
 mod report;
 mod run;

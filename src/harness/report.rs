@@ -20,7 +20,7 @@ pub fn text(report: &Report) -> String {
         ("tools", &report.unreached_tools),
     ];
     for (what, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
-        let _ = writeln!(out, "no test reached these {what}: {}", list.join(", "));
+        let _ = writeln!(out, "these {what} decide no test: {}", list.join(", "));
     }
     for outcome in &report.outcomes {
         if let Some(accuracy) = &outcome.accuracy {

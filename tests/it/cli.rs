@@ -201,6 +201,105 @@ fn a_failing_test_says_what_differs() {
 }
 
 #[test]
+fn a_bundle_that_nothing_tests_does_not_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "b"], "");
+    assert_eq!(run(folder.path(), &["test", "b", "--deny-untested"], "").status.code(), Some(0));
+    let none = run(folder.path(), &["test", "b", "--only", "zzz"], "");
+    assert_eq!((none.status.code(), none.stdout.is_empty()), (Some(2), true), "nothing is selected");
+    let both = run(folder.path(), &["test", "b", "--only", "staff", "--deny-untested"], "");
+    assert_eq!(both.status.code(), Some(2), "a part of the tests tells nothing of the rest");
+
+    let path = folder.path().join("b/tests/access.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let (less, _) = text.split_once("  - name: private data does not leave").unwrap();
+    fs::write(&path, less).unwrap();
+    let test = run(folder.path(), &["test", "b"], "");
+    assert_eq!(test.status.code(), Some(0));
+    assert!(out(&test).contains("these policies decide no test: "), "{}", out(&test));
+    assert!(out(&test).contains("private-data-stays-in"), "{}", out(&test));
+    assert_eq!(run(folder.path(), &["test", "b", "--deny-untested"], "").status.code(), Some(1));
+
+    fs::remove_file(&path).unwrap();
+    let test = run(folder.path(), &["test", "b"], "");
+    assert_eq!(test.status.code(), Some(1), "no tests at all");
+    assert!(String::from_utf8_lossy(&test.stderr).contains("the bundle has no tests"));
+}
+
+#[test]
+fn what_only_matches_on_the_way_is_not_tested() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "b"], "");
+    let path = folder.path().join("b/tests/access.yaml");
+    let text = "now: 2026-01-15T10:00:00Z
+agent: assistant
+users: { eli: { roles: [engineer] } }
+tests:
+  - name: a permit behind a refusal
+    as: eli
+    tool_call: { tool: restart_service, arguments: { service: none } }
+    expect: { decision: deny, by: bad-arguments }
+  - name: a rule that matches where nothing is said about it
+    as: eli
+    output: { text: 'ask nina@post.example' }
+    expect: { decision: allow }
+  - name: a forbid beside which nothing permits
+    as: eli
+    steps:
+      - { tool_call: { tool: read_file, arguments: { path: notes.txt } } }
+      - tool_call: { tool: send_mail, arguments: { to: a@post.example, body: hello } }
+        expect: { decision: deny }
+";
+    fs::write(&path, text).unwrap();
+    let test = run(folder.path(), &["test", "b"], "");
+    let untested = out(&test);
+    for item in ["engineers-restart-services", "restarting-web-asks", "pii/email", "read_file"] {
+        assert!(untested.contains(item), "{item}: {untested}");
+    }
+    for item in ["private-data-stays-in", "send_mail", "users-run-the-assistant"] {
+        assert!(!untested.contains(item), "{item}: {untested}");
+    }
+}
+
+#[test]
+fn names_of_tests_have_to_be_declared() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "b"], "");
+    let path = folder.path().join("b/tests/access.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    for (right, wrong, told) in [
+        ("agent: assistant", "agent: asistant", "no agent is called `asistant`"),
+        ("[read_file, restart_service]", "[read_file, restart_servic]", "no tool is called `restart_servic`"),
+        ("tool: read_file", "tool: read_fle", "no tool is called `read_fle`"),
+        ("model: gpt-5", "model: gpt5", "no model is called `gpt5`"),
+        ("roles: [user]", "roles: [usr]", "no role is called `usr`"),
+        ("found: [pii/email]", "found: [pii/mail]", "no rule is called `pii/mail`"),
+        ("by: nothing-permits", "by: nothing-permit", "reason code is called `nothing-permit`"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        fs::write(&path, text.replace(right, wrong)).unwrap();
+        for command in ["check", "test"] {
+            let output = run(folder.path(), &[command, "b"], "");
+            let printed = out(&output) + &String::from_utf8_lossy(&output.stderr);
+            assert_ne!(output.status.code(), Some(0), "{command} {wrong}");
+            assert!(printed.contains(told) && printed.contains("did you mean"), "{command}: {printed}");
+        }
+    }
+    let unlisted = text.replace("tool: read_file", "tool: format_disk");
+    fs::write(
+        &path,
+        unlisted.replace(
+            "path: notes.txt } }\n        expect: { decision: allow }",
+            "path: notes.txt } }\n        expect: { decision: deny, by: unlisted-tool }",
+        ),
+    )
+    .unwrap();
+    let check = run(folder.path(), &["check", "b"], "");
+    let errors = out(&check).matches("no tool is called `format_disk`").count();
+    assert_eq!(errors, 1, "the step that expects `unlisted-tool` may name it: {}", out(&check));
+}
+
+#[test]
 fn sarif_names_the_place() {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &["init", "b"], "");
