@@ -12,7 +12,7 @@ macro_rules! files {
 const DEFAULT: &[(&str, &str)] = files!(
     "policies": "ringfence.yaml", "directory.yaml", "tools.yaml", "retention.yaml", "access.cedar", "creation.cedar",
     "tools.cedar", "waivers.cedar", "packs/markup.yaml", "packs/moderation.yaml", "packs/names.yaml", "packs/pii.yaml",
-    "packs/prompts.yaml", "packs/secrets.yaml", "tests/access.yaml", "tests/texts.yaml", "tests/tools.yaml",
+    "packs/prompts.yaml", "packs/secrets.yaml", "tests/access.yaml", "tests/prompts.yaml", "tests/texts.yaml", "tests/tools.yaml",
 );
 
 /// What `ringfence init` writes, `starter/`.
