@@ -12,7 +12,7 @@ macro_rules! files {
 const DEFAULT: &[(&str, &str)] = files!(
     "policies": "ringfence.yaml", "directory.yaml", "tools.yaml", "retention.yaml", "access.cedar", "creation.cedar",
     "tools.cedar", "waivers.cedar", "packs/delimiters.yaml", "packs/moderation.yaml", "packs/names.yaml", "packs/output.yaml",
-    "packs/pii.yaml", "packs/prompts.yaml", "packs/secrets.yaml", "tests/access.yaml", "tests/delimiters.yaml", "tests/output.yaml",
+    "packs/pii.yaml", "packs/prompts.yaml", "packs/secrets.yaml", "tests/access.yaml", "tests/delimiters.yaml", "tests/output.yaml", "tests/prompts.yaml",
     "tests/secrets.yaml", "tests/texts.yaml", "tests/tools.yaml",
 );
 

@@ -77,8 +77,7 @@ impl<'v> Attributes<'v> {
             let id = within.id().unescaped();
             let inside = |tool: &&&Tool| {
                 let declared = &tool.declared;
-                declared.name == id
-                    || ancestors(&declared.name, &self.vocabulary.toolsets, &declared.parents).contains(id)
+                declared.name == id || ancestors(&self.vocabulary.toolsets, &declared.parents).contains(id)
             };
             let inside: Vec<&Tool> = tools.iter().filter(inside).copied().collect();
             // A set that no declared tool is in may be for unlisted ones.
