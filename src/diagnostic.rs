@@ -6,10 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How much a diagnostic matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The bundle loads; its author probably meant something else.
@@ -19,7 +20,7 @@ pub enum Severity {
 }
 
 /// A range of bytes in a named source of the bundle, half-open.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct Span {
     /// Name of the source, relative to the bundle's root, with `/` between folders.
     pub file: Arc<str>,
@@ -44,7 +45,7 @@ impl Span {
 }
 
 /// A span with the words that stand beside it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Label {
     /// Where.
     #[serde(flatten)]
@@ -53,8 +54,8 @@ pub struct Label {
     pub message: String,
 }
 
-/// One thing that a policy author should know about their bundle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One thing that a policy author should know about their bundle; a line of `check --format json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Diagnostic {
     /// Stable name of this kind of diagnostic.
     pub code: Code,
@@ -220,8 +221,9 @@ codes! {
     CedarSyntax "cedar-syntax" Error "the file is not valid Cedar",
     CedarType "cedar-type" Error "the policy does not fit the schema of this bundle",
     NeverApplies "never-applies" Error "the policy can never apply to anything",
+    DeadCondition "dead-condition" Error "a part of a condition can never be true",
     Template "template" Error "a policy template is never applied",
-    UnknownAttribute "unknown-attribute" Error "no tool that the policy reaches has such an argument",
+    UnknownAttribute "unknown-attribute" Error "nothing that the policy reaches has such an argument or attribute",
     UnknownEnumValue "unknown-enum-value" Error "the argument can never have this value",
     MissingId "missing-id" Error "a policy has no `@id`",
     DuplicateId "duplicate-id" Error "two policies have the same `@id`",
@@ -229,8 +231,9 @@ codes! {
     BadAnnotation "bad-annotation" Error "the annotation has a value, or stands on a policy, that it can't have",
     UnscopedPermit "unscoped-permit" Error "a permit does not say which actions it permits",
     UnscopedWaiver "unscoped-waiver" Error "a waiver or reveal does not name a rule or pack in its scope",
+    WaiverWithoutEffect "waiver-without-effect" Error "a waiver names rules that are never waived",
     MixedPermit "mixed-permit" Error "a permit mixes `waive` or `reveal` with other actions",
-    Confusable "confusable" Error "a policy holds characters that look like others or do not show",
+    Confusable "confusable" Error "a policy or a name holds characters that look like others or do not show",
     Expired "expired" Warning "the policy has expired and no longer applies",
     LikeOnPath "like-on-path" Warning "a policy compares a path as text",
     InputForbidUnlisted "input-forbid-unlisted" Warning "a forbid that reads arguments never binds unlisted tools",
@@ -242,6 +245,16 @@ codes! {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Code".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+        schemars::json_schema!({ "type": "string", "enum": names })
     }
 }
 
@@ -277,7 +290,30 @@ pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
 /// `did you mean …?`, where something near is declared.
 #[must_use]
 pub fn did_you_mean<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    nearest(wrong, names).map(|name| format!("did you mean `{name}`?"))
+    nearest(wrong, names).map(|name| format!("did you mean `{name}`?{}", disguise(wrong, name)))
+}
+
+/// Which letter of `wrong` is not what it seems, where the two names look the same.
+fn disguise(wrong: &str, name: &str) -> String {
+    let foreign = |c: char| {
+        // Greek to Armenian, Georgian, Cherokee, marks and controls, full width, mathematical letters, tags.
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{300}'..='\u{58f}' | '\u{61c}' | '\u{10a0}'..='\u{10ff}'
+                | '\u{13a0}'..='\u{13ff}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+                | '\u{ff01}'..='\u{ff5e}' | '\u{1d400}'..='\u{1d7ff}' | '\u{e0000}'..='\u{e0fff}')
+    };
+    if !name.is_ascii() {
+        return String::new();
+    }
+    let Some((at, c)) = wrong.chars().enumerate().find(|(_, c)| foreign(*c)) else { return String::new() };
+    let code = u32::from(c);
+    match name.chars().nth(at) {
+        Some(plain) if wrong.chars().count() == name.chars().count() => {
+            format!(" The `{c}` written here is U+{code:04X}, not `{plain}` (U+{:04X})", u32::from(plain))
+        }
+        _ => format!(" U+{code:04X} stands in what is written here"),
+    }
 }
 
 #[cfg(test)]
@@ -291,5 +327,13 @@ mod tests {
         assert_eq!(nearest("Staff", names), Some("staff"));
         assert_eq!(nearest("zzz", names), None);
         assert_eq!(nearest("x", ["y"]), None);
+    }
+
+    #[test]
+    fn says_which_letter_is_not_what_it_seems() {
+        let said = |wrong: &str| did_you_mean(wrong, ["engineer"]).unwrap();
+        assert_eq!(said("enginer"), "did you mean `engineer`?");
+        assert!(said("\u{435}ngineer").ends_with("is U+0435, not `e` (U+0065)"));
+        assert!(said("engin\u{200b}eer").ends_with("U+200B stands in what is written here"));
     }
 }

@@ -1,12 +1,28 @@
 //! JSON Schemas of every file that is read and of every JSON that is read or printed, made from the types.
 
+pub(crate) mod rows;
+
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 /// The names that [`named`] knows.
-pub const NAMES: &[&str] =
-    &["manifest", "directory", "tools", "pack", "retention", "test", "event", "verdict", "record"];
+pub const NAMES: &[&str] = &[
+    "manifest",
+    "directory",
+    "tools",
+    "pack",
+    "retention",
+    "test",
+    "event",
+    "session",
+    "verdict",
+    "record",
+    "diagnostic",
+    "test-result",
+    "scan-result",
+    "baseline",
+];
 
 fn of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value()
@@ -23,6 +39,11 @@ pub fn named(name: &str) -> Option<Value> {
         "retention" => of::<crate::rule::retention::RetentionSpec>(),
         "test" => of::<crate::harness::TestsSpec>(),
         "event" => of::<crate::event::EventSpec>(),
+        "session" => of::<rows::Session>(),
+        "diagnostic" => of::<crate::diagnostic::Diagnostic>(),
+        "test-result" => of::<rows::TestResult<'static>>(),
+        "scan-result" => of::<rows::ScanResult<'static>>(),
+        "baseline" => of::<rows::Baseline>(),
         "verdict" => of::<crate::verdict::Verdict>(),
         "record" => of::<crate::audit::Record<'static>>(),
         _ => return None,

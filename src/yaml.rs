@@ -65,6 +65,43 @@ pub(crate) fn parse(text: &str) -> Result<Node, Problem> {
     reader.document()
 }
 
+/// Where a part of a document stands, by its JSON Pointer: the key of a member, an entry of a list. Within the value that
+/// stands at `within`, where that is given; strict JSON is read too, as YAML.
+pub(crate) fn place(text: &str, within: Option<&Range<usize>>, pointer: &str) -> Option<Range<usize>> {
+    let root = parse(text).ok()?;
+    let mut node = match within {
+        Some(span) => spanning(&root, span)?,
+        None => &root,
+    };
+    let mut found = node.span.clone();
+    for name in pointer.split('/').skip(1).map(decode::pointer_name) {
+        match &node.kind {
+            Kind::Mapping(entries) => {
+                let (key, value) = entries.iter().find(|(key, _)| key.text == name)?;
+                (found, node) = (key.span.clone(), value);
+            }
+            Kind::Sequence(items) => {
+                node = items.get(name.parse::<usize>().ok()?)?;
+                found = node.span.clone();
+            }
+            _ => return None,
+        }
+    }
+    Some(found)
+}
+
+/// The outermost value that stands at `span`.
+fn spanning<'n>(node: &'n Node, span: &Range<usize>) -> Option<&'n Node> {
+    if node.span == *span {
+        return Some(node);
+    }
+    match &node.kind {
+        Kind::Mapping(entries) => entries.iter().find_map(|(_, value)| spanning(value, span)),
+        Kind::Sequence(items) => items.iter().find_map(|item| spanning(item, span)),
+        _ => None,
+    }
+}
+
 struct Reader<'t> {
     parser: Parser<'t, granit_parser::StrInput<'t>>,
     text: &'t str,

@@ -110,15 +110,15 @@ pub(crate) struct UnlistedToolSpec {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct LimitsSpec {
     /// Bytes of all strings of one event (default 1MiB).
-    pub(crate) event_bytes: Option<ByteSize>,
+    pub(crate) event_bytes: Option<Spanned<ByteSize>>,
     /// Tool calls of one session.
-    pub(crate) calls: Option<u64>,
+    pub(crate) calls: Option<Spanned<u64>>,
     /// User messages of one session.
-    pub(crate) turns: Option<u64>,
+    pub(crate) turns: Option<Spanned<u64>>,
     /// Model tokens of one session, as far as events state them.
-    pub(crate) tokens: Option<u64>,
+    pub(crate) tokens: Option<Spanned<u64>>,
     /// Milliseconds to decide one event (default 50).
-    pub(crate) decide_ms: Option<u64>,
+    pub(crate) decide_ms: Option<Spanned<u64>>,
 }
 
 /// Whether a verdict waits for its record.
@@ -157,6 +157,9 @@ pub(crate) struct FactSpec {
     /// What happens when a threshold needs the fact and the event lacks it.
     #[serde(default)]
     pub(crate) missing: Missing,
+    /// The categories that it scores; thresholds are held against them where they are listed.
+    #[serde(default)]
+    pub(crate) categories: Vec<Spanned<String>>,
 }
 
 /// Type of a fact.

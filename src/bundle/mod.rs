@@ -10,7 +10,7 @@ pub(crate) use directory::{AttributeSpec, DirectorySpec, NameSpec, NamedSpec, Pa
 pub use embedded::starter;
 pub use folder::LoadError;
 pub(crate) use manifest::{
-    AttributeTypeSpec, AuditSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
+    AttributeTypeSpec, AuditSpec, FactSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
 };
 pub(crate) use quantity::Period;
 
@@ -19,6 +19,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+
+use crate::diagnostic::Diagnostic;
 
 /// The manifest's file name.
 pub(crate) const MANIFEST: &str = "ringfence.yaml";
@@ -39,6 +41,8 @@ pub struct Bundle {
     origin: String,
     sources: BTreeMap<Arc<str>, Source>,
     digest: String,
+    /// What of a folder could not be read as a source.
+    problems: Vec<Diagnostic>,
 }
 
 /// One file of a bundle.
@@ -110,7 +114,7 @@ impl Bundle {
             .map(|(name, text): (Arc<str>, Arc<str>)| (Arc::clone(&name), Source { name, text }))
             .collect();
         let digest = digest(&sources);
-        Self { origin: origin.into(), sources, digest }
+        Self { origin: origin.into(), sources, digest, problems: Vec::new() }
     }
 
     /// Where it was loaded from, for people: a folder's path, or `built-in`.
@@ -135,6 +139,11 @@ impl Bundle {
     #[must_use]
     pub fn source(&self, name: &str) -> Option<&Source> {
         self.sources.get(name)
+    }
+
+    /// What of its folder can't be used; with any of these it does not compile.
+    pub(crate) fn problems(&self) -> &[Diagnostic] {
+        &self.problems
     }
 
     pub(crate) fn with_role(&self, role: Role) -> impl Iterator<Item = &Source> {

@@ -1,4 +1,4 @@
-//! What Cedar accepts and we do not: names that nothing declares, scopes that are too wide, paths that lead nowhere.
+//! What Cedar accepts and we do not: names that nothing declares, scopes that are too wide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,7 @@ use cedar_policy::{Effect, ResourceConstraint};
 
 use super::PolicyEffect;
 use super::parse::Parsed;
-use super::shape::Shape;
-use super::vocabulary::{BUILT_IN_ACTIONS, NEW_AGENTS, Tool, Vocabulary};
+use super::vocabulary::{BUILT_IN_ACTIONS, NEW_AGENTS, Vocabulary};
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 
 /// Declared names by entity type.
@@ -124,87 +123,6 @@ pub(super) fn scope(parsed: &Parsed, out: &mut Vec<Diagnostic>) {
             );
         }
     }
-}
-
-/// The tools that the action scope reaches.
-pub(super) fn reached<'v>(parsed: &Parsed, vocabulary: &'v Vocabulary) -> Vec<&'v Tool> {
-    match parsed.actions() {
-        Some(actions) if !actions.iter().any(|name| name == "call_tool") => {
-            vocabulary.tools.iter().filter(|tool| actions.contains(&tool.declared.name)).collect()
-        }
-        _ => vocabulary.tools.iter().collect(),
-    }
-}
-
-/// Reports paths under `context.input` that no reachable tool has, values that an argument can't have, and patterns on
-/// paths; whether any is an error.
-pub(super) fn paths(parsed: &Parsed, vocabulary: &Vocabulary, out: &mut Vec<Diagnostic>) -> bool {
-    let before = out.iter().filter(|diagnostic| diagnostic.is_error()).count();
-    let tools = reached(parsed, vocabulary);
-    for (path, literals) in &parsed.reads.paths {
-        let shapes: Vec<&Shape> = tools.iter().filter_map(|tool| tool.input.at(path)).collect();
-        let shown = format!("context.input.{}", path.join("."));
-        let last = path.last().cloned().unwrap_or_default();
-        if shapes.is_empty() && !tools.is_empty() {
-            // Looking inside what Cedar can't type is a type error, which says more.
-            let inside = (0..path.len()).any(|length| {
-                tools
-                    .iter()
-                    .any(|tool| tool.input.at(path.get(..length).unwrap_or_default()) == Some(&Shape::Opaque))
-            });
-            if inside {
-                continue;
-            }
-            let known = tools.iter().flat_map(|tool| {
-                match tool.input.at(path.get(..path.len() - 1).unwrap_or_default()) {
-                    Some(Shape::Record(fields)) => fields.keys().map(String::as_str).collect::<Vec<_>>(),
-                    _ => Vec::new(),
-                }
-            });
-            let who = match tools.as_slice() {
-                [one] => format!("`{}` has no argument", one.declared.name),
-                _ => "no tool that this policy reaches has an argument".to_owned(),
-            };
-            out.push(
-                Diagnostic::new(Code::UnknownAttribute, format!("{who} `{shown}`"))
-                    .at(parsed.find(&last), "")
-                    .help(
-                        did_you_mean(&last, known)
-                            .unwrap_or_else(|| "declare it in the tool's `input:`".to_owned()),
-                    ),
-            );
-            continue;
-        }
-        let mut allowed: BTreeSet<&str> = BTreeSet::new();
-        let mut enumerated = !shapes.is_empty();
-        for shape in &shapes {
-            match shape {
-                Shape::String(Some(values)) => allowed.extend(values.iter().map(String::as_str)),
-                _ => enumerated = false,
-            }
-        }
-        for literal in literals.iter().filter(|literal| enumerated && !allowed.contains(literal.as_str())) {
-            let values: Vec<String> = allowed.iter().map(|value| format!("`{value}`")).collect();
-            out.push(
-                Diagnostic::new(Code::UnknownEnumValue, format!("`{shown}` is never `{literal}`"))
-                    .at(parsed.find(&format!("\"{literal}\"")), "")
-                    .help(
-                        did_you_mean(literal, allowed.iter().copied())
-                            .unwrap_or_else(|| format!("it is one of {}", values.join(", "))),
-                    ),
-            );
-        }
-    }
-    for (path, fixed) in &parsed.reads.likes {
-        if fixed.starts_with('/') {
-            out.push(
-                Diagnostic::new(Code::LikeOnPath, format!("`{}` compares a path as text", parsed.id))
-                    .at(parsed.find("like"), format!("on `context.input.{}`", path.join(".")))
-                    .help("`/srv/../etc/passwd` is like `/srv/*`: limit the argument in its JSON Schema too, with a `pattern` that refuses `..`"),
-            );
-        }
-    }
-    out.iter().filter(|diagnostic| diagnostic.is_error()).count() > before
 }
 
 /// Reports forbids on arguments where tools are let in whose arguments Cedar does not see.

@@ -7,12 +7,15 @@
 mod index;
 mod lint;
 mod parse;
+mod parts;
+mod paths;
 mod reads;
 mod request;
 mod schema;
 pub(crate) mod shape;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod validate;
 mod vocabulary;
 
@@ -89,6 +92,8 @@ pub struct PolicyInfo {
     pub expires: Option<String>,
     /// The same in milliseconds since 1970.
     pub(crate) expires_at: Option<i64>,
+    /// The rules and packs that a waiver names; empty for others.
+    pub(crate) waives: Vec<(String, String)>,
 }
 
 /// What is asked.
@@ -175,12 +180,13 @@ pub(crate) fn compile(
     let parsed = parse::parse(sources, out);
     if checks == Checks::Full {
         let names = lint::Names::new(vocabulary);
+        let attributes = paths::Attributes::new(vocabulary);
         let mut valid = Vec::new();
         for one in &parsed {
             lint::scope(one, out);
             // What is misspelt would be reported a second time, and less clearly, by Cedar's own checks.
             let misnamed = lint::names(one, &names, out);
-            let astray = lint::paths(one, vocabulary, out);
+            let astray = attributes.lint(one, out);
             if !misnamed && !astray {
                 valid.push(one);
             }
@@ -209,12 +215,15 @@ pub(crate) fn compile(
                 owner: one.owner.clone(),
                 expires: one.expires.as_ref().map(|(_, date)| date.clone()),
                 expires_at: one.expires.as_ref().map(|(at, _)| *at),
+                waives: one.waives(),
             }
         })
         .collect();
     let policies = parsed.iter().map(|one| (&one.policy, &one.reads));
     match (index::Index::new(policies), request::Requests::new(vocabulary)) {
         (Some(index), Some(requests)) => Some(Policies { list, index, requests, mentions }),
+        // What is wrong has been told: names that are in themselves, or declared twice.
+        _ if out.iter().any(Diagnostic::is_error) => None,
         _ => {
             let text = "the policies could not be made ready";
             out.push(Diagnostic::new(crate::diagnostic::Code::CedarType, text));

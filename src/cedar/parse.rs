@@ -42,6 +42,25 @@ impl Parsed {
         }
     }
 
+    /// The span of an attribute's name: in the conditions and as a word of its own where it stands so.
+    pub(super) fn find_name(&self, name: &str) -> Span {
+        let slice = self.source.get(self.span.start..self.span.end).unwrap_or_default();
+        let conditions = slice.find(')').unwrap_or(0);
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        let alone = |at: &usize| {
+            let before = slice.get(..*at).and_then(|text| text.chars().next_back());
+            let after = slice.get(at + name.len()..).and_then(|text| text.chars().next());
+            *at > conditions && !before.is_some_and(part) && !after.is_some_and(part)
+        };
+        match slice.match_indices(name).map(|(at, _)| at).find(alone) {
+            Some(at) => {
+                let start = self.span.start + at;
+                Span::new(&self.file, start, start + name.len())
+            }
+            None => self.find(name),
+        }
+    }
+
     /// The policy's first line that is no annotation: what an excerpt shows of it.
     pub(super) fn head(&self) -> Span {
         let slice = self.source.get(self.span.start..self.span.end).unwrap_or_default();
@@ -55,6 +74,21 @@ impl Parsed {
             at += line.len();
         }
         self.span.clone()
+    }
+
+    /// The rules and packs that it names, each as type and id, where it waives rules.
+    pub(super) fn waives(&self) -> Vec<(String, String)> {
+        if !self.actions().is_some_and(|actions| actions.iter().all(|name| name == "waive")) {
+            return Vec::new();
+        }
+        let named: std::collections::BTreeSet<(String, String)> = self
+            .policy
+            .entity_literals()
+            .into_iter()
+            .map(|literal| (literal.type_name().to_string(), literal.id().unescaped().to_owned()))
+            .filter(|(kind, _)| kind == "Rule" || kind == "Pack")
+            .collect();
+        named.into_iter().collect()
     }
 
     /// Names of the actions in the scope; `None` where it names none.

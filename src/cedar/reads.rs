@@ -1,8 +1,8 @@
 //! Which part of the context a policy reads.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PatternElem, Template, Var};
+use cedar_policy::pst::{Clause, Expr, Template, Var};
 
 /// Attributes of the base context, and the counters of a session, that can be left out one by one.
 pub(super) const PARTS: &[&str] = &[
@@ -64,28 +64,18 @@ pub(super) enum Arguments {
     All,
 }
 
-/// What a policy reads, and how it uses its paths into the arguments.
+/// What a policy reads.
 #[derive(Debug, Clone)]
 pub(super) struct Reads {
     pub(super) parts: Parts,
     pub(super) arguments: Arguments,
     /// Whether `context.input` is read at all.
     pub(super) input: bool,
-    /// Paths under `context.input`, each with the literals it is compared with.
-    pub(super) paths: BTreeMap<Vec<String>, BTreeSet<String>>,
-    /// Paths that are matched with `like`, with the pattern's fixed beginning.
-    pub(super) likes: Vec<(Vec<String>, String)>,
 }
 
 impl Default for Reads {
     fn default() -> Self {
-        Self {
-            parts: Parts::default(),
-            arguments: Arguments::These(BTreeSet::new()),
-            input: false,
-            paths: BTreeMap::new(),
-            likes: Vec::new(),
-        }
+        Self { parts: Parts::default(), arguments: Arguments::These(BTreeSet::new()), input: false }
     }
 }
 
@@ -119,9 +109,6 @@ impl Reads {
                     }
                     (Some(_), Arguments::All) => {}
                 }
-                if !rest.is_empty() {
-                    self.paths.entry(rest.to_vec()).or_default();
-                }
             }
             [first, second, ..] if first == "session" => self.parts.add(&format!("session.{second}")),
             [first] if first == "session" => self.parts.add_session(),
@@ -129,38 +116,12 @@ impl Reads {
         }
     }
 
-    fn compare(&mut self, path: &Expr, literals: &[&Expr]) {
-        let Some(path) = context_path(path) else { return };
-        let [first, rest @ ..] = path.as_slice() else { return };
-        if first != "input" || rest.is_empty() {
-            return;
-        }
-        for literal in literals {
-            if let Expr::Literal(Literal::String(text)) = literal {
-                self.paths.entry(rest.to_vec()).or_default().insert(text.to_string());
-            }
-        }
-    }
-
     fn walk(&mut self, expr: &Expr) {
         match expr {
             Expr::Literal(_) | Expr::Var(Var::Principal | Var::Action | Var::Resource) => {}
             Expr::Var(Var::Context) => self.everything(),
-            Expr::UnaryOp { expr, .. } => self.walk(expr),
-            Expr::BinaryOp { op, left, right } => {
-                match op {
-                    BinaryOp::Eq | BinaryOp::NotEq => {
-                        self.compare(left, &[right]);
-                        self.compare(right, &[left]);
-                    }
-                    BinaryOp::Contains => {
-                        if let Expr::Set(items) = left.as_ref() {
-                            let items: Vec<&Expr> = items.iter().map(AsRef::as_ref).collect();
-                            self.compare(right, &items);
-                        }
-                    }
-                    _ => {}
-                }
+            Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } => self.walk(expr),
+            Expr::BinaryOp { left, right, .. } => {
                 self.walk(left);
                 self.walk(right);
             }
@@ -175,18 +136,6 @@ impl Reads {
                 }
                 None => self.walk(inner),
             },
-            Expr::Like { expr, pattern } => {
-                if let Some([first, rest @ ..]) = context_path(expr).as_deref()
-                    && first == "input"
-                {
-                    let fixed = pattern.iter().map_while(|element| match element {
-                        PatternElem::Char(c) => Some(*c),
-                        PatternElem::Wildcard => None,
-                    });
-                    self.likes.push((rest.to_vec(), fixed.collect()));
-                }
-                self.walk(expr);
-            }
             Expr::Is { expr, in_expr, .. } => {
                 self.walk(expr);
                 if let Some(group) = in_expr {

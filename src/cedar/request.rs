@@ -101,10 +101,11 @@ impl Requests {
         let types = Types::new()?;
         let mut entities: Vec<Entity> = Vec::new();
         let chain = |kind: &EntityTypeName, group: &EntityTypeName, entry: &Declared, groups: &[Declared]| {
-            let above = ancestors(&entry.name, groups, &entry.parents);
-            std::iter::once(uid(kind, &entry.name))
-                .chain(above.into_iter().map(|name| uid(group, name)))
-                .collect::<Vec<_>>()
+            // A tool may have the name of its toolset: they are two.
+            let own = uid(kind, &entry.name);
+            let above = ancestors(groups, &entry.parents).into_iter().map(|name| uid(group, name));
+            let above: Vec<EntityUid> = above.filter(|above| *above != own).collect();
+            std::iter::once(own).chain(above).collect::<Vec<_>>()
         };
         let mut add =
             |chain: &[EntityUid], attributes: HashMap<String, RestrictedExpression>| -> Option<()> {

@@ -72,14 +72,15 @@ impl Shape {
                 }
             }
             None if map.contains_key("properties") => ("object", false),
-            None if map.get("enum").is_some_and(all_strings) => ("string", false),
+            None if named(map).is_some() => ("string", values(map).iter().any(|value| value.is_null())),
             _ => return (Shape::Opaque, true),
         };
         let shape = match kind {
             "string" => match map.get("format").and_then(Value::as_str) {
                 Some("ipv4" | "ipv6") => Shape::Ip,
                 Some("date-time") => Shape::Datetime,
-                _ => Shape::String(map.get("enum").filter(|values| all_strings(values)).map(strings)),
+                // What is not text among the values can't be given where the type is text.
+                _ => Shape::String((!values(map).is_empty()).then(|| strings(map))),
             },
             "integer" => Shape::Long,
             "number" => Shape::Decimal,
@@ -189,12 +190,23 @@ impl Shape {
     }
 }
 
-fn all_strings(values: &Value) -> bool {
-    values.as_array().is_some_and(|values| values.iter().all(Value::is_string))
+/// The values that a schema lists, with `enum` or `const`.
+fn values(map: &serde_json::Map<String, Value>) -> Vec<&Value> {
+    match (map.get("enum"), map.get("const")) {
+        (Some(Value::Array(values)), _) => values.iter().collect(),
+        (_, Some(value)) => vec![value],
+        _ => Vec::new(),
+    }
 }
 
-fn strings(values: &Value) -> Vec<String> {
-    values.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+fn strings(map: &serde_json::Map<String, Value>) -> Vec<String> {
+    values(map).into_iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The texts that a schema without a type lists, where it lists nothing but texts and null.
+fn named(map: &serde_json::Map<String, Value>) -> Option<Vec<String>> {
+    let fits = values(map).iter().all(|value| value.is_string() || value.is_null());
+    Some(strings(map)).filter(|texts| fits && !texts.is_empty())
 }
 
 /// `3.0` is 3 (JSON Schema counts it as an integer).

@@ -333,9 +333,13 @@ fn index_answers_as_cedar_does_on_foreign_policies() {
 }
 
 fn diagnose(text: &str) -> Vec<(Code, String)> {
+    diagnose_with(text, &vocabulary())
+}
+
+fn diagnose_with(text: &str, vocabulary: &Vocabulary) -> Vec<(Code, String)> {
     let sources = [Source { file: "a.cedar".into(), text: text.into() }];
     let mut out = Vec::new();
-    let _ = compile(&sources, &vocabulary(), Checks::Full, &mut out);
+    let _ = compile(&sources, vocabulary, Checks::Full, &mut out);
     let shown = |diagnostic: &Diagnostic| {
         let span = &diagnostic.primary.as_ref().unwrap().span;
         text[span.start..span.end].to_owned()
@@ -367,6 +371,8 @@ fn partitioned_validation_agrees_with_the_whole_schema() {
         let mut out = Vec::new();
         let parsed = parse(&sources, &mut out);
         validate::validate(&parsed.iter().collect::<Vec<_>>(), &vocabulary(), &mut out);
+        // Cedar itself says nothing of parts.
+        out.retain(|diagnostic| diagnostic.code != Code::DeadCondition);
         let result = whole.validate(&text.parse().unwrap(), ValidationMode::Strict);
         assert_eq!(out.is_empty(), result.validation_passed_without_warnings(), "{text}\n{out:?}");
     }
@@ -452,6 +458,112 @@ fn mistakes_are_found_where_they_stand() {
     let twice =
         "@id(\"a\") forbid(principal, action, resource);\n@id(\"a\") forbid(principal, action, resource);";
     assert_eq!(one(twice).0, Code::DuplicateId);
+}
+
+#[test]
+fn half_a_condition_that_is_dead_is_found() {
+    let mut vocabulary = vocabulary();
+    vocabulary.tools.push(tool(
+        "tagged",
+        &["safe"],
+        &[],
+        &json!({ "type": "object", "required": ["m"], "properties": {
+            "m": { "enum": ["slow", "fast", null] }, "free": { "const": "yes" },
+            "flags": { "type": "array", "items": { "type": "string", "enum": ["fast", "slow"] } } } }),
+    ));
+    vocabulary.tools.push(tool(
+        "open",
+        &["safe"],
+        &[],
+        &json!({ "type": "object", "properties": { "m": { "type": "string" } } }),
+    ));
+    let check = |scope: &str, condition: &str| {
+        diagnose_with(
+            &format!("@id(\"a\") forbid(principal, {scope}, resource) when {{ {condition} }};"),
+            &vocabulary,
+        )
+        .into_iter()
+        .filter(|(code, _)| *code != Code::InputForbidUnlisted)
+        .collect::<Vec<_>>()
+    };
+    let (unlisted, tagged, call, any) = (
+        "action == Action::\"call_unlisted_tool\"",
+        "action == Action::\"tagged\"",
+        "action in Action::\"call_tool\"",
+        "action",
+    );
+    let cases = [
+        (unlisted, "context.input has pth", Code::UnknownAttribute, "pth"),
+        (any, "context has imput || context.session.calls > 9", Code::UnknownAttribute, "imput"),
+        (any, "context.session has callz || context.session.calls > 9", Code::UnknownAttribute, "callz"),
+        (any, "context.session.calls > 9 || context.session has callz", Code::UnknownAttribute, "callz"),
+        (any, "principal has tenantt || context.session.calls > 9", Code::UnknownAttribute, "tenantt"),
+        (call, "resource has wrytes || context.session.calls > 9", Code::UnknownAttribute, "wrytes"),
+        (call, "{a: context.input}.a has pth || context.session.calls > 9", Code::UnknownAttribute, "pth"),
+        (
+            any,
+            "principal in Toolset::\"safe\" || context.session.calls > 9",
+            Code::DeadCondition,
+            "principal in Toolset::\"safe\"",
+        ),
+        (call, "resource is Agent || context.session.calls > 9", Code::DeadCondition, "resource is Agent"),
+        (
+            any,
+            "context.session.calls > 9 || (context.session.calls > 1 && resource in Role::\"user\")",
+            Code::DeadCondition,
+            "context.session.calls > 1 && resource in Role::\"user\"",
+        ),
+        (call, "if resource is Agent then true else context.session.calls > 9", Code::DeadCondition, ""),
+        (call, "context.session.calls > 9 && !(resource in Role::\"user\")", Code::DeadCondition, ""),
+        (
+            tagged,
+            "context.input has flags && context.input.flags.contains(\"fsat\")",
+            Code::UnknownEnumValue,
+            "\"fsat\"",
+        ),
+        (
+            tagged,
+            "context.input has flags && context.input.flags.containsAny([\"fsat\"])",
+            Code::UnknownEnumValue,
+            "\"fsat\"",
+        ),
+        (tagged, "context.input has m && context.input.m like \"wed*\"", Code::UnknownEnumValue, "\"wed*\""),
+        (tagged, "context.input has m && context.input.m == \"zz\"", Code::UnknownEnumValue, "\"zz\""),
+        (tagged, "context.input has free && context.input.free == \"no\"", Code::UnknownEnumValue, "\"no\""),
+        (
+            call,
+            "action == Action::\"tagged\" && context.input has m && context.input.m == \"zz\"",
+            Code::UnknownEnumValue,
+            "\"zz\"",
+        ),
+        (
+            call,
+            "action == Action::\"tagged\" && context.input has path || context.session.calls > 9",
+            Code::UnknownAttribute,
+            "path",
+        ),
+    ];
+    for (scope, condition, code, span) in cases {
+        let found = check(scope, condition);
+        assert_eq!(found.first().map(|(code, _)| *code), Some(code), "{condition}: {found:?}");
+        assert!(span.is_empty() || found[0].1 == span, "{condition}: {found:?}");
+    }
+    let fine = [
+        (any, "context has tool || context.session.calls > 9"),
+        (any, "context has input.path && (context.input.path == \"a\" || context.input.path like \"b*\")"),
+        (any, "resource is Agent || resource in Toolset::\"safe\""),
+        (call, "if context.input has m then context.input.m == \"zz\" else false"),
+        (call, "!(context.input has path) || !(resource in Toolset::\"safe\")"),
+        (tagged, "context.input has m && [\"slow\", \"fast\"].contains(context.input.m)"),
+        (tagged, "context.input has m && (context.input.m like \"s*\" || context.input.m != \"fast\")"),
+        (call, "(action == Action::\"open\" && context.input has m) || context.session.calls > 9"),
+    ];
+    for (scope, condition) in fine {
+        assert_eq!(check(scope, condition), [], "{condition}");
+    }
+    vocabulary.tools.clear();
+    let none = "@id(\"a\") forbid(principal, action, resource) when { context has input.pth || context.session.calls > 9 };";
+    assert_eq!(diagnose_with(none, &vocabulary)[0].0, Code::UnknownAttribute);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cedar_policy::{PolicySet, Schema, ValidationError, ValidationMode, ValidationWarning, Validator};
 
 use super::parse::{Parsed, label};
+use super::parts::{self, Part};
 use super::schema::json_schema;
 use super::shape::Shape;
 use super::vocabulary::{Tool, Vocabulary};
@@ -17,6 +18,8 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 
 /// Most tools in one schema of policies that name tools.
 const TOOLS_AT_ONCE: usize = 12;
+/// Longest part of a condition that a message repeats, in characters.
+const SHOWN: usize = 80;
 
 /// Validates these policies; reports each mistake once.
 pub(super) fn validate(parsed: &[&Parsed], vocabulary: &Vocabulary, out: &mut Vec<Diagnostic>) {
@@ -102,18 +105,16 @@ fn check(policies: &[&Parsed], vocabulary: &Vocabulary, tools: &[&Tool], out: &m
         out.push(Diagnostic::new(Code::DuplicateId, "two policies have the same `@id`"));
         return;
     };
-    let result = Validator::new(schema).validate(&set, ValidationMode::Strict);
-    let mut seen: BTreeMap<(Span, String), usize> = BTreeMap::new();
-    let mut report = |one: &Parsed, diagnostic: Diagnostic| {
+    let validator = Validator::new(schema);
+    let result = validator.validate(&set, ValidationMode::Strict);
+    let mut seen: BTreeSet<(&str, Span)> = BTreeSet::new();
+    let mut report = |one: &'_ Parsed, diagnostic: Diagnostic| {
         let span = diagnostic.primary.as_ref().map_or_else(|| one.head(), |label| label.span.clone());
         // One mistake is found again for each action.
-        let key = (span, one.id.clone());
-        match seen.get(&key) {
-            Some(_) => {}
-            None => {
-                seen.insert(key, out.len());
-                out.push(diagnostic);
-            }
+        if let Some((id, _)) = by_id.get_key_value(one.id.as_str())
+            && seen.insert((id, span))
+        {
+            out.push(diagnostic);
         }
     };
     for error in result.validation_errors() {
@@ -127,6 +128,42 @@ fn check(policies: &[&Parsed], vocabulary: &Vocabulary, tools: &[&Tool], out: &m
         {
             report(one, diagnostic);
         }
+    }
+    let wrong: BTreeSet<&str> = seen.into_iter().map(|(id, _)| id).collect();
+    let sound = policies.iter().filter(|one| !wrong.contains(one.id.as_str()));
+    dead_parts(&sound.copied().collect::<Vec<_>>(), &validator, out);
+}
+
+/// Reports parts of policies that can never be true.
+fn dead_parts(policies: &[&Parsed], validator: &Validator, out: &mut Vec<Diagnostic>) {
+    let found: BTreeMap<&str, (&Parsed, Vec<Part>)> =
+        policies.iter().map(|one| (one.id.as_str(), (*one, parts::of(one)))).collect();
+    let all = found.values().flat_map(|(_, parts)| parts.iter().map(|part| part.policy.clone()));
+    let Ok(set) = PolicySet::from_policies(all) else { return };
+    if set.is_empty() {
+        return;
+    }
+    let result = validator.validate(&set, ValidationMode::Strict);
+    let dead: BTreeSet<(&str, usize)> = result
+        .validation_warnings()
+        .filter(|warning| matches!(warning, ValidationWarning::ImpossiblePolicy(_)))
+        .filter_map(|warning| parts::number(warning.policy_id().as_ref()))
+        .collect();
+    for (id, number) in &dead {
+        let Some((one, part)) = found.get(id).and_then(|(one, parts)| Some((one, parts.get(*number)?)))
+        else {
+            continue;
+        };
+        if part.within.is_some_and(|outer| dead.contains(&(*id, outer))) {
+            continue;
+        }
+        let text: String = part.text.chars().take(SHOWN).collect();
+        let more = if part.text.chars().count() > SHOWN { "…" } else { "" };
+        out.push(
+            Diagnostic::new(Code::DeadCondition, format!("a part of `{id}` can never be true: `{text}{more}`"))
+                .at(parts::span(one, &part.text), "never true")
+                .help("look for a misspelt attribute, or a type that the principal or resource of these actions does not have"),
+        );
     }
 }
 

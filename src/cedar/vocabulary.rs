@@ -136,16 +136,11 @@ pub(super) fn attribute_types(entries: &[&Declared]) -> BTreeMap<String, (Attrib
 }
 
 /// Every group that an entry is in, itself apart; cycles end.
-pub(super) fn ancestors<'a>(
-    name: &'a str,
-    entries: &'a [Declared],
-    parents: &'a [String],
-) -> BTreeSet<&'a str> {
+pub(super) fn ancestors<'a>(entries: &'a [Declared], parents: &'a [String]) -> BTreeSet<&'a str> {
     let mut found: BTreeSet<&str> = BTreeSet::new();
     let mut open: Vec<&str> = parents.iter().map(String::as_str).collect();
     while let Some(next) = open.pop() {
-        if next != name
-            && found.insert(next)
+        if found.insert(next)
             && let Some(entry) = entries.iter().find(|entry| entry.name == next)
         {
             open.extend(entry.parents.iter().map(String::as_str));

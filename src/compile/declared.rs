@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::schemas::Place;
 use super::{Compiler, names};
 use crate::bundle::{DIRECTORY, DirectorySpec, PayloadSpec, Role, TOOLS, UserEntrySpec};
 use crate::cedar::{self, BUILT_IN_ACTIONS, shape::Shape};
@@ -9,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::engine::{Agent, Inventory, Item, ListedUser, Tool};
 use crate::rule::Rule;
 use crate::rule::tool::{ToolsSpec, file_name, schema_file};
-use crate::tool::Schema;
+use crate::tool::Of;
 use crate::verdict::Action;
 
 impl Compiler<'_> {
@@ -32,17 +33,19 @@ impl Compiler<'_> {
                 continue;
             }
             let Some(declared) = tool.schema(file, &mut reporter) else { continue };
-            let schema = match Schema::new(&declared) {
-                Ok(schema) => schema,
-                Err(error) => {
-                    let at = tool.input.as_ref().map_or_else(|| name.range(), |input| input.start..input.end);
-                    reporter.push(
-                        Diagnostic::new(Code::BadSchema, format!("the input of `{}`: {error}", name.value))
-                            .at(reporter.span(at), ""),
-                    );
-                    continue;
-                }
+            let named = tool.schema.as_ref().map(|schema| (schema.value.as_str(), schema.range()));
+            let inline = tool.input.as_ref();
+            let place = Place {
+                source,
+                file: inline.map_or(named.as_ref().map(|(file, _)| *file), |input| file_name(&input.value)),
+                at: inline
+                    .map(crate::decode::Spanned::range)
+                    .or(named.map(|(_, at)| at))
+                    .unwrap_or_else(|| name.range()),
             };
+            let what = format!("the input of `{}`", name.value);
+            let Some(schema) = self.schema(&what, &declared, Of::Arguments, &place) else { continue };
+            let mut reporter = self.reporter(source);
             let input = Shape::of_arguments(&declared);
             for pointer in tool.pointers() {
                 let first = pointer.value.trim_start_matches('/').split('/').next().unwrap_or_default();
@@ -105,13 +108,10 @@ impl Compiler<'_> {
                     Some(name) => schema_file(name, at.clone(), file, &mut reporter),
                     None => Some(payload.schema.value.clone()),
                 };
-                match declared.as_ref().map(Schema::new) {
-                    Some(Ok(schema)) => *place = Some(schema),
-                    Some(Err(error)) => {
-                        let message = format!("a schema of `{}`: {error}", agent.name.value);
-                        reporter.push(Diagnostic::new(Code::BadSchema, message).at(reporter.span(at), ""));
-                    }
-                    None => {}
+                if let Some(declared) = declared {
+                    let file = file_name(&payload.schema.value);
+                    let what = format!("a schema of `{}`", agent.name.value);
+                    *place = self.schema(&what, &declared, Of::Value, &Place { source, at, file });
                 }
             }
             agents.insert(agent.name.value.clone(), compiled);

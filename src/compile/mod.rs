@@ -1,7 +1,9 @@
 //! A bundle to an engine, or every diagnostic.
 
 mod declared;
+mod legible;
 mod names;
+mod schemas;
 mod unused;
 
 use std::collections::BTreeSet;
@@ -12,9 +14,10 @@ use crate::bundle::{
     TOOLS, UnlistedSpec,
 };
 use crate::cedar::{self, Checks, Vocabulary};
+use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::engine::{Engine, Inner, Limits};
-use crate::rule::pack::{self, Examples, Pack, PackSpec, Scope};
+use crate::rule::pack::{self, Examples, Fact, Pack, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
 use crate::rule::tool::ToolsSpec;
 use crate::rule::{Reporter, Rule};
@@ -126,8 +129,14 @@ impl Compiler<'_> {
     }
 
     fn run(mut self) -> Option<Engine> {
+        self.out.extend_from_slice(self.bundle.problems());
         self.misplaced();
         if self.bundle.source(MANIFEST).is_none() {
+            let told =
+                |one: &Diagnostic| one.primary.as_ref().is_some_and(|label| &*label.span.file == MANIFEST);
+            if self.bundle.problems().iter().any(told) {
+                return None;
+            }
             self.out.push(
                 Diagnostic::new(Code::MissingManifest, "the bundle has no `ringfence.yaml`")
                     .help("`ringfence init DIR` writes a bundle to start from"),
@@ -153,6 +162,7 @@ impl Compiler<'_> {
                 .help("`mode: enforce` puts it into force"),
             );
         }
+        self.limits(&manifest);
         let packs = self.packs(&manifest);
         let names = names::Names::collect(self.bundle, &manifest, &directory, &tools, self.out);
         let tool_list = self.tools(&tools);
@@ -174,6 +184,10 @@ impl Compiler<'_> {
         let policies = cedar::compile(&sources, &vocabulary, checks, self.out)?;
         if !self.options.trusted {
             unused::report(self.bundle, &directory, &tools, &vocabulary, &policies, &rules, self.out);
+            // A rule with an error is missing here.
+            if !self.out.iter().any(Diagnostic::is_error) {
+                unused::waivers(&policies, &rules, self.out);
+            }
         }
         if self.out.iter().any(Diagnostic::is_error) {
             return None;
@@ -195,11 +209,11 @@ impl Compiler<'_> {
             roles_from: manifest.roles,
             batched_audit: manifest.audit == AuditSpec::Batched,
             limits: Limits {
-                event_bytes: limits.event_bytes.map_or(DEFAULT_EVENT_BYTES, |size| size.0),
-                calls: limits.calls,
-                turns: limits.turns,
-                tokens: limits.tokens,
-                decide_ms: limits.decide_ms.unwrap_or(DEFAULT_DECIDE_MS),
+                event_bytes: limits.event_bytes.as_ref().map_or(DEFAULT_EVENT_BYTES, |size| size.value.0),
+                calls: limits.calls.as_ref().map(|limit| limit.value),
+                turns: limits.turns.as_ref().map(|limit| limit.value),
+                tokens: limits.tokens.as_ref().map(|limit| limit.value),
+                decide_ms: limits.decide_ms.as_ref().map_or(DEFAULT_DECIDE_MS, |limit| limit.value),
             },
             default_labels: manifest.session_default_labels.iter().map(|label| label.value.clone()).collect(),
             sensitive_parameters: manifest.sensitive_parameters.clone(),
@@ -224,6 +238,28 @@ impl Compiler<'_> {
             inventory,
             cedar_schema,
         })))
+    }
+
+    /// Limits that nothing can keep to.
+    fn limits(&mut self, manifest: &ManifestSpec) {
+        let limits = &manifest.limits;
+        let bytes = limits.event_bytes.as_ref().map(|size| (size.value.0, size.range()));
+        let count = |limit: &Option<Spanned<u64>>| limit.as_ref().map(|limit| (limit.value, limit.range()));
+        let all = [
+            ("event_bytes", bytes, "every event is refused"),
+            ("calls", count(&limits.calls), "no tool can ever be called"),
+            ("turns", count(&limits.turns), "no user message is ever let in"),
+            ("tokens", count(&limits.tokens), "every session that states its tokens is refused"),
+            ("decide_ms", count(&limits.decide_ms), "every event is refused for taking too long"),
+        ];
+        for (name, limit, effect) in all {
+            let Some((0, at)) = limit else { continue };
+            self.out.push(
+                Diagnostic::new(Code::BadValue, format!("with `{name}: 0`, {effect}"))
+                    .at(Span::new(&MANIFEST.into(), at.start, at.end), "")
+                    .help("write a number above 0, or leave the limit out"),
+            );
+        }
     }
 
     /// Files that look like policy and are not read, or are of no known kind.
@@ -251,7 +287,7 @@ impl Compiler<'_> {
     }
 
     fn packs(&mut self, manifest: &ManifestSpec) -> Vec<(Pack, Span)> {
-        let facts: Vec<String> = manifest.facts.0.iter().map(|(name, _)| name.value.clone()).collect();
+        let facts: Vec<Fact> = manifest.facts.0.iter().map(Fact::new).collect();
         let examples = if self.options.trusted { Examples::Trust } else { Examples::Prove };
         let has_key = self.options.key.as_ref().is_some_and(|key| !key.is_empty());
         let scope = Scope { facts: &facts, has_key, examples };

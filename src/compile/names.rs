@@ -43,6 +43,10 @@ impl Checker<'_> {
     }
 
     fn unique<'n>(&mut self, kind: &str, names: impl Iterator<Item = &'n Spanned<String>>) {
+        let names: Vec<&Spanned<String>> = names.collect();
+        let file = Arc::clone(&self.file);
+        let span = |name: &Spanned<String>| Span::new(&file, name.start, name.end);
+        super::legible::report(kind, &names, span, self.out);
         let mut seen: BTreeMap<&str, &Spanned<String>> = BTreeMap::new();
         for name in names {
             if name.value.is_empty() {
@@ -232,6 +236,8 @@ impl Names {
         check.attributes("tool", of_tools, &mut BTreeMap::new(), &["reads", "writes"]);
 
         let mut check = Checker { file: file(MANIFEST), out: check.out };
+        check.unique("user attribute", manifest.user_attributes.0.iter().map(|(name, _)| name));
+        check.unique("fact", manifest.facts.0.iter().map(|(name, _)| name));
         check.known("label", &manifest.session_default_labels, &labels);
         if let UnlistedSpec::Mapping(unlisted) = &manifest.unlisted_tools {
             check.known("toolset", &unlisted.parents, &toolset_names);

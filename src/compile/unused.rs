@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::bundle::{Bundle, DIRECTORY, DirectorySpec, Source, TOOLS};
-use crate::cedar::{Policies, Vocabulary};
+use crate::cedar::{Policies, PolicyEffect, Vocabulary};
 use crate::decode::Spanned;
-use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 use crate::rule::Rule;
 use crate::rule::tool::ToolsSpec;
 use crate::verdict::Action;
@@ -91,6 +91,40 @@ pub(super) fn report(
                     ),
             );
         }
+    }
+}
+
+/// Reports waivers of rules that are never waived.
+pub(super) fn waivers(policies: &Policies, rules: &[Rule], out: &mut Vec<Diagnostic>) {
+    for policy in policies.list().iter().filter(|policy| policy.effect == PolicyEffect::Waiver) {
+        let of = |(kind, id): &(String, String)| -> Vec<&Rule> {
+            let named = |rule: &&Rule| if kind == "Pack" { *rule.pack == **id } else { *rule.id == **id };
+            rules.iter().filter(named).collect()
+        };
+        let vain = |name: &(String, String)| {
+            let rules = of(name);
+            !rules.is_empty() && rules.iter().all(|rule| !rule.waivable)
+        };
+        let (vain, others): (Vec<_>, Vec<_>) = policy.waives.iter().partition(|name| vain(name));
+        let Some((_, first)) = vain.first() else { continue };
+        let mut diagnostic = Diagnostic::new(
+            Code::WaiverWithoutEffect,
+            format!("`{}` waives `{first}`, which can't be waived", policy.id),
+        )
+        .at(policy.span.clone(), "")
+        .help(
+            "rules marked `waivable: false` hold for everybody: remove the waiver, or the mark from the rule",
+        );
+        if let [_, rest @ ..] = vain.as_slice()
+            && !rest.is_empty()
+        {
+            let names: Vec<String> = rest.iter().map(|(_, name)| format!("`{name}`")).collect();
+            diagnostic = diagnostic.note(format!("so it is with {}", names.join(", ")));
+        }
+        if !others.is_empty() {
+            diagnostic.severity = Severity::Warning;
+        }
+        out.push(diagnostic);
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::sample::Index;
 pub(super) struct Texts(Vec<String>);
 
 /// A piece, how much of it, and how it is written.
-pub(super) type Part = (Index, f64, f64, u8);
+pub(super) type Part = (Index, f64, f64, u8, u8);
 
 /// How many texts are tried.
 pub(super) fn cases() -> u32 {
@@ -63,12 +63,12 @@ impl Texts {
     }
 
     pub(super) fn parts(&self) -> impl Strategy<Value = Vec<Part>> + use<> {
-        proptest::collection::vec((any::<Index>(), 0.0..1.0f64, 0.0..1.0f64, 0..8u8), 1..12)
+        proptest::collection::vec((any::<Index>(), 0.0..1.0f64, 0.0..1.0f64, 0..12u8, 0..=u8::MAX), 1..12)
     }
 
     pub(super) fn text(&self, parts: &[Part]) -> String {
         let mut text = String::new();
-        for (piece, from, to, how) in parts {
+        for (piece, from, to, how, code) in parts {
             let piece: Vec<char> = piece.get(&self.0).chars().collect();
             let place = |share: f64| (share * piece.len() as f64) as usize;
             // Mostly whole.
@@ -82,9 +82,49 @@ impl Texts {
             match how {
                 3 => text.push_str(&piece.to_uppercase()),
                 4 => text.push_str(&piece.replace(' ', "  \n")),
+                8 => text.push_str(&encoded(&piece, *code)),
+                9 => text.push_str(&encoded(&encoded(&piece, *code), code / 16)),
+                10 => text = encoded(&text, *code),
                 _ => text.push_str(&piece),
             }
         }
         text
+    }
+}
+
+/// A piece as one of many encodings spells it.
+fn encoded(piece: &str, how: u8) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let chars = |one: &dyn Fn(char) -> String| piece.chars().map(one).collect::<String>();
+    let leet = [('i', '1'), ('o', '0'), ('e', '3'), ('a', '4'), ('s', '5'), ('t', '7')];
+    match how % 12 {
+        0 => {
+            let groups = piece.as_bytes().chunks(3).map(|group| {
+                let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+                let bits = bits << (24 - 8 * group.len());
+                let digit = |at: usize| char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]);
+                (0..=group.len()).map(digit).collect::<String>()
+            });
+            groups.collect()
+        }
+        1 => piece.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        2 => piece.bytes().map(|byte| format!("\\x{byte:02x}")).collect(),
+        3 => chars(&|c| {
+            if c.is_ascii_lowercase() { c.to_string() } else { format!("%{:02X}", c as u32 & 255) }
+        }),
+        4 => chars(&|c| format!("&#{};", c as u32)),
+        5 => chars(&|c| format!("\\u{{{:x}}}", c as u32)),
+        6 => chars(&|c| match c {
+            'a'..='z' => char::from((c as u8 - b'a' + 13) % 26 + b'a').to_string(),
+            'A'..='Z' => char::from((c as u8 - b'A' + 13) % 26 + b'A').to_string(),
+            other => other.to_string(),
+        }),
+        7 => piece.chars().rev().collect(),
+        8 => {
+            chars(&|c| leet.iter().find(|(letter, _)| *letter == c).map_or(c, |(_, sign)| *sign).to_string())
+        }
+        9 => chars(&|c| format!("{c} ")),
+        10 => chars(&|c| char::from_u32(0xe0000 + (c as u32 & 127)).unwrap().to_string()),
+        _ => format!("\u{202e}{}\u{202c}", piece.chars().rev().collect::<String>()),
     }
 }

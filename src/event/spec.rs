@@ -260,6 +260,11 @@ impl TryFrom<EventSpec> for Event {
         {
             return Err(EventError::at("", "`agent` is missing"));
         }
+        // Written so that what is not a number is outside too.
+        let outside = |score: &f64| !(0.0..=1.0).contains(score);
+        if spec.facts.values().flat_map(BTreeMap::values).any(outside) {
+            return Err(EventError::at("/facts", "a score is a number from 0 to 1"));
+        }
         let UserSpec { id, roles, tenant, attributes } = spec.user;
         let user = User { id, roles, tenant, attributes };
         Ok(Event {

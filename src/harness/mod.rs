@@ -1,9 +1,15 @@
-//! Policy tests: cases of events and what is expected of them, run on a compiled bundle.
+//! Policy tests: cases of events and what is expected of them, and gates on labelled data, run on a compiled bundle.
 
+mod accuracy;
+mod coverage;
+mod names;
+mod quality;
 mod report;
 mod run;
 mod spec;
 
+pub use accuracy::{Accuracy, By};
+pub use quality::{Count, Quality, Row, percent, share};
 pub use report::{junit, text};
 pub use run::{Outcome, Report, run};
 pub(crate) use spec::TestsSpec;
@@ -12,14 +18,14 @@ use crate::bundle::{Bundle, Role};
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::engine::Engine;
 use crate::yaml;
+use accuracy::Gate;
 use spec::Case;
 
 /// The tests of a bundle, ready to run.
 #[derive(Debug, Default)]
 pub struct Suite {
     pub(crate) cases: Vec<Case>,
-    /// Gates on labelled data that this version does not run.
-    pub accuracy_gates: usize,
+    pub(crate) gates: Vec<Gate>,
 }
 
 impl Suite {
@@ -32,23 +38,25 @@ impl Suite {
             let (spec, diagnostics) = yaml::read::<TestsSpec>(&source.name, &source.text);
             out.extend(diagnostics);
             if let Some(spec) = spec {
-                suite.accuracy_gates += spec.accuracy.len();
-                spec.expand(source, engine, &mut suite.cases, &mut out);
+                let accuracy = spec.expand(source, engine, &mut suite.cases, &mut out);
+                let gates =
+                    accuracy.into_iter().filter_map(|gate| gate.gate(source, bundle, engine, &mut out));
+                suite.gates.extend(gates);
             }
         }
         (suite, out)
     }
 
-    /// Number of cases.
+    /// Number of cases and gates.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.cases.len()
+        self.cases.len() + self.gates.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.cases.is_empty()
+        self.len() == 0
     }
 }
 

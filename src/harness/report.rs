@@ -20,10 +20,12 @@ pub fn text(report: &Report) -> String {
         ("tools", &report.unreached_tools),
     ];
     for (what, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
-        let _ = writeln!(out, "no test reached these {what}: {}", list.join(", "));
+        let _ = writeln!(out, "these {what} decide no test: {}", list.join(", "));
     }
-    if report.accuracy_not_run > 0 {
-        let _ = writeln!(out, "{} accuracy gates were not run: this version can't", report.accuracy_not_run);
+    for outcome in &report.outcomes {
+        if let Some(accuracy) = &outcome.accuracy {
+            let _ = writeln!(out, "{}: {}", outcome.name, accuracy.text());
+        }
     }
     let _ = writeln!(out, "{} passed, {} failed", report.passed(), report.failed());
     out
@@ -39,12 +41,19 @@ pub fn junit(report: &Report) -> String {
     for outcome in &report.outcomes {
         let (name, file) = (xml(&outcome.name), xml(&outcome.file));
         let _ = write!(out, "  <testcase classname=\"{file}\" name=\"{name}\" line=\"{}\"", outcome.line);
-        if outcome.failures.is_empty() {
+        if outcome.failures.is_empty() && outcome.accuracy.is_none() {
             out.push_str("/>\n");
-        } else {
-            let text = xml(&outcome.failures.join("\n"));
-            let _ = writeln!(out, "><failure message=\"{text}\"/></testcase>");
+            continue;
         }
+        out.push('>');
+        if !outcome.failures.is_empty() {
+            let text = xml(&outcome.failures.join("\n"));
+            let _ = write!(out, "<failure message=\"{text}\"/>");
+        }
+        if let Some(accuracy) = &outcome.accuracy {
+            let _ = write!(out, "<system-out>{}</system-out>", xml(&accuracy.text()));
+        }
+        out.push_str("</testcase>\n");
     }
     out.push_str("</testsuite></testsuites>\n");
     out

@@ -1,4 +1,4 @@
-//! Runs cases, and says which policies, rules and tools none of them reached.
+//! Runs cases, and says which policies, rules and tools decide none of them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,14 +8,16 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Suite;
+use super::accuracy::{Accuracy, Gate};
+use super::coverage::Coverage;
 use super::spec::{Case, ExpectSpec};
-use crate::engine::{Engine, Trace};
+use crate::engine::Engine;
 use crate::event::{Body, Event};
 use crate::guard::Guard;
 use crate::verdict::Verdict;
 
-/// How one case went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// How one case or gate went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
     /// Its name.
     pub name: String,
@@ -25,25 +27,26 @@ pub struct Outcome {
     pub line: u32,
     /// What was not as expected; empty where all was.
     pub failures: Vec<String>,
+    /// What was measured, where it is a gate on labelled data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<Accuracy>,
 }
 
 /// How a suite went.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
-    /// Every case, in the order of the files.
+    /// Every case, in the order of the files, then every gate.
     pub outcomes: Vec<Outcome>,
-    /// Policies that decided no step with an `expect`.
+    /// Policies that decide no step.
     pub unreached_policies: Vec<String>,
-    /// Rules that matched in none.
+    /// Rules that decide none.
     pub unreached_rules: Vec<String>,
-    /// Tools that none was about.
+    /// Tools of which no step expects a decision.
     pub unreached_tools: Vec<String>,
-    /// Gates on labelled data that were not run.
-    pub accuracy_not_run: usize,
 }
 
 impl Report {
-    /// Number of cases that went as expected.
+    /// Number of cases and gates that went as expected.
     #[must_use]
     pub fn passed(&self) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.failures.is_empty()).count()
@@ -54,66 +57,72 @@ impl Report {
     pub fn failed(&self) -> usize {
         self.outcomes.len() - self.passed()
     }
+
+    /// Whether some policy, rule or tool decides no step.
+    #[must_use]
+    pub fn has_untested(&self) -> bool {
+        let lists = [&self.unreached_policies, &self.unreached_rules, &self.unreached_tools];
+        lists.iter().any(|list| !list.is_empty())
+    }
 }
 
-/// Runs the cases whose name contains `filter`, each in a session of its own, on as many threads as there are cores.
+/// Runs the cases and gates whose name contains `filter`, each case in a session of its own, on as many threads as there
+/// are cores.
 #[must_use]
 pub fn run(engine: &Engine, suite: &Suite, filter: &str) -> Report {
     let cases: Vec<&Case> = suite.cases.iter().filter(|case| case.name.contains(filter)).collect();
+    let gates: Vec<&Gate> = suite.gates.iter().filter(|gate| gate.name.contains(filter)).collect();
+    let count = cases.len() + gates.len();
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Outcome, Vec<Trace>)>> = Mutex::new(Vec::with_capacity(cases.len()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(cases.len().max(1));
+    let done = Mutex::new((Vec::with_capacity(count), Coverage::default()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
+    let one = |index: usize| {
+        let mut coverage = Coverage::default();
+        let outcome = match cases.get(index) {
+            Some(case) => run_case(engine, case, &mut coverage),
+            None => gates.get(index - cases.len())?.run(engine),
+        };
+        Some((outcome, coverage))
+    };
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((index, case)) = Some(next.fetch_add(1, Ordering::Relaxed))
-                    .and_then(|index| Some((index, *cases.get(index)?)))
+                while let Some((index, (outcome, coverage))) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, one(index)?)))
                 {
-                    let (outcome, traces) = run_case(engine, case);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome, traces));
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.0.push((index, outcome));
+                    done.1.extend(coverage);
                 }
             });
         }
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, ..)| *index);
-    let mut report = Report { accuracy_not_run: suite.accuracy_gates, ..Report::default() };
-    let mut policies: BTreeSet<String> = BTreeSet::new();
-    let mut rules: BTreeSet<String> = BTreeSet::new();
-    let mut tools: BTreeSet<String> = BTreeSet::new();
-    for (_, outcome, traces) in done {
-        report.outcomes.push(outcome);
-        for trace in traces {
-            let Trace { permits, forbids, asks, shadows, waivers, rules: found, tool, .. } = trace;
-            policies.extend([permits, forbids, asks, shadows, waivers].into_iter().flatten());
-            rules.extend(found);
-            tools.extend(tool);
-        }
+    let (mut outcomes, coverage) = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcomes.sort_by_key(|(index, _)| *index);
+    let untested = coverage.untested(engine);
+    Report {
+        outcomes: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
+        unreached_policies: untested.policies,
+        unreached_rules: untested.rules,
+        unreached_tools: untested.tools,
     }
-    let missing = |items: &[crate::engine::Item], reached: &BTreeSet<String>| {
-        items.iter().map(|item| item.name.clone()).filter(|name| !reached.contains(name)).collect::<Vec<_>>()
-    };
-    let inventory = engine.inventory();
-    report.unreached_policies = missing(&inventory.policies, &policies);
-    report.unreached_rules = missing(&inventory.rules, &rules);
-    report.unreached_tools = missing(&inventory.tools, &tools);
-    report
 }
 
-fn run_case(engine: &Engine, case: &Case) -> (Outcome, Vec<Trace>) {
+fn run_case(engine: &Engine, case: &Case, coverage: &mut Coverage) -> Outcome {
     let guard = Guard::builder(engine.clone()).no_time_limit().build();
     let mut failures = Vec::new();
-    let mut traces = Vec::new();
     for (number, (event, expect)) in case.steps.iter().enumerate() {
         let (verdict, trace) = guard.examine(event);
         let Some(expect) = expect else { continue };
-        traces.push(trace);
         let step = if case.steps.len() > 1 { format!("step {}: ", number + 1) } else { String::new() };
-        failures
-            .extend(compare(expect, event, &verdict).into_iter().map(|failure| format!("{step}{failure}")));
+        let differences = compare(expect, event, &verdict);
+        if differences.is_empty() {
+            coverage.add(expect, &verdict, &trace);
+        }
+        failures.extend(differences.into_iter().map(|failure| format!("{step}{failure}")));
     }
-    let outcome = Outcome { name: case.name.clone(), file: case.file.to_string(), line: case.line, failures };
-    (outcome, traces)
+    let (name, file) = (case.name.clone(), case.file.to_string());
+    Outcome { name, file, line: case.line, failures, accuracy: None }
 }
 
 fn compare(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> Vec<String> {
@@ -144,6 +153,12 @@ fn compare(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> Vec<String>
         let expected: BTreeSet<&str> = found.iter().map(|rule| rule.value.as_str()).collect();
         let actual: BTreeSet<&str> = verdict.findings.iter().map(|finding| finding.rule.as_str()).collect();
         differ("found", format!("{expected:?}"), format!("{actual:?}"));
+    }
+    if let Some(shadow) = &expect.shadow {
+        let expected: BTreeSet<&str> = shadow.iter().map(|policy| policy.value.as_str()).collect();
+        let actual: BTreeSet<&str> =
+            verdict.shadow.iter().filter_map(|reason| reason.policy.as_deref()).collect();
+        differ("shadow", format!("{expected:?}"), format!("{actual:?}"));
     }
     if let Some(tools) = &expect.tools {
         differ("tools", format!("{tools:?}"), format!("{:?}", verdict.tools.clone().unwrap_or_default()));

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::accuracy::AccuracySpec;
+use super::names::{self, Place};
 use super::unknown;
 use crate::bundle::Source;
 use crate::decode::{Entries, List, Spanned};
@@ -30,9 +32,9 @@ pub(crate) struct TestsSpec {
     /// The cases.
     #[serde(default)]
     tests: List<TestSpec>,
-    /// Gates on labelled data. Read and counted; this version does not run them.
+    /// Gates on labelled data.
     #[serde(default)]
-    pub(super) accuracy: Vec<Value>,
+    accuracy: List<AccuracySpec>,
 }
 
 /// A user of a test file.
@@ -203,6 +205,27 @@ pub(crate) struct ExpectSpec {
     pub(super) tools: Option<Vec<String>>,
     /// What the agent or user is told.
     pub(super) message: Option<String>,
+    /// Exactly the policies in shadow that would have refused.
+    pub(super) shadow: Option<Vec<Spanned<String>>>,
+}
+
+impl ExpectSpec {
+    /// Whether it says something of a text after edits.
+    pub(super) fn shows_text(&self) -> bool {
+        let values = [&self.text, &self.result, &self.arguments, &self.instructions];
+        values.iter().any(|value| value.is_some()) || self.name.is_some()
+    }
+
+    /// Whether `by:` is this code.
+    pub(super) fn is_by(&self, code: ReasonCode) -> bool {
+        self.by.as_ref().is_some_and(|by| by.value == code.name())
+    }
+
+    fn is_empty(&self) -> bool {
+        let outcome = self.decision.is_some() || self.enforced.is_some() || self.by.is_some();
+        let found = self.found.is_some() || self.shadow.is_some();
+        !(outcome || found || self.shows_text() || self.tools.is_some() || self.message.is_some())
+    }
 }
 
 /// One case: events of one session, with what is expected of each.
@@ -244,14 +267,14 @@ struct Shared<'a> {
 }
 
 impl TestsSpec {
-    /// Expands cross products; reports what does not fit.
+    /// Expands cross products; reports what does not fit. Returns the gates.
     pub(super) fn expand(
         self,
         source: &Source,
         engine: &Engine,
         cases: &mut Vec<Case>,
         out: &mut Vec<Diagnostic>,
-    ) {
+    ) -> Vec<AccuracySpec> {
         let span = |range: std::ops::Range<usize>| Span::new(&source.name, range.start, range.end);
         let mut now = Timestamp::UNIX_EPOCH;
         match self.now.as_ref().map(|now| (now, now.value.parse::<Timestamp>())) {
@@ -267,9 +290,15 @@ impl TestsSpec {
                     .help("add `now: 2026-11-22T10:00:00Z`"),
             ),
         }
+        // A role that the bundle lacks may stand here for tests that expect to be refused for it.
+        let of_test = |test: &'_ TestSpec| {
+            let expects = test.steps.0.iter().map(|step| &step.expect).chain([&test.expect]);
+            expects.flatten().any(|expect| expect.is_by(ReasonCode::UnknownRole))
+        };
+        let by_role = self.tests.0.iter().any(of_test);
         let roles: Vec<&str> = engine.roles().collect();
         for role in self.users.0.iter().flat_map(|(_, user)| &user.roles) {
-            if !roles.contains(&role.value.as_str()) {
+            if !by_role && !roles.contains(&role.value.as_str()) {
                 out.push(unknown(span(role.range()), "role", &role.value, &roles));
             }
         }
@@ -324,23 +353,31 @@ impl TestsSpec {
                             .into_iter()
                             .filter_map(|step| shared.event(step, &test.name, engine, out))
                             .collect();
-                        if out.len() == before && !steps.iter().any(|(_, expect)| expect.is_some()) {
-                            out.push(
-                                Diagnostic::new(
-                                    Code::BadTest,
-                                    format!("`{}` expects nothing", test.name.value),
-                                )
-                                .at(span(test.name.range()), "")
-                                .help("add `expect:`, or the test proves nothing"),
+                        if out.len() > before {
+                            continue;
+                        }
+                        let place = Place { source, test: span(test.name.range()) };
+                        let mut expected = steps.iter().filter_map(|(_, expect)| expect.as_ref()).peekable();
+                        let mut problems = names::check(&steps, engine, &place);
+                        if expected.peek().is_none() || expected.any(ExpectSpec::is_empty) {
+                            let message = format!("`{}` expects nothing", test.name.value);
+                            problems.push(
+                                Diagnostic::new(Code::BadTest, message)
+                                    .at(place.test.clone(), "")
+                                    .help("say under `expect:` what must come of it, or it proves nothing"),
                             );
                         }
-                        if out.len() == before {
+                        if problems.is_empty() {
                             cases.push(Case { name, file: Arc::clone(&source.name), line, steps });
                         }
+                        // The cases of a cross product share their problems.
+                        problems.retain(|problem| !out.contains(problem));
+                        out.extend(problems);
                     }
                 }
             }
         }
+        self.accuracy.0
     }
 }
 
@@ -447,6 +484,11 @@ impl Shared<'_> {
         known.extend(&rules);
         known.extend(ReasonCode::ALL.iter().map(|code| code.name()));
         let span = |name: &Spanned<String>| Span::new(&self.source.name, name.start, name.end);
+        let policies = inventory.policies.iter().map(|policy| policy.name.as_str());
+        let policies: Vec<&str> = policies.collect();
+        for policy in expect.shadow.iter().flatten().filter(|id| !policies.contains(&id.value.as_str())) {
+            out.push(unknown(span(policy), "policy", &policy.value, &policies));
+        }
         if let Some(by) = expect.by.as_ref().filter(|by| !known.contains(&by.value.as_str())) {
             out.push(unknown(span(by), "policy, rule or reason code", &by.value, &known));
         }

@@ -76,9 +76,9 @@ pub(crate) struct ThresholdSpec {
     /// The fact, as the manifest declares it.
     fact: Spanned<String>,
     /// The category within the fact.
-    category: String,
+    category: Spanned<String>,
     /// The score from which on it fires.
-    at: f64,
+    at: Spanned<f64>,
 }
 
 /// Words near a match.
@@ -120,23 +120,24 @@ pub(crate) struct ExceptionPatternSpec {
     pattern: String,
 }
 
-/// A view of a text besides the raw one.
+/// A view of a text besides the raw one. In a decoded view, what looks encoded is read decoded, up to two times over; a rule
+/// reads what was encoded in two ways if it names both.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ViewSpec {
-    /// Compatibility forms, case, look-alikes, invisible characters and spacing evened out.
+    /// Compatibility forms, case, look-alikes, invisible characters and spacing evened out, and text spelt in tag characters.
     Folded,
-    /// Base64 decoded.
+    /// Base64 decoded: standard, URL-safe, unpadded, wrapped.
     Base64,
-    /// Hexadecimal decoded.
+    /// Hexadecimal decoded: in a row, or a list such as `\x41\x42`, `0x41, 0x42` or `41 42`.
     Hex,
     /// Percent-encoding decoded.
     Percent,
-    /// HTML entities and `\u` escapes decoded.
+    /// HTML entities, and escapes such as `\u0041`, `\u{41}` and `\x41`, decoded.
     Html,
     /// ROT13.
     Rot13,
-    /// Read from the end.
+    /// Read from the end, or as a right-to-left override shows it.
     Reversed,
     /// Digits and signs that stand for letters.
     Leet,
@@ -161,6 +162,13 @@ impl From<ViewSpec> for View {
 }
 
 impl FindSpec {
+    /// Reads these views too, if it reads texts.
+    pub(crate) fn add_views(&mut self, views: &[ViewSpec]) {
+        if self.threshold.is_none() {
+            self.views.extend(views);
+        }
+    }
+
     /// The matcher; diagnostics where there is none.
     pub(crate) fn compile(
         &self,
@@ -235,18 +243,45 @@ impl FindSpec {
             );
             return None;
         }
-        if !scope.facts.contains(&fact.value) {
+        let Some(known) = scope.facts.iter().find(|known| known.name == fact.value) else {
             reporter.push(
                 Diagnostic::new(Code::UndeclaredName, format!("no fact is called `{}`", fact.value))
                     .at(reporter.span(fact.range()), "")
                     .help(
-                        did_you_mean(&fact.value, scope.facts.iter().map(String::as_str))
+                        did_you_mean(&fact.value, scope.facts.iter().map(|known| known.name))
                             .unwrap_or_else(|| "declare it under `facts:` in ringfence.yaml".to_owned()),
                     ),
             );
             return None;
+        };
+        if !known.categories.is_empty() && !known.categories.contains(&category.value.as_str()) {
+            let message = format!("`{}` scores no category `{}`", fact.value, category.value);
+            let help = did_you_mean(&category.value, known.categories.iter().copied()).unwrap_or_else(|| {
+                format!("it scores {}; add it there, or name one of these", known.categories.join(", "))
+            });
+            reporter.push(
+                Diagnostic::new(Code::UndeclaredName, message)
+                    .at(reporter.span(category.range()), "")
+                    .help(help),
+            );
+            return None;
         }
-        Some(Find::Threshold(Threshold { fact: fact.value.clone(), category: category.clone(), at: *at }))
+        if !(0.0..=1.0).contains(&at.value) {
+            reporter.push(
+                Diagnostic::new(
+                    Code::BadRule,
+                    "a score is from 0 to 1, so this threshold is always reached or never",
+                )
+                .at(reporter.span(at.range()), "")
+                .help("write a number from 0 to 1"),
+            );
+            return None;
+        }
+        Some(Find::Threshold(Threshold {
+            fact: fact.value.clone(),
+            category: category.value.clone(),
+            at: at.value,
+        }))
     }
 
     fn finder_spec(&self, reporter: &mut Reporter<'_>) -> Option<FinderSpec> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::find::FindSpec;
+use super::find::{FindSpec, ViewSpec};
 use super::replace::ReplaceSpec;
 use super::{Find, Replacement, Reporter, Rule};
+use crate::bundle::FactSpec;
 use crate::decode::{List, Spanned};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::event::{Part, Stage};
@@ -29,6 +30,9 @@ pub(crate) struct PackSpec {
     /// Tags of every rule, besides its own.
     #[serde(default)]
     pub(crate) tags: Vec<Spanned<String>>,
+    /// Views that every rule reads, besides its own.
+    #[serde(default)]
+    views: Vec<ViewSpec>,
     /// The rules.
     pub(crate) rules: List<RuleSpec>,
 }
@@ -94,16 +98,31 @@ pub(crate) enum Examples {
 
 /// What rules may refer to.
 pub(crate) struct Scope<'a> {
-    pub(crate) facts: &'a [String],
+    pub(crate) facts: &'a [Fact<'a>],
     pub(crate) has_key: bool,
     pub(crate) examples: Examples,
+}
+
+/// A fact that thresholds may look at.
+pub(crate) struct Fact<'a> {
+    pub(crate) name: &'a str,
+    /// Its categories; empty where the manifest does not list them.
+    pub(crate) categories: Vec<&'a str>,
+}
+
+impl<'a> Fact<'a> {
+    pub(crate) fn new((name, spec): &'a (Spanned<String>, FactSpec)) -> Self {
+        let categories = spec.categories.iter().map(|category| category.value.as_str()).collect();
+        Self { name: &name.value, categories }
+    }
 }
 
 pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter<'_>) -> Pack {
     let mut rules: Vec<(Spanned<String>, Rule)> = Vec::new();
     let pack: Arc<str> = spec.pack.value.as_str().into();
     plain_name(&spec.pack, "a pack", reporter);
-    for rule in spec.rules.0 {
+    for mut rule in spec.rules.0 {
+        rule.find.value.add_views(&spec.views);
         plain_name(&rule.id, "a rule", reporter);
         let id = rule.id.clone();
         if let Some((first, _)) = rules.iter().find(|(known, _)| known.value == id.value) {

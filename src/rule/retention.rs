@@ -1,5 +1,7 @@
 //! `retention.yaml`: classes of data and how long each is kept. Read and checked here; acted on by the audit log.
 
+mod cover;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -47,8 +49,7 @@ pub(crate) struct ClassSpec {
     /// How long it must be kept.
     pub(crate) minimum: Option<Spanned<Period>>,
     /// What happens then.
-    #[serde(default)]
-    pub(crate) then: Then,
+    pub(crate) then: Option<Spanned<Then>>,
     /// From when on.
     #[serde(default)]
     pub(crate) from: From,
@@ -214,6 +215,17 @@ impl ClassSpec {
                     .help("make `keep` at least as long as `minimum`"),
             );
         }
+        if self.keep.value.seconds == 0
+            && let Some(then) = &self.then
+        {
+            let message = format!("`{}` is never kept, so nothing happens to it later", self.name.value);
+            reporter.push(
+                Diagnostic::new(Code::RetentionConflict, message)
+                    .at(reporter.span(then.range()), "what happens then")
+                    .related(reporter.span(self.keep.range()), "never kept")
+                    .help("remove `then`, or keep it for a time"),
+            );
+        }
         if self.what == What::Audit && !(self.tags.is_empty() && self.tools.is_empty()) {
             reporter.push(
                 Diagnostic::new(Code::RetentionConflict, "records of the audit log are kept as a whole")
@@ -229,6 +241,16 @@ impl ClassSpec {
                     .at(reporter.span(self.name.range()), "never reached")
                     .related(reporter.span(first.name.range()), "takes it first")
                     .help("the first class that matches wins: put the narrower one first"),
+            );
+        } else if cover::by_all(self, earlier) {
+            let message = format!(
+                "`{}` is never reached: the classes before it together take all of it",
+                self.name.value
+            );
+            reporter.push(
+                Diagnostic::new(Code::RetentionUnreachable, message)
+                    .at(reporter.span(self.name.range()), "never reached")
+                    .help("the first class that matches wins: put it before them, or remove it"),
             );
         }
     }
@@ -266,7 +288,7 @@ impl ClassSpec {
         Class {
             name: self.name.value.clone(),
             keep_seconds: self.keep.value.seconds,
-            then: self.then,
+            then: self.then.as_ref().map_or_else(Then::default, |then| then.value),
             from: self.from,
         }
     }

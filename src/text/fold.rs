@@ -164,7 +164,7 @@ fn is_mark(c: char) -> bool {
 
 /// Characters that take no room: soft hyphen, joiners, bidirectional controls, fillers, variation selectors, tags,
 /// and control characters other than white space.
-pub(super) fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
@@ -175,7 +175,7 @@ pub(super) fn is_invisible(c: char) -> bool {
 
 /// Lower-case letters of other scripts that look like a Latin one (data: Unicode Technical Standard 39,
 /// `confusables.txt`, the single-letter part for Cyrillic, Greek, Armenian and Latin extensions).
-fn look_alike(c: char) -> char {
+pub(crate) fn look_alike(c: char) -> char {
     match c {
         'а' | 'ɑ' | 'α' => 'a',
         'Ь' | 'ь' | 'ƅ' => 'b',

@@ -22,7 +22,7 @@ fn class(byte: u8) -> usize {
     }
 }
 
-fn pair(one: u8, two: u8) -> f64 {
+pub(super) fn pair(one: u8, two: u8) -> f64 {
     let bits = PAIRS.get(class(one) * CLASSES + class(two)).copied().unwrap_or(u8::MAX);
     (-f64::from(bits) / 8.0).exp2()
 }

@@ -1,10 +1,11 @@
 //! What rules look for in texts: views of a text, matchers, named checks, and the plain scanner.
 //!
 //! A [`Finder`] is one rule's `find:`, compiled. It reads a [`Text`], which makes its views once for all finders of a
-//! scan. Spans always come back in bytes of the original text, on character boundaries. Matching is linear in the
+//! scan, and whose parts that look encoded are decoded once. Spans always come back in bytes of the original text, on character boundaries. Matching is linear in the
 //! text; what a check rejects is searched again from its second character, where it is short.
 
 pub mod check;
+mod decoded;
 mod digits;
 mod expression;
 mod fold;
@@ -26,6 +27,7 @@ mod view;
 mod walker;
 
 use expression::Expression;
+pub(crate) use fold::{is_invisible, look_alike};
 pub use hold_back::Runs;
 use matcher::Matcher;
 use near::Near;
@@ -35,6 +37,7 @@ use places::Places;
 pub use scanner::Scanner;
 pub use stream::{Match, StreamScan, Wanted};
 pub use utf8::{Decoder, decode};
+use view::Views;
 pub use view::{Text, View};
 
 /// What a finder looks for.
@@ -102,7 +105,8 @@ pub struct FinderSpec {
     pub near: Option<NearSpec>,
     /// Matches that do not count.
     pub not: Vec<Exception>,
-    /// Views besides the raw text in which patterns are searched.
+    /// Views besides the raw text. `folded` is for patterns: phrases are always read folded. Each text of a decoded view is
+    /// read like a text of its own, as it is and, with `folded`, folded; signals have to come together in one text.
     pub views: Vec<View>,
     /// Bytes that decide about a match, for a pattern without a longest match. A match may be longer: it goes on as
     /// long as the pattern does, and one that is still open there counts. At most 64 KiB.
@@ -148,12 +152,6 @@ pub enum FindError {
     /// Signals that can't fire, or always do.
     #[error("the weights of these signals can't reach `at`, or one is not above zero")]
     Weights,
-    /// A view that this version does not have.
-    #[error("this version has no `{name}` view")]
-    View {
-        /// Its name.
-        name: &'static str,
-    },
 }
 
 impl FindError {
@@ -177,7 +175,6 @@ impl FindError {
             FindError::MatchesEmpty => "make one part of it required",
             FindError::EmptyPhrase => "leave empty phrases out",
             FindError::Weights => "give each signal a weight above zero, and let their sum reach `at`",
-            FindError::View { .. } => "the views are `folded`; encoded text comes with a later version",
             FindError::UnknownCheck { .. } => return None,
         };
         Some(help.to_owned())
@@ -197,6 +194,7 @@ pub struct Hit {
 #[derive(Debug)]
 pub struct Finder {
     matcher: Matcher,
+    views: Views,
     conditions: Conditions,
     needs_all: bool,
 }
@@ -219,11 +217,8 @@ impl Finder {
     /// Compiles a finder. Patterns are parsed here and compiled when they are first used.
     ///
     /// # Errors
-    /// When a pattern, phrase, check or view can't be used.
+    /// When a pattern, phrase or check can't be used.
     pub fn new(spec: &FinderSpec) -> Result<Self, FindError> {
-        if let Some(view) = spec.views.iter().find(|view| !matches!(view, View::Raw | View::Folded)) {
-            return Err(FindError::View { name: view.name() });
-        }
         let check = match &spec.check {
             Some(name) => {
                 Some(check::named(name).ok_or_else(|| FindError::UnknownCheck { name: name.clone() })?)
@@ -240,9 +235,10 @@ impl Finder {
             })
             .collect::<Result<_, _>>()?;
         let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;
-        // What these views show of a text does not depend on anything far away in it; any other is looked at as a whole.
-        let needs_all = !spec.views.iter().all(|view| matches!(view, View::Raw | View::Folded));
-        Ok(Self { matcher, conditions: Conditions { check, near, not }, needs_all })
+        let views: Views = spec.views.iter().copied().collect();
+        // What is encoded is looked at as a whole.
+        let needs_all = views.decodes();
+        Ok(Self { matcher, views, conditions: Conditions { check, near, not }, needs_all })
     }
 
     /// Compiles every pattern now, so that one too large to compile is known when a bundle is checked.
@@ -287,25 +283,20 @@ impl Finder {
     /// # Errors
     /// [`Stopped`] when `stop` said so.
     pub fn find_until(&self, text: &Text<'_>, stop: &dyn Fn() -> bool) -> Result<Vec<Hit>, Stopped> {
-        self.find_at(text, &Places::Everywhere, stop)
+        let mut hits: Vec<(usize, Hit)> =
+            self.find_at(text, &Places::Everywhere, stop)?.into_iter().map(|hit| (0, hit)).collect();
+        decoded_hits(&[(0, self)], text, &mut hits, stop)?;
+        Ok(unite_all(hits).into_iter().map(|(_, hit)| hit).collect())
     }
 
-    /// Every match in these places.
+    /// Every match in these places of one text, in any order.
     fn find_at(
         &self,
         text: &Text<'_>,
         places: &Places<'_>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Hit>, Stopped> {
-        let mut hits = self.matcher.find(text, places, &self.conditions, stop)?;
-        hits.sort_unstable();
-        let mut united: Vec<Hit> = Vec::with_capacity(hits.len());
-        let mut open = None;
-        for hit in hits {
-            united.extend(unite(&mut open, hit));
-        }
-        united.extend(open);
-        Ok(united)
+        self.matcher.find(text, places, &self.conditions, stop)
     }
 }
 
@@ -326,6 +317,40 @@ fn unite(open: &mut Option<Hit>, hit: Hit) -> Option<Hit> {
         _ => hit,
     };
     open.replace(next)
+}
+
+/// Makes one of hits of one finder that overlap; orders by start, end and finder.
+fn unite_all(mut hits: Vec<(usize, Hit)>) -> Vec<(usize, Hit)> {
+    hits.sort_unstable();
+    let mut united = Vec::with_capacity(hits.len());
+    for of_one in hits.chunk_by(|(one, _), (other, _)| one == other) {
+        let mut open = None;
+        for (number, hit) in of_one {
+            united.extend(unite(&mut open, *hit).map(|hit| (*number, hit)));
+        }
+        united.extend(of_one.first().and_then(|(number, _)| Some((*number, open?))));
+    }
+    united.sort_unstable_by_key(|(number, hit)| (hit.start, hit.end, *number));
+    united
+}
+
+/// Adds what finders find in what a text says decoded.
+fn decoded_hits(
+    finders: &[(usize, &Finder)],
+    text: &Text<'_>,
+    hits: &mut Vec<(usize, Hit)>,
+    stop: &dyn Fn() -> bool,
+) -> Result<(), Stopped> {
+    if !finders.iter().any(|(_, finder)| finder.views.decodes()) {
+        return Ok(());
+    }
+    decoded::each(text.raw(), None, &mut |text, views, original| {
+        for (number, finder) in finders.iter().filter(|(_, finder)| finder.views.holds(views)) {
+            let found = finder.find_at(text, &Places::Everywhere, stop)?;
+            hits.extend(found.iter().filter_map(|hit| Some((*number, original(hit.start, hit.end)?))));
+        }
+        Ok(())
+    })
 }
 
 impl Conditions {
@@ -365,15 +390,17 @@ pub fn scan<'f>(
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<(usize, Hit)>, Stopped> {
     let text = Text::new(text);
+    let finders: Vec<(usize, &Finder)> = finders.collect();
     let mut hits = Vec::new();
-    for (index, finder) in finders {
+    for (index, finder) in &finders {
         if stop() {
             return Err(Stopped);
         }
-        hits.extend(finder.find_until(&text, stop)?.into_iter().map(|hit| (index, hit)));
+        let found = finder.find_at(&text, &Places::Everywhere, stop)?;
+        hits.extend(found.into_iter().map(|hit| (*index, hit)));
     }
-    hits.sort_unstable_by_key(|(index, hit)| (hit.start, hit.end, *index));
-    Ok(hits)
+    decoded_hits(&finders, &text, &mut hits, stop)?;
+    Ok(unite_all(hits))
 }
 
 /// A text as its folded view shows it, without the spaces around: what two names have in common that look the same.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::decoded::Hints;
 use super::matcher::Leaf;
 use super::pattern::Progress;
 use super::places::{Gathered, Place, Places, Unit};
@@ -114,7 +115,7 @@ impl Scanner {
     /// Places where units can match, in order; for a unit with a match under way, at least an empty one.
     fn places(&self, text: &Text<'_>, units: &Units) -> Vec<Place> {
         let mut gathered = Gathered::new(self.units());
-        self.gather(text, &mut gathered);
+        self.gather(text, &mut gathered, &mut Hints::default());
         let mut places = gathered.places;
         let under_way = units.iter().filter(|(_, progress)| progress.long.is_some());
         places.extend(under_way.map(|(unit, _)| Place { unit: *unit, first: 1, last: 0, phrase: 0 }));

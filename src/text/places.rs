@@ -81,6 +81,19 @@ impl Gathered {
         Self { places: Vec::new(), latest: vec![0; units] }
     }
 
+    /// All places, by unit.
+    pub(super) fn sorted(&mut self) -> &[Place] {
+        self.places.sort_unstable();
+        &self.places
+    }
+
+    /// Forgets them all.
+    pub(super) fn clear(&mut self) {
+        for place in self.places.drain(..) {
+            self.latest.get_mut(place.unit as usize).into_iter().for_each(|latest| *latest = 0);
+        }
+    }
+
     /// A match of a unit may begin here.
     pub(super) fn range(&mut self, unit: Unit, first: usize, last: usize) {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);

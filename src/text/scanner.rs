@@ -1,8 +1,10 @@
 //! One pass over a text finds where any rule can match; only there its own finder is tried.
 //!
 //! What every match of a rule needs is known beforehand ([`super::required`]): a literal, found by a sieve; a number,
-//! found by its digits and the bytes that can begin a match; or a byte. Findings are those of the plain scanner.
+//! found by its digits and the bytes that can begin a match; or a byte. What a text says decoded is passed over in the same
+//! way, for the rules that name the view. Findings are those of the plain scanner.
 
+use super::decoded::{self, Hint, Hints, hint_literals};
 use super::digits::Digits;
 use super::matcher::Leaf;
 use super::pattern::Pattern;
@@ -11,8 +13,8 @@ use super::places::{Gathered, Places, Unit, unit};
 use super::required::{ByteSet, Literal, Trigger, prefix, trigger};
 use super::sieve::Sieve;
 use super::tails::{self, Tails};
-use super::view::Text;
-use super::{Finder, Hit, Stopped};
+use super::view::{Text, Views};
+use super::{Finder, Hit, Stopped, unite_all};
 
 /// Finds where finders can match.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Scanner {
     near_bytes: usize,
     /// Finders that need the whole text.
     need_all: Vec<usize>,
+    /// Some finder reads decoded views.
+    decodes: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +45,8 @@ enum Use {
     Pattern { unit: Unit, folded: bool, min: u32, max: u32 },
     /// A phrase may stand around, of which so many bytes stand before.
     Phrase { unit: Unit, text: u32, phrase: u32, before: u32 },
+    /// The text around may be encoded.
+    Hint(Hint),
 }
 
 /// Collects what a scanner looks for.
@@ -113,14 +119,20 @@ impl Scanner {
     pub fn new<'f>(finders: impl IntoIterator<Item = (usize, &'f Finder)>) -> Self {
         let mut builder = Builder::default();
         let mut units = Vec::new();
-        let (mut near_bytes, mut need_all) = (0, Vec::new());
+        let (mut near_bytes, mut need_all, mut decodes) = (0, Vec::new(), false);
         for (number, finder) in finders {
             near_bytes = near_bytes.max(finder.near_bytes());
             need_all.extend(finder.needs_all().then_some(number));
+            decodes |= finder.views.decodes();
             let base = Unit::try_from(units.len()).unwrap_or(Unit::MAX);
             for (leaf_number, leaf) in finder.matcher.leaves().enumerate() {
                 builder.leaf(base, leaf_number, leaf);
                 units.extend([u32::try_from(number).unwrap_or(u32::MAX); 2]);
+            }
+        }
+        if decodes {
+            for (literal, hint) in hint_literals() {
+                builder.literals.entry(literal).or_default().push(Use::Hint(hint));
             }
         }
         let (literals, uses) = builder.literals.into_iter().unzip();
@@ -135,6 +147,7 @@ impl Scanner {
             near_bytes,
             need_all,
             phrases: builder.phrases,
+            decodes,
         }
     }
 
@@ -155,26 +168,51 @@ impl Scanner {
         }
         let text = Text::new(text);
         let mut gathered = Gathered::new(self.units.len());
-        self.gather(&text, &mut gathered);
-        gathered.places.sort_unstable();
-        let finder_of = |unit: Unit| self.units.get(unit as usize).copied();
+        let mut hints = Hints::default();
         let mut hits = Vec::new();
-        for places in gathered.places.chunk_by(|one, other| finder_of(one.unit) == finder_of(other.unit)) {
+        self.gather(&text, &mut gathered, &mut hints);
+        self.confirm(finder, &text, Views::default(), &mut gathered, stop, &mut |number, hit| {
+            hits.push((number, hit));
+        })?;
+        if self.decodes {
+            decoded::each(text.raw(), Some(hints), &mut |text, views, original| {
+                self.gather(text, &mut gathered, &mut Hints::default());
+                self.confirm(finder, text, views, &mut gathered, stop, &mut |number, hit| {
+                    hits.extend(original(hit.start, hit.end).map(|hit| (number, hit)));
+                })
+            })?;
+        }
+        Ok(unite_all(hits))
+    }
+
+    /// Tries finders that read all of `views` at the places where they can match, and forgets these.
+    fn confirm<'f>(
+        &self,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        text: &Text<'_>,
+        views: Views,
+        gathered: &mut Gathered,
+        stop: &dyn Fn() -> bool,
+        found: &mut dyn FnMut(usize, Hit),
+    ) -> Result<(), Stopped> {
+        let finder_of = |unit: Unit| self.units.get(unit as usize).copied();
+        let places = gathered.sorted();
+        for places in places.chunk_by(|one, other| finder_of(one.unit) == finder_of(other.unit)) {
             let Some((number, first)) =
                 places.first().and_then(|place| Some((finder_of(place.unit)?, place.unit)))
             else {
                 continue;
             };
-            let Some(finder) = finder(number as usize) else { continue };
+            let wanted = finder(number as usize).filter(|finder| finder.views.holds(views));
+            let Some(finder) = wanted else { continue };
             if stop() {
                 return Err(Stopped);
             }
-            let base = self.base(first);
-            let found = finder.find_at(&text, &Places::At(base, places), stop)?;
-            hits.extend(found.into_iter().map(|hit| (number as usize, hit)));
+            let hits = finder.find_at(text, &Places::At(self.base(first), places), stop)?;
+            hits.into_iter().for_each(|hit| found(number as usize, hit));
         }
-        hits.sort_unstable_by_key(|(index, hit)| (hit.start, hit.end, *index));
-        Ok(hits)
+        gathered.clear();
+        Ok(())
     }
 
     /// Number of the finder of a unit.
@@ -208,14 +246,14 @@ impl Scanner {
         &self.phrases
     }
 
-    pub(super) fn gather(&self, text: &Text<'_>, gathered: &mut Gathered) {
+    pub(super) fn gather(&self, text: &Text<'_>, gathered: &mut Gathered, hints: &mut Hints) {
         let raw = text.raw();
         let clean = text.is_clean();
         let view = if clean { View::Both } else { View::Raw };
-        self.literals(raw, view, text, gathered);
+        self.literals(raw, view, text, gathered, hints);
         self.digits.find(text, gathered);
         if !clean {
-            self.literals(&text.folded().text, View::Folded, text, gathered);
+            self.literals(&text.folded().text, View::Folded, text, gathered, hints);
             self.digits.find_folded(text, gathered);
         }
         for (unit, set) in &self.bytes {
@@ -227,7 +265,7 @@ impl Scanner {
         }
     }
 
-    fn literals(&self, shown: &str, view: View, text: &Text<'_>, gathered: &mut Gathered) {
+    fn literals(&self, shown: &str, view: View, text: &Text<'_>, gathered: &mut Gathered, hints: &mut Hints) {
         let standing = || match view {
             View::Both => Some(Standing::Clean(text.raw())),
             View::Folded if text.is_open() => Some(Standing::Open(text.folded())),
@@ -254,6 +292,8 @@ impl Scanner {
                             gathered.phrase(unit, start, end, phrase);
                         }
                     }
+                    Use::Hint(_) if view == View::Folded => {}
+                    Use::Hint(hint) => hints.add(hint, at),
                 }
             }
         });

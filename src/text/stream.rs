@@ -95,7 +95,24 @@ impl StreamScan {
 
     /// Takes note that nothing follows.
     pub fn finish(&mut self, wanted: &Wanted<'_, '_>) {
-        self.look(wanted, true);
+        if wanted.scanner.needs_all(wanted.finder) {
+            self.look_at_all(wanted);
+        } else {
+            self.look(wanted, true);
+        }
+    }
+
+    /// Scans what was held back as a whole: all of the text.
+    fn look_at_all(&mut self, wanted: &Wanted<'_, '_>) {
+        self.read += self.buffer.len() as u64;
+        self.settled = self.end();
+        // Nothing stops it.
+        let hits = wanted.scanner.scan(wanted.finder, &self.buffer, &|| false).unwrap_or_default();
+        let found = hits.into_iter().map(|(finder, hit)| {
+            let text = self.buffer.get(hit.start..hit.end).map(str::to_owned);
+            Match { finder, hit, text }
+        });
+        self.found.extend(found);
     }
 
     /// The text that can be given out, and what was found that begins in it, ordered by start, end and finder. Nothing

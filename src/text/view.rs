@@ -19,7 +19,7 @@ pub enum View {
     Hex,
     /// Percent-encoding decoded.
     Percent,
-    /// HTML entities decoded.
+    /// HTML entities and escapes of strings decoded.
     Html,
     /// ROT13.
     Rot13,
@@ -29,6 +29,31 @@ pub enum View {
     Leet,
     /// Letters spaced apart joined.
     Spaced,
+}
+
+/// A set of views.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Views(u16);
+
+impl Views {
+    pub(super) fn with(self, view: View) -> Self {
+        Self(self.0 | 1 << view as u16)
+    }
+
+    pub(super) fn holds(self, all: Views) -> bool {
+        all.0 & !self.0 == 0
+    }
+
+    /// Whether there is one besides the raw text.
+    pub(super) fn decodes(self) -> bool {
+        !Views::default().with(View::Raw).holds(self)
+    }
+}
+
+impl FromIterator<View> for Views {
+    fn from_iter<I: IntoIterator<Item = View>>(views: I) -> Self {
+        views.into_iter().fold(Self::default(), Views::with)
+    }
 }
 
 impl View {
@@ -175,6 +200,24 @@ impl Mapped {
         let copy = c.len_utf8() == to.saturating_sub(from) as usize;
         self.segment(from, to, copy);
         self.text.push(c);
+    }
+
+    /// Appends a character that was decoded from all of a range of the original.
+    pub(super) fn push_decoded(&mut self, c: char, from: (usize, usize)) {
+        self.segment(offset(from.0), offset(from.1), false);
+        self.text.push(c);
+    }
+
+    /// Appends text that stands for as many bytes of the original.
+    pub(super) fn push_same(&mut self, text: &str, from: usize) {
+        if !text.is_empty() {
+            self.segment(offset(from), offset(from + text.len()), true);
+            self.text.push_str(text);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
 
     /// Appends ASCII that stands for as many bytes of the original, in lower case.

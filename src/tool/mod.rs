@@ -3,3 +3,4 @@
 mod schema;
 
 pub use schema::{Fault, FaultKind, Schema, SchemaError};
+pub(crate) use schema::{Impossible, Of, impossible};

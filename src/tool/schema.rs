@@ -1,7 +1,10 @@
 //! JSON Schema (draft 2020-12), strict about what it does not list, and silent about values.
 
 mod close;
+mod impossible;
 mod inspect;
+
+pub(crate) use impossible::{Impossible, Of, find as impossible};
 
 use std::collections::BTreeSet;
 
@@ -9,6 +12,10 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
+use crate::diagnostic::did_you_mean;
+
+/// The types of JSON Schema.
+const TYPES: &[&str] = &["null", "boolean", "object", "array", "number", "string", "integer"];
 /// Most faults that are told at once.
 const MAX_FAULTS: usize = 8;
 
@@ -82,11 +89,43 @@ pub enum SchemaError {
         pointer: String,
     },
     /// It is not a valid schema.
-    #[error("not a JSON Schema: {message}")]
+    #[error("not a JSON Schema{}: {message}", place(.pointer))]
     Invalid {
+        /// JSON Pointer to the part that is wrong.
+        pointer: String,
         /// What is wrong with it.
         message: String,
+        /// What may be meant.
+        help: Option<String>,
     },
+}
+
+impl SchemaError {
+    /// JSON Pointer to what is to be changed; empty where it is the whole schema.
+    #[must_use]
+    pub fn pointer(&self) -> String {
+        match self {
+            SchemaError::UnknownKeyword { pointer, keyword, .. } => {
+                format!("{pointer}/{}", crate::decode::pointer_segment(keyword))
+            }
+            SchemaError::UnknownFormat { pointer, .. } => format!("{pointer}/format"),
+            SchemaError::Circular { pointer }
+            | SchemaError::TooManyBranches { pointer }
+            | SchemaError::Invalid { pointer, .. } => pointer.clone(),
+            SchemaError::TooDeep | SchemaError::ForeignReference => String::new(),
+        }
+    }
+
+    /// What may be meant.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            SchemaError::UnknownKeyword { help, .. }
+            | SchemaError::UnknownFormat { help, .. }
+            | SchemaError::Invalid { help, .. } => help.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 fn place(pointer: &str) -> String {
@@ -126,7 +165,15 @@ impl Schema {
             .should_validate_formats(true)
             .with_pattern_options(PatternOptions::regex())
             .build(&strict)
-            .map_err(|error| SchemaError::Invalid { message: first_line(&error.to_string()) })?;
+            .map_err(|error| SchemaError::Invalid {
+                pointer: error.instance_path().to_string(),
+                message: first_line(&error.to_string()),
+                help: error
+                    .instance()
+                    .as_str()
+                    .filter(|_| error.instance_path().to_string().ends_with("/type"))
+                    .and_then(|kind| did_you_mean(kind, TYPES.iter().copied())),
+            })?;
         Ok(Self { validator, names })
     }
 

@@ -158,13 +158,30 @@ fn usage_and_unreadable_input_end_with_two() {
         &["eval", "--help"],
         &["completions", "bash"],
         &["man"],
+        &["man", "eval"],
+        &["man", "--dir", "pages"],
         &["schema"],
         &["schema", "event"],
         &["schema", "cedar"],
     ] {
         let output = run(folder.path(), arguments, "");
-        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), false), "{arguments:?}");
+        let silent = arguments.contains(&"--dir");
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), silent), "{arguments:?}");
     }
+    let top = out(&run(folder.path(), &["man"], ""));
+    let mut pages = 0;
+    for page in fs::read_dir(folder.path().join("pages")).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        let verb =
+            name.trim_end_matches(".1").trim_start_matches("ringfence").trim_start_matches('-').to_owned();
+        let mut arguments = vec!["man"];
+        arguments.extend(Some(verb.as_str()).filter(|verb| !verb.is_empty()));
+        let printed = out(&run(folder.path(), &arguments, ""));
+        assert_eq!(printed, fs::read_to_string(folder.path().join("pages").join(&name)).unwrap(), "{name}");
+        pages += 1;
+    }
+    assert!(pages > 6 && top.contains("ringfence\\-eval(1)"), "{top}");
+    assert_eq!(run(folder.path(), &["man", "evla"], "").status.code(), Some(2));
 }
 
 #[test]
@@ -181,6 +198,105 @@ fn a_failing_test_says_what_differs() {
     assert!(out(&junit).contains("failures=\"1\""));
     let json = run(folder.path(), &["test", "b", "--format", "json"], "");
     assert_eq!(lines(&json).last().unwrap()["failed"], 1);
+}
+
+#[test]
+fn a_bundle_that_nothing_tests_does_not_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "b"], "");
+    assert_eq!(run(folder.path(), &["test", "b", "--deny-untested"], "").status.code(), Some(0));
+    let none = run(folder.path(), &["test", "b", "--only", "zzz"], "");
+    assert_eq!((none.status.code(), none.stdout.is_empty()), (Some(2), true), "nothing is selected");
+    let both = run(folder.path(), &["test", "b", "--only", "staff", "--deny-untested"], "");
+    assert_eq!(both.status.code(), Some(2), "a part of the tests tells nothing of the rest");
+
+    let path = folder.path().join("b/tests/access.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let (less, _) = text.split_once("  - name: private data does not leave").unwrap();
+    fs::write(&path, less).unwrap();
+    let test = run(folder.path(), &["test", "b"], "");
+    assert_eq!(test.status.code(), Some(0));
+    assert!(out(&test).contains("these policies decide no test: "), "{}", out(&test));
+    assert!(out(&test).contains("private-data-stays-in"), "{}", out(&test));
+    assert_eq!(run(folder.path(), &["test", "b", "--deny-untested"], "").status.code(), Some(1));
+
+    fs::remove_file(&path).unwrap();
+    let test = run(folder.path(), &["test", "b"], "");
+    assert_eq!(test.status.code(), Some(1), "no tests at all");
+    assert!(String::from_utf8_lossy(&test.stderr).contains("the bundle has no tests"));
+}
+
+#[test]
+fn what_only_matches_on_the_way_is_not_tested() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "b"], "");
+    let path = folder.path().join("b/tests/access.yaml");
+    let text = "now: 2026-01-15T10:00:00Z
+agent: assistant
+users: { eli: { roles: [engineer] } }
+tests:
+  - name: a permit behind a refusal
+    as: eli
+    tool_call: { tool: restart_service, arguments: { service: none } }
+    expect: { decision: deny, by: bad-arguments }
+  - name: a rule that matches where nothing is said about it
+    as: eli
+    output: { text: 'ask nina@post.example' }
+    expect: { decision: allow }
+  - name: a forbid beside which nothing permits
+    as: eli
+    steps:
+      - { tool_call: { tool: read_file, arguments: { path: notes.txt } } }
+      - tool_call: { tool: send_mail, arguments: { to: a@post.example, body: hello } }
+        expect: { decision: deny }
+";
+    fs::write(&path, text).unwrap();
+    let test = run(folder.path(), &["test", "b"], "");
+    let untested = out(&test);
+    for item in ["engineers-restart-services", "restarting-web-asks", "pii/email", "read_file"] {
+        assert!(untested.contains(item), "{item}: {untested}");
+    }
+    for item in ["private-data-stays-in", "send_mail", "users-run-the-assistant"] {
+        assert!(!untested.contains(item), "{item}: {untested}");
+    }
+}
+
+#[test]
+fn names_of_tests_have_to_be_declared() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "b"], "");
+    let path = folder.path().join("b/tests/access.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    for (right, wrong, told) in [
+        ("agent: assistant", "agent: asistant", "no agent is called `asistant`"),
+        ("[read_file, restart_service]", "[read_file, restart_servic]", "no tool is called `restart_servic`"),
+        ("tool: read_file", "tool: read_fle", "no tool is called `read_fle`"),
+        ("model: gpt-5", "model: gpt5", "no model is called `gpt5`"),
+        ("roles: [user]", "roles: [usr]", "no role is called `usr`"),
+        ("found: [pii/email]", "found: [pii/mail]", "no rule is called `pii/mail`"),
+        ("by: nothing-permits", "by: nothing-permit", "reason code is called `nothing-permit`"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        fs::write(&path, text.replace(right, wrong)).unwrap();
+        for command in ["check", "test"] {
+            let output = run(folder.path(), &[command, "b"], "");
+            let printed = out(&output) + &String::from_utf8_lossy(&output.stderr);
+            assert_ne!(output.status.code(), Some(0), "{command} {wrong}");
+            assert!(printed.contains(told) && printed.contains("did you mean"), "{command}: {printed}");
+        }
+    }
+    let unlisted = text.replace("tool: read_file", "tool: format_disk");
+    fs::write(
+        &path,
+        unlisted.replace(
+            "path: notes.txt } }\n        expect: { decision: allow }",
+            "path: notes.txt } }\n        expect: { decision: deny, by: unlisted-tool }",
+        ),
+    )
+    .unwrap();
+    let check = run(folder.path(), &["check", "b"], "");
+    let errors = out(&check).matches("no tool is called `format_disk`").count();
+    assert_eq!(errors, 1, "the step that expects `unlisted-tool` may name it: {}", out(&check));
 }
 
 #[test]
@@ -308,4 +424,62 @@ fn a_bundle_in_the_folder_is_the_one_that_decides() {
     let before = eval();
     fs::write(&manifest, format!("{text}\n# mine\n")).unwrap();
     assert_ne!(before, eval());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_stands_in_a_bundle_is_read_or_refused() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("b");
+    let fresh = || {
+        let _ = fs::remove_dir_all(&bundle);
+        fs::create_dir_all(bundle.join("packs")).unwrap();
+        fs::write(bundle.join("ringfence.yaml"), "name: t\nversion: 1\n").unwrap();
+    };
+    fs::create_dir_all(folder.path().join("outside")).unwrap();
+    fs::write(folder.path().join("outside/a.yaml"), "pack: hosts-own-secret\n").unwrap();
+    let refused = |what: &str| {
+        for format in ["text", "json", "sarif"] {
+            let output = run(folder.path(), &["check", "b", "--format", format], "");
+            let text = out(&output);
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            assert!(text.contains("bad-file") && text.contains(what), "{text}");
+            assert!(!text.contains("hosts-own-secret"), "{text}");
+        }
+    };
+
+    fresh();
+    fs::remove_dir(bundle.join("packs")).unwrap();
+    symlink("../outside", bundle.join("packs")).unwrap();
+    refused("leads out of the bundle");
+    fresh();
+    symlink("packs", bundle.join("more")).unwrap();
+    refused("link to a folder");
+    fresh();
+    symlink("../../outside/a.yaml", bundle.join("packs/a.yaml")).unwrap();
+    refused("leads out of the bundle");
+    fresh();
+    symlink("nowhere.yaml", bundle.join("packs/a.yaml")).unwrap();
+    refused("leads nowhere");
+    fresh();
+    assert!(Command::new("mkfifo").arg(bundle.join("packs/z.yaml")).status().unwrap().success());
+    refused("packs/z.yaml");
+    fresh();
+    fs::write(bundle.join("packs/z.yaml"), b"pack: \xff").unwrap();
+    refused("not UTF-8");
+    fresh();
+    fs::write(bundle.join("packs/z.yaml"), vec![b' '; (4 << 20) + 1]).unwrap();
+    refused("larger than 4 MiB");
+    fresh();
+    fs::remove_file(bundle.join("ringfence.yaml")).unwrap();
+    symlink("gone.yaml", bundle.join("ringfence.yaml")).unwrap();
+    refused("leads nowhere");
+
+    fresh();
+    fs::write(bundle.join("real.txt"), "name: t\nversion: 1\n").unwrap();
+    fs::remove_file(bundle.join("ringfence.yaml")).unwrap();
+    symlink("real.txt", bundle.join("ringfence.yaml")).unwrap();
+    let check = run(folder.path(), &["check", "b"], "");
+    assert_eq!(check.status.code(), Some(0), "{}", out(&check));
 }

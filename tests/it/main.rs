@@ -8,6 +8,7 @@
     reason = "helpers of tests are tests too"
 )]
 
+mod accuracy;
 mod agents;
 mod cases;
 mod cli;

@@ -32,6 +32,8 @@ fn pack(body: &str) -> String {
 const FIND: &str =
     "    stages: [input, tool_call, tool_result, output, access]\n    find: { pattern: '\\bsecret\\b' }\n";
 
+const FIND_PUBLIC: &str = "  - { id: o, stages: [input], action: deny, find: { pattern: '\\bpublic\\b' }, examples: { match: [public], ignore: [publican] } }\n";
+
 struct Broken;
 impl AuditSink for Broken {
     fn write(&self, _: &Record<'_>) -> Result<(), AuditError> {
@@ -73,6 +75,22 @@ fn every_reason_code() {
         (check(&[], &[&INPUT.replace("\"agent\"", "\"agnet\"")]), Decision::Deny, ReasonCode::BadEvent),
         (
             check(&[], &[&INPUT.replace("\"text\"", "\"facts\":{\"x\":{\"y\":1}},\"text\"")]),
+            Decision::Deny,
+            ReasonCode::BadEvent,
+        ),
+        (
+            check(
+                &[("ringfence.yaml", &facts_skip), ("packs/p.yaml", threshold)],
+                &[&INPUT.replace("\"text\"", "\"facts\":{\"f\":{\"c\":-1}},\"text\"")],
+            ),
+            Decision::Deny,
+            ReasonCode::BadEvent,
+        ),
+        (
+            check(
+                &[("ringfence.yaml", &facts_skip), ("packs/p.yaml", threshold)],
+                &[&INPUT.replace("\"text\"", "\"facts\":{\"f\":{\"c\":1.5}},\"text\"")],
+            ),
             Decision::Deny,
             ReasonCode::BadEvent,
         ),
@@ -136,9 +154,10 @@ fn every_reason_code() {
     assert_eq!(first(&guard.check_json(INPUT)), (Decision::Deny, "panic"));
     seen.insert(ReasonCode::Panic);
 
-    let no_time = format!("{MANIFEST}limits: {{ decide_ms: 0 }}\n");
-    let guard = Guard::new(engine(&[("ringfence.yaml", &no_time)]));
-    assert_eq!(first(&guard.check_json(INPUT)), (Decision::Deny, "time-limit"));
+    let no_time = format!("{MANIFEST}limits: {{ decide_ms: 1, event_bytes: 64MiB }}\n");
+    let guard = Guard::new(engine(&[("ringfence.yaml", &no_time), ("packs/p.yaml", &rule("flag"))]));
+    let long = INPUT.replace("hello", &"secret ".repeat(2_000_000));
+    assert_eq!(first(&guard.check_json(&long)), (Decision::Deny, "time-limit"));
     seen.insert(ReasonCode::TimeLimit);
 
     // `argument` comes with the matchers of `args`, which this version refuses to load.
@@ -202,8 +221,10 @@ fn waivers_drop_only_what_the_rule_would_do() {
         first(&check(&[("packs/p.yaml", &deny), ("access.cedar", &waiver)], &[&user])),
         (Decision::Deny, "rule")
     );
+    let other = format!("{fixed}{FIND_PUBLIC}");
+    let of_pack = waiver.replace("resource == Rule::\"p/r\"", "resource in Pack::\"p\"");
     assert_eq!(
-        first(&check(&[("packs/p.yaml", &fixed), ("access.cedar", &waiver)], &[&boss])),
+        first(&check(&[("packs/p.yaml", &other), ("access.cedar", &of_pack)], &[&boss])),
         (Decision::Deny, "rule")
     );
     let blocked = format!("{waiver}@id(\"b\")\nforbid(principal, action == Action::\"waive\", resource);\n");

@@ -3,6 +3,7 @@
 mod check;
 mod eval;
 mod init;
+mod man;
 mod report;
 mod scan;
 mod summary;
@@ -50,14 +51,13 @@ enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    Man(man::Man),
 }
 
 /// Print a JSON or Cedar schema
 #[derive(Debug, clap::Args)]
 struct Schema {
-    /// manifest, directory, tools, pack, retention, test, event, verdict, record, or cedar.
+    /// The schema: `cedar`, or a name of the list that is printed without one.
     name: Option<String>,
     /// The bundle whose Cedar schema is printed.
     #[arg(long, value_name = "DIR")]
@@ -99,12 +99,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "ringfence", &mut text);
             out.raw(&text).map(|()| Exit::Fine)
         }
-        Verb::Man => {
-            let mut text = Vec::new();
-            let made =
-                clap_mangen::Man::new(Cli::command()).render(&mut text).context("can't make the manual page");
-            made.and_then(|()| out.raw(&text)).map(|()| Exit::Fine)
-        }
+        Verb::Man(verb) => verb.run(Cli::command(), &mut out),
     };
     let done = done.and_then(|exit| out.flush().map(|()| exit));
     match done {

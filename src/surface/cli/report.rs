@@ -45,14 +45,42 @@ pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .any(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
+fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// A name that somebody else chose, with everything escaped that would move the cursor, forge a line or not be seen.
 pub(super) fn visible(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{e0000}'..='\u{e0fff}')
-    };
     text.chars().map(|c| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+}
+
+/// A file's text with everything escaped as in [`visible`] but line ends and tabs.
+struct Escaped {
+    text: String,
+    /// Places of the original after which everything stands further behind, and by how much.
+    shifts: Vec<(usize, usize)>,
+}
+
+impl Escaped {
+    fn new(original: &str) -> Self {
+        let (mut text, mut shifts, mut done) = (String::new(), Vec::new(), 0);
+        for (at, c) in original.char_indices().filter(|(_, c)| !matches!(c, '\n' | '\r' | '\t') && hidden(*c))
+        {
+            text.push_str(original.get(done..at).unwrap_or_default());
+            text.extend(c.escape_unicode());
+            done = at + c.len_utf8();
+            shifts.push((done, text.len() - done));
+        }
+        text.push_str(original.get(done..).unwrap_or_default());
+        Self { text, shifts }
+    }
+
+    fn at(&self, place: usize) -> usize {
+        let before = self.shifts.partition_point(|(at, _)| *at <= place);
+        place + before.checked_sub(1).and_then(|last| self.shifts.get(last)).map_or(0, |(_, shift)| *shift)
+    }
 }
 
 /// Whether a stream is a terminal on which colour is wanted.
@@ -93,7 +121,7 @@ pub(super) fn render(diagnostic: &Diagnostic, bundle: &Bundle, coloured: bool) -
         Severity::Warning => Level::WARNING,
     };
     let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
-    let title = level.primary_title(&diagnostic.message).id(diagnostic.code.name());
+    let title = level.primary_title(visible(&diagnostic.message)).id(diagnostic.code.name());
     let mut report = Vec::new();
     let labels = diagnostic.primary.iter().map(|label| (label, AnnotationKind::Primary));
     let labels: Vec<_> =
@@ -103,19 +131,20 @@ pub(super) fn render(diagnostic: &Diagnostic, bundle: &Bundle, coloured: bool) -
     files.dedup();
     for file in files {
         let Some(source) = bundle.source(file) else { continue };
-        let mut snippet = Snippet::source(&*source.text).path(file).line_start(1);
+        let escaped = Escaped::new(&source.text);
+        let mut snippet = Snippet::source(escaped.text.clone()).path(visible(file)).line_start(1);
         for (label, kind) in labels.iter().filter(|(label, _)| &*label.span.file == file) {
             let end = label.span.end.min(source.text.len());
-            let annotation = kind.span(label.span.start.min(end)..end);
-            snippet = snippet.annotation(annotation.label(label.message.as_str()));
+            let annotation = kind.span(escaped.at(label.span.start.min(end))..escaped.at(end));
+            snippet = snippet.annotation(annotation.label(visible(&label.message)));
         }
         group = group.element(snippet);
     }
     for text in &diagnostic.notes {
-        group = group.element(Level::NOTE.message(text));
+        group = group.element(Level::NOTE.message(visible(text)));
     }
     if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(help));
+        group = group.element(Level::HELP.message(visible(help)));
     }
     report.push(group);
     renderer.render(&report).clone()

@@ -1,6 +1,7 @@
 //! What tells a secret from a word.
 
-/// Shannon entropy per character: at least 3.5 bits, 3.0 where all are hexadecimal digits, over 12 characters or more.
+/// Shannon entropy per character: at least 3.5 bits, 3.0 where all are hexadecimal digits (a UUID too), over 12 characters
+/// or more.
 pub(super) fn entropy(text: &str) -> bool {
     let text = text.trim();
     let mut counts = [0u32; 256];
@@ -17,7 +18,7 @@ pub(super) fn entropy(text: &str) -> bool {
     let share = |count: u32| f64::from(count) / total as f64;
     let bits: f64 =
         counts.iter().filter(|count| **count > 0).map(|count| -share(*count) * share(*count).log2()).sum();
-    let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     bits >= if hexadecimal { 3.0 } else { 3.5 }
 }
 
@@ -58,6 +59,7 @@ mod tests {
     #[test]
     fn secrets() {
         assert!(entropy("x9Fq2LpT7vKd0ZrW") && entropy("9f8a7c6d5e4b3a2f1c0d"));
+        assert!(entropy("e1d2f4a6-44b0-4e1d-9d66-0d1f4e2b6a44"));
         assert!(!entropy("aaaaaaaaaaaaaaaa") && !entropy("password") && !entropy("example-example-example"));
         assert!(jwt("eyJhbGciOiJIUzI1NiJ9.e30.sig"));
         assert!(!jwt("eyJ0eXAiOiJ4In0.e30.sig") && !jwt("abc.def.ghi"));

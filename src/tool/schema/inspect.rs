@@ -92,10 +92,15 @@ const FORMATS: &[&str] = &[
     "regex",
 ];
 /// Keywords that apply a schema to the very same value.
-const IN_PLACE: &[&str] = &["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"];
+pub(super) const IN_PLACE: &[&str] =
+    &["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"];
 
 /// Schemas inside a schema, with their pointers.
-fn parts<'s>(map: &'s Map<String, Value>, at: &str, of: impl Fn(&str) -> bool) -> Vec<(String, &'s Value)> {
+pub(super) fn parts<'s>(
+    map: &'s Map<String, Value>,
+    at: &str,
+    of: impl Fn(&str) -> bool,
+) -> Vec<(String, &'s Value)> {
     let mut parts = Vec::new();
     for (key, value) in map.iter().filter(|(key, _)| of(key)) {
         let at = format!("{at}/{}", crate::decode::pointer_segment(key));

@@ -10,11 +10,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::Scanned;
 use super::print::excerpt;
+use crate::schema::rows::{Accepted, BaselineHeader};
 use crate::verdict::Finding;
 
 /// What a baseline accepts.
@@ -22,22 +22,6 @@ use crate::verdict::Finding;
 pub(super) struct Baseline {
     key: String,
     known: BTreeSet<Accepted>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Accepted {
-    file: String,
-    rule: String,
-    line: String,
-    value: String,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    ringfence_baseline: u32,
-    key: String,
 }
 
 fn digest(key: &str, text: &str, bytes: usize) -> String {
@@ -57,8 +41,8 @@ impl Baseline {
         let name = path.display();
         let text = fs::read_to_string(path).with_context(|| format!("can't read `{name}`"))?;
         let mut lines = text.lines().enumerate();
-        let header = lines.next().and_then(|(_, line)| serde_json::from_str::<Header>(line).ok());
-        let Some(Header { ringfence_baseline: 1, key }) = header else {
+        let header = lines.next().and_then(|(_, line)| serde_json::from_str::<BaselineHeader>(line).ok());
+        let Some(BaselineHeader { ringfence_baseline: 1, key }) = header else {
             bail!("`{name}` is no baseline; make one with --write-baseline");
         };
         let mut known = BTreeSet::new();
@@ -92,7 +76,8 @@ impl Baseline {
     }
 
     pub(super) fn write(&self, path: &Path) -> anyhow::Result<usize> {
-        let mut text = serde_json::to_string(&Header { ringfence_baseline: 1, key: self.key.clone() })?;
+        let mut text =
+            serde_json::to_string(&BaselineHeader { ringfence_baseline: 1, key: self.key.clone() })?;
         text.push('\n');
         for accepted in &self.known {
             text.push_str(&serde_json::to_string(accepted)?);

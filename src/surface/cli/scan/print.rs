@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Format, Scanned};
 use crate::engine::Engine;
+use crate::schema::rows::{FileFinding, Matched, ScanResult, ScannedRow};
 use crate::surface::cli::report::{self, Out, visible};
 use crate::verdict::{Finding, Severity};
 
@@ -40,23 +41,19 @@ impl Printer {
         let lines = Lines::new(&scanned.text);
         match self.format {
             Format::Json if self.rows => {
-                let findings: Vec<Value> = scanned.findings.iter().map(finding_json).collect();
-                let mut row = json!({ "line": scanned.row, "findings": findings });
-                if let (Some(problem), Some(row)) = (&scanned.problem, row.as_object_mut()) {
-                    row.insert("error".to_owned(), json!(problem));
-                }
-                out.line(&row.to_string())
+                let row = ScanResult::Row(ScannedRow {
+                    line: scanned.row,
+                    findings: scanned.findings.iter().map(Matched::new).collect(),
+                    error: scanned.problem.as_deref(),
+                });
+                out.line(&serde_json::to_string(&row)?)
             }
             Format::Json => {
                 for finding in &scanned.findings {
-                    let mut one = finding_json(finding);
                     let (line, column) = lines.place(finding.start);
-                    if let Some(one) = one.as_object_mut() {
-                        one.insert("file".to_owned(), json!(scanned.file));
-                        one.insert("line".to_owned(), json!(line));
-                        one.insert("column".to_owned(), json!(column));
-                    }
-                    out.line(&one.to_string())?;
+                    let matched = Matched::new(finding);
+                    let one = FileFinding { matched, file: &scanned.file, line, column };
+                    out.line(&serde_json::to_string(&ScanResult::Finding(one))?)?;
                 }
                 Ok(())
             }
@@ -141,13 +138,6 @@ impl Printer {
             }
         }
     }
-}
-
-fn finding_json(finding: &Finding) -> Value {
-    json!({
-        "rule": finding.rule, "start": finding.start, "end": finding.end,
-        "severity": finding.severity, "tags": finding.tags,
-    })
 }
 
 fn level(severity: Severity) -> &'static str {

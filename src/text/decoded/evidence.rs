@@ -1,0 +1,199 @@
+//! Where a text looks encoded. Ordinary text pays for little more than a look at eight bytes at a time.
+
+use super::base64::Run;
+use super::letters::{Hint, Hints};
+use super::region::{Regions, line};
+use super::{BLOCK, escapes, hex, hidden, leet, spaced};
+
+/// Segments by what they look like.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    pub(super) hidden: Regions,
+    pub(super) base64: Regions,
+    pub(super) hex: Regions,
+    pub(super) percent: Regions,
+    pub(super) html: Regions,
+    pub(super) spaced: Regions,
+    pub(super) leet: Regions,
+    /// Lines with many accents.
+    pub(super) accents: Regions,
+    pub(super) rot13: Regions,
+    pub(super) reversed: Regions,
+    /// Lines with a right-to-left override.
+    pub(super) overridden: Regions,
+    /// Where the latest run of characters of base64 ends, so that none is walked twice.
+    walked: usize,
+}
+
+/// Looks at a text once for everything.
+pub(super) fn find(text: &str, hints: &Hints) -> Evidence {
+    let mut evidence = Evidence::default();
+    let bytes = text.as_bytes();
+    let mut words = leet::Words::default();
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (number, chunk) in chunks.iter().enumerate() {
+        look(text, number * 8, Eight::new(*chunk), &mut words, &mut evidence);
+    }
+    if !rest.is_empty() {
+        let mut last = [b' '; 8];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        look(text, chunks.len() * 8, Eight::new(last), &mut words, &mut evidence);
+    }
+    escapes::evidence(text, &mut evidence);
+    for (hint, at) in hints.iter() {
+        match hint {
+            Hint::Rot13 => evidence.rot13.add_line(text, at),
+            Hint::Reversed => evidence.reversed.add_line(text, at),
+        }
+    }
+    hidden::evidence(text, &mut evidence);
+    for at in leet::accented(bytes) {
+        evidence.accents.add_line(text, at);
+    }
+    evidence
+}
+
+fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: &mut Evidence) {
+    if eight.low == 0 {
+        if eight.word & HIGH == 0 {
+            run(text, at, evidence);
+        }
+        if eight.alternates() {
+            apart(text, at, evidence);
+        }
+    } else if eight.low.count_ones() >= 2 && eight.alone().count_ones() >= 2 {
+        let count = |at: Option<usize>| {
+            let eight = at.and_then(|at| text.as_bytes().get(at..)?.first_chunk::<8>());
+            eight.map_or(0, |bytes| Eight::new(*bytes).alone().count_ones())
+        };
+        if eight.alone().count_ones() + count(at.checked_sub(8)) + count(Some(at + 8)) >= spaced::MIN_LETTERS
+        {
+            apart(text, at, evidence);
+        }
+    }
+    let mut signs = eight.signs();
+    while signs != 0 {
+        let place = at + (signs.trailing_zeros() / 8) as usize;
+        signs &= signs - 1;
+        sign(text, place, words, evidence);
+    }
+}
+
+/// A run of characters of base64 around a place, if it is long and mixed enough.
+fn run(text: &str, at: usize, evidence: &mut Evidence) {
+    let from = evidence.base64.end().max(evidence.hex.end()).max(evidence.walked);
+    if at < from {
+        return;
+    }
+    let Some(run) = Run::around(text.as_bytes(), at, from) else { return };
+    evidence.walked = run.end;
+    let long = run.end - run.start > BLOCK;
+    if long || run.all_hex() {
+        evidence.hex.push(run.start, run.end);
+    }
+    // The parts of a long one are looked at by themselves.
+    if long || run.is_mixed() {
+        evidence.base64.push(run.start, run.end);
+    }
+    if !run.all_hex() && run.is_one_word() {
+        evidence.spaced.add_line(text, run.start);
+        if run.has_digits() {
+            evidence.leet.add_line(text, run.start);
+        }
+    }
+}
+
+/// A digit or sign that may stand for a letter or begin a list of bytes.
+fn sign(text: &str, at: usize, words: &mut leet::Words, evidence: &mut Evidence) {
+    let bytes = text.as_bytes();
+    if let Some((start, end)) = words.look(bytes, at) {
+        let ((first, _), (_, last)) = (line(text, start), line(text, end));
+        let before = evidence.leet.end();
+        if last > before {
+            evidence.leet.add(first.max(before), last);
+        }
+    }
+    if at >= evidence.hex.end()
+        && let Some((start, end)) = hex::list(bytes, at)
+    {
+        evidence.hex.push(start, end);
+    }
+}
+
+/// Letters that stand apart, around a place.
+fn apart(text: &str, at: usize, evidence: &mut Evidence) {
+    let before = evidence.spaced.end();
+    if at < before {
+        return;
+    }
+    if let Some((start, end)) = spaced::chain_at(text, at) {
+        let ((first, _), (_, last)) = (line(text, start), line(text, end));
+        if last > before {
+            evidence.spaced.add(first.max(before), last);
+        }
+    }
+}
+
+/// The highest bit of each byte.
+const HIGH: u64 = every(0x80);
+
+const fn every(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Eight bytes at once. Of a set of them, the highest bit of each byte counts.
+#[derive(Debug, Clone, Copy)]
+struct Eight {
+    bytes: [u8; 8],
+    word: u64,
+    /// Those below `0`: space and most signs.
+    low: u64,
+}
+
+impl Eight {
+    fn new(bytes: [u8; 8]) -> Self {
+        let word = u64::from_le_bytes(bytes);
+        Self { bytes, word, low: !(((word & !HIGH) + every(0x50)) | word) & HIGH }
+    }
+
+    /// Those that are not low, with low ones or the border on both sides. Of a character of several bytes only the first
+    /// counts.
+    fn alone(self) -> u64 {
+        let continued = self.word & !(self.word << 1) & HIGH;
+        let letters = !self.low & !continued & HIGH;
+        letters & !(letters << 8) & !(letters >> 8)
+    }
+
+    /// Every other one is the same sign.
+    fn alternates(self) -> bool {
+        let [_, a, b, c, d, e, f, _] = self.bytes;
+        let sign = |byte: u8, other: u8| byte.is_ascii_punctuation() && !other.is_ascii_punctuation();
+        (a == c && c == e && sign(a, b)) || (b == d && d == f && sign(b, c))
+    }
+
+    /// Digits, `@` and `$`.
+    fn signs(self) -> u64 {
+        let seven = self.word & !HIGH;
+        let digits = (seven + every(0x50)) & !(seven + every(0x46)) & !self.word;
+        let is = |byte: u8| {
+            let other = self.word ^ every(byte);
+            !(((other & !HIGH) + every(0x7f)) | other)
+        };
+        (digits | is(b'@') | is(b'$')) & HIGH
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_bytes_at_once() {
+        let eight = Eight::new(*b"i g n oR");
+        assert_eq!((eight.low.count_ones(), eight.alone().count_ones()), (3, 3));
+        assert_eq!(Eight::new(*b"1g@ore$/").signs().count_ones(), 3);
+        assert_eq!(Eight::new(*b"0:9;/?A`").signs(), 0x0000_0000_0080_0080);
+        assert!(Eight::new(*b"i_g_n_o_").alternates() && !Eight::new(*b"ignore__").alternates());
+        assert_eq!(Eight::new("и ж я".as_bytes().try_into().unwrap()).alone().count_ones(), 3);
+    }
+}

@@ -1,0 +1,128 @@
+//! Letters that stand apart: `i g n o r e`, `i.g.n.o.r.e`, `i-g-n-o-r-e`.
+
+use super::super::pattern::floor_boundary;
+use super::super::view::Mapped;
+use super::region::Piece;
+use super::words::{self, MIN_TOGETHER};
+
+/// Fewest letters that look spaced apart.
+pub(super) const MIN_LETTERS: u32 = 5;
+/// Fewest of them that are no digits.
+const MIN_ALPHABETIC: usize = 3;
+/// Fewest letters that are joined where others look spaced apart.
+const MIN_JOINED: usize = 3;
+/// Most characters between two letters.
+const MAX_GAP: usize = 8;
+/// Bytes around a place that are looked at.
+const AROUND: usize = 48;
+
+/// Letters that stand apart in a row, each with its place.
+type Chain = Vec<(usize, char)>;
+
+/// Calls `found` with every row of letters that stand apart.
+fn chains(text: &str, mut found: impl FnMut(&[(usize, char)])) {
+    let mut chain: Chain = Vec::new();
+    let mut gap = 0;
+    let mut before: Option<char> = None;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let is_letter = c.is_alphanumeric();
+        let in_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        if is_letter && !in_word(before) && !in_word(chars.peek().map(|(_, next)| *next)) {
+            if gap > MAX_GAP {
+                found(&chain);
+                chain.clear();
+            }
+            chain.push((at, c));
+            gap = 0;
+        } else if is_letter {
+            found(&chain);
+            chain.clear();
+        } else {
+            gap += 1;
+        }
+        before = Some(c);
+    }
+    found(&chain);
+}
+
+/// The row of letters around a place, if they look spaced apart: all of them within sight.
+pub(super) fn chain_at(text: &str, at: usize) -> Option<(usize, usize)> {
+    let from = floor_boundary(text, at.saturating_sub(AROUND));
+    let to = floor_boundary(text, text.len().min(at + 8 + AROUND));
+    let mut around = None;
+    chains(text.get(from..to)?, |chain| {
+        if let (Some((first, _)), Some((last, c))) = (chain.first(), chain.last())
+            && chain.len() >= MIN_LETTERS as usize
+            && chain.iter().filter(|(_, c)| c.is_alphabetic()).count() >= MIN_ALPHABETIC
+            && from + last >= at
+            && from + first < at + 8
+            && around.is_none()
+        {
+            around = Some((from + first, from + last + c.len_utf8()));
+        }
+    });
+    around
+}
+
+/// What stands between two neighbours.
+fn between<'t>(text: &'t str, one: &(usize, char), other: &(usize, char)) -> &'t str {
+    text.get(one.0 + one.1.len_utf8()..other.0).unwrap_or_default()
+}
+
+/// Every row of such letters joined, and what is written together taken apart. A gap that is longer or other than the
+/// shortest ends a word.
+pub(super) fn decode(text: &str, piece: Piece) -> Option<Mapped> {
+    let part = text.get(piece.start..piece.end)?;
+    let mut joined: Vec<(char, (usize, usize))> = Vec::with_capacity(part.len());
+    let same = |range: std::ops::Range<usize>| {
+        let from = range.start;
+        let chars = part.get(range).unwrap_or_default().char_indices();
+        chars.map(move |(at, c)| (c, (from + at, from + at + c.len_utf8())))
+    };
+    let mut at = 0;
+    chains(part, |chain| {
+        let (Some(first), Some(last)) = (chain.first(), chain.last()) else { return };
+        if chain.len() < MIN_JOINED {
+            return;
+        }
+        let gaps = || chain.windows(2).filter_map(|two| Some(between(part, two.first()?, two.last()?)));
+        let Some(shortest) = gaps().min_by_key(|gap| gap.chars().count()) else { return };
+        joined.extend(same(at..first.0));
+        let mut before: Option<&(usize, char)> = None;
+        for letter in chain {
+            let (start, c) = *letter;
+            let gap = before.map_or(shortest, |before| between(part, before, letter));
+            if gap != shortest {
+                joined.push((' ', (start - gap.len(), start)));
+            }
+            joined.push((c, (start, start + c.len_utf8())));
+            before = Some(letter);
+        }
+        at = last.0 + last.1.len_utf8();
+    });
+    joined.extend(same(at..part.len()));
+    let mut decoded = Mapped::with_capacity(joined.len());
+    let mut apart = at > 0;
+    for run in
+        joined.chunk_by(|(one, _), (other, _)| one.is_ascii_alphabetic() == other.is_ascii_alphabetic())
+    {
+        let starts = match run.first() {
+            Some((c, _)) if c.is_ascii_alphabetic() && run.len() >= MIN_TOGETHER => {
+                let letters: String = run.iter().map(|(c, _)| *c).collect();
+                words::apart(letters.as_bytes()).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        apart |= !starts.is_empty();
+        let mut starts = starts.into_iter().peekable();
+        for (number, (c, (from, to))) in run.iter().enumerate() {
+            let (from, to) = (piece.start + from, piece.start + to);
+            if starts.next_if_eq(&number).is_some() {
+                decoded.push_decoded(' ', (from, from));
+            }
+            decoded.push(*c, (from, to));
+        }
+    }
+    apart.then_some(decoded)
+}
