@@ -11,8 +11,10 @@ macro_rules! files {
 /// The default bundle, `policies/`, with its tests: `ringfence init --full` writes them out too.
 const DEFAULT: &[(&str, &str)] = files!(
     "policies": "ringfence.yaml", "directory.yaml", "tools.yaml", "retention.yaml", "access.cedar", "creation.cedar",
-    "tools.cedar", "waivers.cedar", "packs/markup.yaml", "packs/moderation.yaml", "packs/names.yaml", "packs/pii.yaml",
-    "packs/prompts.yaml", "packs/secrets.yaml", "tests/access.yaml", "tests/texts.yaml", "tests/tools.yaml",
+    "tools.cedar", "waivers.cedar", "packs/markup.yaml", "packs/moderation.yaml", "packs/names.yaml", "packs/pii-americas-africa.yaml",
+    "packs/pii-asia-pacific.yaml", "packs/pii-bare.yaml", "packs/pii-europe.yaml", "packs/pii-germany.yaml",
+    "packs/pii.yaml", "packs/prompts.yaml", "packs/secrets.yaml", "tests/access.yaml", "tests/pii.yaml",
+    "tests/texts.yaml", "tests/tools.yaml",
 );
 
 /// What `ringfence init` writes, `starter/`.

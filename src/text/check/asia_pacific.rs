@@ -120,7 +120,7 @@ pub(super) fn kr_brn(text: &str) -> bool {
 /// A Korean driving licence: the region of its office, the year, a number and a check (Korean National Police Agency).
 pub(super) fn kr_driver_license(text: &str) -> bool {
     let Some(digits) = digits(text).filter(|digits| digits.len() == 12) else { return false };
-    matches!(number(&digits, 0, 2), 11..=26 | 28)
+    (11..=28).contains(&number(&digits, 0, 2))
 }
 
 /// A Thai national number: thirteen digits, the first the kind of person, then a province, the last modulo 11
