@@ -8,9 +8,14 @@ const MONTHS: [&str; 12] =
 /// A day of the calendar from 1850 on, in figures or with an English month: year first, or the year last and day and
 /// month in either order.
 pub(super) fn date(text: &str) -> bool {
-    let day =
-        text.trim().split(['T', 't']).next().filter(|day| day.starts_with(|c: char| c.is_ascii_digit()));
-    let text = day.filter(|day| day.len() >= 8).unwrap_or(text);
+    // A time of day follows a digit, and has a colon behind its hour.
+    let time = text.char_indices().find(|(at, c)| {
+        let (before, after) = text.split_at_checked(*at).unwrap_or((text, ""));
+        matches!(c, 'T' | 't' | ' ')
+            && before.ends_with(|c: char| c.is_ascii_digit())
+            && after.as_bytes().get(3) == Some(&b':')
+    });
+    let text = time.and_then(|(at, _)| text.get(..at)).unwrap_or(text);
     let parts: Vec<&str> =
         text.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
     let numbers: Vec<u32> = parts.iter().filter_map(|part| figure(part)).collect();
@@ -58,6 +63,8 @@ mod tests {
             "23 Jul 84",
             "29-FEB-2024",
             "1984-07-23T10:30:00Z",
+            "1984-07-23 10:30",
+            "20 August 1984",
         ] {
             assert!(date(good), "{good}");
         }
