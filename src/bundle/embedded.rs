@@ -12,13 +12,15 @@ macro_rules! files {
 const DEFAULT: &[(&str, &str)] = files!(
     "policies": "ringfence.yaml", "directory.yaml", "tools.yaml", "retention.yaml", "access.cedar", "creation.cedar",
     "tools.cedar", "waivers.cedar", "packs/delimiters.yaml", "packs/moderation.yaml", "packs/names.yaml", "packs/output.yaml",
-    "packs/pii.yaml", "packs/prompts.yaml", "packs/secrets.yaml", "tests/access.yaml", "tests/delimiters.yaml", "tests/output.yaml", "tests/prompts.yaml",
-    "tests/secrets.yaml", "tests/texts.yaml", "tests/tools.yaml",
+    "packs/pii-americas-africa.yaml", "packs/pii-asia-pacific.yaml", "packs/pii-bare.yaml", "packs/pii-europe.yaml",
+    "packs/pii-germany.yaml", "packs/pii.yaml", "packs/prompts.yaml", "packs/secrets.yaml", "tests/access.yaml", "tests/accuracy.yaml",
+    "tests/delimiters.yaml", "tests/output.yaml", "tests/pii.yaml", "tests/prompts.yaml", "tests/secrets.jsonl", "tests/secrets.yaml",
+    "tests/texts.yaml", "tests/tools.yaml",
 );
 
 /// What `ringfence init` writes, `starter/`.
 const STARTER: &[(&str, &str)] = files!(
-    "starter": "ringfence.yaml", "directory.yaml", "tools.yaml", "access.cedar", "packs/pii.yaml", "tests/access.yaml",
+    "starter": "ringfence.yaml", "directory.yaml", "tools.yaml", "access.cedar", "packs/pii.yaml", "tests/access.yaml", "tests/accuracy.yaml",
 );
 
 impl Bundle {

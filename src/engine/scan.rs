@@ -39,14 +39,16 @@ fn is_general(rule: &Rule) -> bool {
 }
 
 impl Engine {
-    /// The text rules of these packs, or these single rules, named `pack/rule`; all of them where none is named. Rules
-    /// that are only about the names of agents are left out unless they are named.
+    /// The text rules of these packs, with these tags, or these single rules, named `pack/rule`; all of them where none is
+    /// named. Rules that are only about the names of agents are left out unless they are named.
     ///
     /// # Errors
-    /// The first name that is neither a pack nor a rule.
+    /// The first name that is neither a pack, a tag nor a rule.
     pub fn rule_set<'n>(&self, names: &'n [String]) -> Result<RuleSet, &'n str> {
         let rules = &self.0.rules;
-        let named = |rule: &Rule, name: &str| *rule.pack == *name || *rule.id == *name;
+        let named = |rule: &Rule, name: &str| {
+            *rule.pack == *name || *rule.id == *name || rule.tags.iter().any(|tag| **tag == *name)
+        };
         if let Some(unknown) = names.iter().find(|name| !rules.iter().any(|rule| named(rule, name))) {
             return Err(unknown);
         }

@@ -45,6 +45,8 @@ pub(super) struct Group {
     over: [u64; PLACES],
     /// Units that begin with a word border.
     border: u64,
+    /// Units that begin where the text does.
+    at_start: u64,
     /// By number of digits, the units that need no more.
     enough: [u64; MAX_DIGITS + 1],
 }
@@ -56,6 +58,7 @@ impl Group {
             places: vec![[0; 256]; PLACES],
             over: [0; PLACES],
             border: 0,
+            at_start: 0,
             enough: [0; MAX_DIGITS + 1],
         };
         for (bit, unit) in units.iter().enumerate() {
@@ -74,6 +77,9 @@ impl Group {
             if prefix.border {
                 group.border |= bit;
             }
+            if prefix.at_start {
+                group.at_start |= bit;
+            }
             group.enough.iter_mut().skip(unit.count).for_each(|units| *units |= bit);
         }
         group
@@ -88,6 +94,9 @@ impl Group {
             .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
         if after_word {
             units &= !self.border;
+        }
+        if start > 0 {
+            units &= !self.at_start;
         }
         for (place, (table, over)) in self.places.iter().zip(&self.over).enumerate() {
             if units == 0 {

@@ -1,6 +1,6 @@
 //! What every match of a pattern holds: a literal, digits, or a byte of a class.
 
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::frequency;
 
@@ -479,6 +479,8 @@ pub(super) struct Prefix<const N: usize> {
     pub(super) least: usize,
     /// It begins with a word border before a word character.
     pub(super) border: bool,
+    /// It begins where the text does.
+    pub(super) at_start: bool,
 }
 
 /// Reads the first places of a pattern.
@@ -488,18 +490,19 @@ pub(super) fn prefix<const N: usize>(hir: &Hir) -> Prefix<N> {
     // Where a match can be over, anything can follow.
     let over = ends.trailing_zeros() as usize;
     sets.iter_mut().skip(over).for_each(|set| *set = ByteSet::ALL);
-    let border = begins_with_border(hir)
+    let at_start = begins_with(hir, &[Look::Start]);
+    let border = begins_with(hir, &[Look::WordAscii, Look::WordStartAscii])
         && sets.first().is_some_and(|set| set.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
-    Prefix { sets, least: hir.properties().minimum_len().unwrap_or(0), border }
+    Prefix { sets, least: hir.properties().minimum_len().unwrap_or(0), border, at_start }
 }
 
-fn begins_with_border(hir: &Hir) -> bool {
-    use regex_syntax::hir::Look;
+/// Whether every match begins with one of these.
+fn begins_with(hir: &Hir, looks: &[Look]) -> bool {
     match hir.kind() {
-        HirKind::Look(look) => matches!(look, Look::WordAscii | Look::WordStartAscii),
-        HirKind::Capture(capture) => begins_with_border(&capture.sub),
-        HirKind::Concat(parts) => parts.first().is_some_and(begins_with_border),
-        HirKind::Alternation(parts) => parts.iter().all(begins_with_border),
+        HirKind::Look(look) => looks.contains(look),
+        HirKind::Capture(capture) => begins_with(&capture.sub, looks),
+        HirKind::Concat(parts) => parts.first().is_some_and(|part| begins_with(part, looks)),
+        HirKind::Alternation(parts) => parts.iter().all(|part| begins_with(part, looks)),
         _ => false,
     }
 }

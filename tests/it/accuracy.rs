@@ -63,7 +63,7 @@ fn a_gate_holds_or_fails_by_rows_and_by_sources() {
         "accuracy of leaks on labelled.jsonl: recall 50.0 % of 4 rows, false positives 25.0 % of 4 rows\n";
     assert!(text.contains(measured), "{text}");
     assert!(text.ends_with("1 passed, 0 failed\n"), "{text}");
-    assert!(text.contains("no test reached these rules: leaks/tag"), "a gate is no case: {text}");
+    assert!(text.contains("these rules decide no test: leaks/tag"), "a gate is no case: {text}");
 
     let fails = "  - { data: labelled.jsonl, pack: leaks/tag, recall: 0.51, false_positives: 0.2 }\n  - { data: labelled.jsonl, \
                  pack: leaks, recall: 0.34, false_positives: 0.99, by: source }\n";

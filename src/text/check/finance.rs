@@ -1,24 +1,10 @@
 //! Cards, accounts and routing numbers.
 
-use super::{digits, is_separator};
+use super::{digits, is_separator, number};
 
 /// The check digit of ISO/IEC 7812-1 (Luhn), over at least two digits that are not all zero.
 pub(super) fn luhn(text: &str) -> bool {
-    digits(text).is_some_and(|digits| passes_luhn(&digits))
-}
-
-fn passes_luhn(digits: &[u32]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(index, digit)| match (index % 2, digit * 2) {
-            (0, _) => *digit,
-            (_, doubled) if doubled > 9 => doubled - 9,
-            (_, doubled) => doubled,
-        })
-        .sum();
-    digits.len() > 1 && sum.is_multiple_of(10) && digits.iter().any(|digit| *digit != 0)
+    digits(text).is_some_and(|digits| number::luhn(&digits))
 }
 
 /// A payment card: prefix and length of a known brand (published issuer ranges), and the Luhn digit.
@@ -38,10 +24,13 @@ pub(super) fn card(text: &str) -> bool {
         (16..=19, _, _, _, 3528..=3589) => true,               // JCB
         (16..=19, _, 62, ..) => true,                          // UnionPay
         (16..=19, _, 50 | 56..=58, ..) => true,                // Maestro
+        (16, _, _, _, 2200..=2204) => true,                    // Mir
+        (16, _, 60 | 81 | 82, ..) => true,                     // RuPay
+        (15, 1, ..) => true,                                   // UATP
         (16..=19, _, _, _, 6304 | 6759 | 6761..=6763) => true, // Maestro
         _ => false,
     };
-    brand && passes_luhn(&digits)
+    brand && number::luhn(&digits)
 }
 
 /// An American bank routing number: the checksum of the American Bankers Association and a Federal Reserve prefix.

@@ -36,6 +36,7 @@ Examples:
   ringfence scan . --only secrets                        as a check before a commit
   ringfence scan --only secrets --write-baseline known.jsonl . && ringfence scan --baseline known.jsonl .
   ringfence scan --jsonl text chats.jsonl --format json  one line for each row
+  ringfence scan --only pii --format json notes/        personal data of every country, by its tag
   ringfence scan --redact letter.txt > clean.txt
   ringfence scan --stats labelled.jsonl --only prompts   precision and recall")]
 pub(super) struct Scan {
@@ -45,8 +46,8 @@ pub(super) struct Scan {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
-    /// Only this pack, or this rule named pack/rule; may be repeated.
-    #[arg(long, value_name = "PACK")]
+    /// Only this pack, the rules with this tag, or this rule named pack/rule; may be repeated.
+    #[arg(long, value_name = "PACK|TAG")]
     only: Vec<String>,
     /// Inputs are JSON lines, and this field of each is scanned: a name, or a JSON Pointer.
     #[arg(long, value_name = "FIELD")]
@@ -108,7 +109,7 @@ impl Scan {
                 let packs = known.iter().filter_map(|rule| rule.id.split('/').next());
                 let help = did_you_mean(unknown, packs.chain(known.iter().map(|rule| rule.id)));
                 let help = help.map_or_else(String::new, |help| format!("; {help}"));
-                bail!("`{unknown}` is neither a pack nor a rule of {}{help}", bundle.origin());
+                bail!("`{unknown}` is neither a pack, a tag nor a rule of {}{help}", bundle.origin());
             }
         };
         if let Some(labelled) = &self.stats {
