@@ -376,7 +376,7 @@ rules:
     #[test]
     fn whatever_comes_is_held_within_the_bound_and_read_a_few_times() {
         let engine = Engine::embedded().unwrap();
-        let rules = engine.rule_set(&[]).unwrap();
+        let rules = flowing(&engine);
         let held = engine.hold_back(&rules);
         // Each round may hold a match of its own.
         let bound = held.rule.unwrap().1 * ROUNDS;
