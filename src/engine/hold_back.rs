@@ -7,10 +7,11 @@ use crate::rule::Rule;
 use crate::text::{Finder, MAX_PART, Runs};
 use crate::verdict::Action;
 
-/// How much of a stream is held back, in bytes.
+/// How much of a stream is held back, in bytes, by the rules that do not hold it back to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldBack<'e> {
-    /// By one open match of the rule that holds back most: `pack/rule`, and how much. `None` without rules.
+    /// By one open match of the rule that holds back most, of those not in `to_the_end`: `pack/rule`, and how much. `None`
+    /// without such rules.
     ///
     /// White space, marks and invisible characters are counted as if they came one by one; a match that is looked for
     /// in the folded view holds them too.
@@ -31,17 +32,18 @@ impl Engine {
         let chosen = self.0.rules.iter().enumerate().filter(|(number, _)| rules.has(*number));
         let finders = chosen.filter_map(|(_, rule)| Some((rule, rule.finder()?)));
         let finders: Vec<_> = finders.collect();
-        let rule = finders.iter().map(|(rule, finder)| (&*rule.id, finder.hold_back(Runs::Short)));
+        let flowing: Vec<_> = finders.iter().filter(|(_, finder)| !finder.needs_all()).collect();
+        let rule = flowing.iter().map(|(rule, finder)| (&*rule.id, finder.hold_back(Runs::Short)));
         let redacts = |action: Action| action == Action::Redact;
         // In each round: what is open, and matches that overlap it.
         let round = |any_action: bool| {
-            let all = finders.iter().filter(|(rule, _)| any_action || redacts(rule.action));
-            let most = |bytes: usize, (_, finder): &(_, &Finder)| {
+            let all = flowing.iter().filter(|(rule, _)| any_action || redacts(rule.action));
+            let most = |bytes: usize, (_, finder): &&(_, &Finder)| {
                 bytes.max(finder.hold_back(Runs::Long).saturating_add(finder.longest(Runs::Long)))
             };
             all.fold(0, most).saturating_add(2 * MAX_PART)
         };
-        let rounds = if finders.iter().any(|(rule, _)| redacts(rule.action)) { ROUNDS } else { 1 };
+        let rounds = if flowing.iter().any(|(rule, _)| redacts(rule.action)) { ROUNDS } else { 1 };
         let holds = |(rule, finder): &&(&Rule, &Finder)| {
             finder.needs_all() || (redacts(rule.action) && finder.is_signals())
         };

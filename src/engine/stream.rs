@@ -148,7 +148,8 @@ mod tests {
 
     /// The rules that do not read what is encoded: those hold a text back to its end.
     fn flowing(engine: &Engine) -> RuleSet {
-        let rules = engine.0.rules.iter().filter(|rule| rule.finder().is_some_and(|finder| !finder.needs_all()));
+        let rules =
+            engine.0.rules.iter().filter(|rule| rule.finder().is_some_and(|finder| !finder.needs_all()));
         let names: Vec<String> = rules.map(|rule| rule.id.to_string()).collect();
         engine.rule_set(&names).unwrap()
     }
@@ -436,7 +437,8 @@ rules:
         assert_eq!(text.len(), bytes.len());
         let (cleaned, findings) = engine.clean(&text, &engine.rule_set(&[]).unwrap());
         for length in 1..bytes.len() {
-            let (streamed, found, _) = streamed(&engine, &engine.rule_set(&[]).unwrap(), bytes.chunks(length));
+            let (streamed, found, _) =
+                streamed(&engine, &engine.rule_set(&[]).unwrap(), bytes.chunks(length));
             assert_eq!((&streamed, &found), (&cleaned, &findings), "{length}");
         }
     }

@@ -69,14 +69,21 @@ fn hold_back(engine: &crate::engine::Engine, out: &mut Out) -> anyhow::Result<()
     let Ok(rules) = engine.rule_set(&[]) else { return Ok(()) };
     let held = engine.hold_back(&rules);
     let Some((rule, bytes)) = held.rule else { return Ok(()) };
-    out.line(&format!(
-        "a stream is held back by at most {} where one match is open ({rule}), {} where none is, {} whatever comes",
+    let most = format!(
+        "at most {} where one match is open ({rule}), {} where none is, {} whatever comes",
         size(bytes),
         size(held.idle),
         size(held.most)
-    ))?;
-    for rule in held.to_the_end {
-        out.line(&format!("{rule} holds a stream back to its end"))?;
+    );
+    match held.to_the_end.as_slice() {
+        [] => out.line(&format!("a stream is held back by {most}"))?,
+        [first, others @ ..] => {
+            let who = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+            out.line(&format!(
+                "a stream is held back to its end by rules that read what is encoded, or replace signals: {first}{who}"
+            ))?;
+            out.line(&format!("without them it is held back by {most}"))?;
+        }
     }
     Ok(())
 }
