@@ -50,7 +50,7 @@ pub enum LoadError {
 impl Bundle {
     /// Reads every file of a folder but hidden ones (`.git`, editors' files).
     ///
-    /// What can't be used of it is told by [`compile`](crate::compile): a file that is not UTF-8 text or too large, and
+    /// What can't be used of it is told by [`compile`](crate::compile()): a file that is not UTF-8 text or too large, and
     /// whatever is neither a file nor a folder. A symbolic link is followed to a file inside the bundle and to nothing
     /// else: what it leads to outside is not what was reviewed, and excerpts would show it.
     ///
