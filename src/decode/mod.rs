@@ -10,8 +10,10 @@ mod json;
 mod node;
 mod shape;
 
+pub(crate) use json::node_from_json;
+#[cfg(feature = "cli")]
+pub(crate) use json::to_value;
 pub use json::{MAX_JSON_DEPTH, from_json};
-pub(crate) use json::{node_from_json, to_value};
 pub(crate) use node::{Key, Kind, Node};
 pub use shape::Spanned;
 pub(crate) use shape::{Entries, List};

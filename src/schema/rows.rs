@@ -1,5 +1,10 @@
 //! JSON lines that the program reads or prints and that no other module has a type for.
 
+#![cfg_attr(
+    not(feature = "cli"),
+    expect(dead_code, reason = "the command line makes what is described for everybody")
+)]
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
