@@ -105,8 +105,13 @@ impl Engine {
     /// # Errors
     /// Never, unless the build's tests were skipped.
     pub fn embedded() -> Result<Engine, CompileError> {
+        Self::of_embedded(&Bundle::embedded())
+    }
+
+    /// The same of the default bundle as it was loaded before, or of one with its digest.
+    pub(crate) fn of_embedded(bundle: &Bundle) -> Result<Engine, CompileError> {
         let options = CompileOptions { trusted: true, ..CompileOptions::default() };
-        compile(&Bundle::embedded(), &options).map(|compiled| compiled.engine)
+        compile(bundle, &options).map(|compiled| compiled.engine)
     }
 }
 

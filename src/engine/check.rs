@@ -214,11 +214,12 @@ impl Inner {
     pub(super) fn check_new_name(&self, event: &Event) -> Option<Box<Reason>> {
         let Body::Access(access) = &event.body else { return None };
         let name = access.name.as_deref().filter(|_| access.kind == AccessKind::Create)?.trim();
+        let looks = text::folded(name);
         let message = if name.is_empty() {
             "nothing is left of the agent's name".to_owned()
         } else if name.chars().count() > MAX_NAME {
             format!("the agent's name is longer than {MAX_NAME} characters")
-        } else if self.agents.keys().any(|agent| text::folded(agent) == text::folded(name)) {
+        } else if self.agents.keys().any(|agent| text::folded(agent) == looks) {
             "an agent of the directory has this name".to_owned()
         } else {
             return None;

@@ -19,18 +19,25 @@ impl AuditSink for Kept {
     }
 }
 
+/// A guard, and where its records are kept.
+pub(crate) fn recorded(change: &[(&str, &str)]) -> (Guard, Arc<Kept>) {
+    let sink = Arc::new(Kept::default());
+    let records = Arc::clone(&sink) as Arc<dyn AuditSink>;
+    (Guard::builder(engine(change)).no_time_limit().sink(records).build(), sink)
+}
+
+/// Replaces the word `secret` in arguments.
+pub(crate) const PACK: &str = "pack: p\nstages: [tool_call]\nrules:\n  - { id: r, action: redact, find: { pattern: '\\bsecret\\b' }, \
+                               examples: { match: [secret], ignore: [secretive] } }\n";
+
 #[test]
 fn only_arguments_that_may_be_logged_are() {
     let manifest = format!("{MANIFEST}sensitive_parameters: [password, Token]\n");
     let tools = "tools:\n  - name: note\n    in: [set]\n    input: { type: object, additionalProperties: true, properties: { text: { additionalProperties: true }, to: { items: {} }, deep: { additionalProperties: true }, password: {} } }\n    \
                  args:\n      /text: { log: true }\n      /to/0: { log: true }\n      /deep: { log: true }\n      \
                  /password: { log: true }\n";
-    let pack = "pack: p\nstages: [tool_call]\nrules:\n  - { id: r, action: redact, find: { pattern: '\\bsecret\\b' }, \
-                examples: { match: [secret], ignore: [secretive] } }\n";
-    let change = [("ringfence.yaml", manifest.as_str()), ("tools.yaml", tools), ("packs/p.yaml", pack)];
-    let sink = Arc::new(Kept::default());
-    let guard =
-        Guard::builder(engine(&change)).no_time_limit().sink(Arc::clone(&sink) as Arc<dyn AuditSink>).build();
+    let (guard, sink) =
+        recorded(&[("ringfence.yaml", &manifest), ("tools.yaml", tools), ("packs/p.yaml", PACK)]);
     let calls = [
         (json!({ "text": "a", "other": "b", "to": ["c", "d"] }), json!({ "/text": "a", "/to/0": "c" })),
         (json!({ "text": "the secret", "to": ["c"] }), json!({ "/to/0": "c" })),
@@ -53,12 +60,8 @@ fn nothing_is_logged_of_what_no_rule_has_searched() {
     let manifest = format!("{MANIFEST}limits: {{ calls: 1 }}\nfacts: {{ f: {{ type: scores }} }}\n");
     let tools = "tools:\n  - name: note\n    in: [set]\n    input: { type: object, properties: { text: { type: string, maxLength: 20 } } }\n    \
                  args: { /text: { log: true } }\n";
-    let pack = "pack: p\nstages: [tool_call]\nrules:\n  - { id: r, action: redact, find: { pattern: '\\bsecret\\b' }, \
-                examples: { match: [secret], ignore: [secretive] } }\n";
-    let change = [("ringfence.yaml", manifest.as_str()), ("tools.yaml", tools), ("packs/p.yaml", pack)];
-    let sink = Arc::new(Kept::default());
-    let guard =
-        Guard::builder(engine(&change)).no_time_limit().sink(Arc::clone(&sink) as Arc<dyn AuditSink>).build();
+    let (guard, sink) =
+        recorded(&[("ringfence.yaml", &manifest), ("tools.yaml", tools), ("packs/p.yaml", PACK)]);
     let call = |session: &str| {
         Event::tool_call(session, User::new("u", ["user"]), "bot", "note", json!({ "text": "the secret" }))
     };

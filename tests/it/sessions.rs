@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use ringfence::audit::AuditSink;
 use ringfence::{Decision, Engine, Event, Guard, User};
 use serde_json::json;
 
-use crate::records::Kept;
+use crate::records::{PACK, recorded};
 
 fn default() -> Arc<Guard> {
     Arc::new(Guard::builder(Engine::embedded().unwrap()).no_time_limit().build())
@@ -99,11 +98,7 @@ fn an_approval_holds_once_and_for_the_same_event() {
     let policies = "@id(\"all\")\npermit(principal in Role::\"user\", action in [Action::\"send_input\", Action::\"note\"], resource);\n\
                     @id(\"a\") @effect(\"ask\")\nforbid(principal, action == Action::\"note\", resource) unless { context.input.text == \"free\" };\n\
                     @id(\"f\")\nforbid(principal, action == Action::\"note\", resource) when { context.session.calls > 1 };\n";
-    let pack = "pack: p\nstages: [tool_call]\naction: redact\nrules:\n  - { id: r, find: { pattern: '\\bsecret\\b' }, \
-                examples: { match: [secret], ignore: [secretive] } }\n";
-    let sink = Arc::new(Kept::default());
-    let engine = crate::engine(&[("access.cedar", policies), ("packs/p.yaml", pack)]);
-    let guard = Guard::builder(engine).no_time_limit().sink(Arc::clone(&sink) as Arc<dyn AuditSink>).build();
+    let (guard, sink) = recorded(&[("access.cedar", policies), ("packs/p.yaml", PACK)]);
     let call =
         |text: &str| Event::tool_call("s", User::new("u", ["user"]), "bot", "note", json!({ "text": text }));
     let asked = guard.check(&call("the secret"));

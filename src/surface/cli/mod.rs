@@ -152,10 +152,10 @@ fn open(folder: Option<&Path>) -> Result<(Bundle, bool), LoadError> {
 
 /// Compiles for use; what is wrong goes to stderr.
 fn engine(folder: Option<&Path>, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
-    let (bundle, _) = open(folder)?;
+    let (bundle, built_in) = open(folder)?;
     // The built-in bundle was checked when the program was built, and so was a folder that says the same.
-    if bundle.digest() == Bundle::embedded().digest() {
-        return Ok((Engine::embedded()?, bundle));
+    if built_in || bundle.digest() == Bundle::embedded().digest() {
+        return Ok((Engine::of_embedded(&bundle)?, bundle));
     }
     match compile(&bundle, options) {
         Ok(Compiled { engine, .. }) => Ok((engine, bundle)),
