@@ -5,7 +5,7 @@ use super::required::{Prefix, is_joiner};
 use super::view::Text;
 
 /// Places of a match that are looked at before its pattern is tried.
-const PLACES: usize = 6;
+const PLACES: usize = 16;
 /// Most digits that are told apart.
 const MAX_DIGITS: usize = 32;
 /// Units of one group.
@@ -31,14 +31,14 @@ pub(super) struct Digits {
     folded: Vec<Unit>,
     /// Fewest digits of any unit.
     least: usize,
-    /// Most bytes before the first digit.
-    before: usize,
 }
 
 /// Up to 64 units, each a bit.
 #[derive(Debug)]
 struct Group {
     units: Vec<UnitNumber>,
+    /// Most bytes before the first digit.
+    before: usize,
     /// By place and byte, the units whose match can have it there.
     places: Vec<[u64; 256]>,
     /// Units whose match can end at this place.
@@ -55,6 +55,7 @@ impl Group {
     fn new(units: &[&Unit]) -> Self {
         let mut group = Self {
             units: units.iter().map(|unit| unit.unit).collect(),
+            before: units.iter().map(|unit| unit.max).max().unwrap_or_default(),
             places: vec![[0; 256]; PLACES],
             over: [0; PLACES],
             border: 0,
@@ -85,9 +86,13 @@ impl Group {
         group
     }
 
-    /// The units whose match can begin here.
-    fn at(&self, bytes: &[u8], start: usize, digits: usize) -> u64 {
-        let mut units = self.enough.get(digits.min(MAX_DIGITS)).copied().unwrap_or(u64::MAX);
+    /// The units for which a number has digits enough.
+    fn enough(&self, digits: usize) -> u64 {
+        self.enough.get(digits.min(MAX_DIGITS)).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Those of some units whose match can begin here.
+    fn at(&self, bytes: &[u8], start: usize, mut units: u64) -> u64 {
         let after_word = start
             .checked_sub(1)
             .and_then(|before| bytes.get(before))
@@ -116,13 +121,16 @@ impl Digits {
         let (raw, folded): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(|unit| unit.prefix.is_some());
         let raw: Vec<&Unit> = {
             let mut raw: Vec<&Unit> = raw.iter().collect();
-            raw.sort_by_key(|unit| unit.count);
+            // Those that are tried at the same places stand together.
+            raw.sort_by_key(|unit| {
+                let at_start = unit.prefix.as_ref().is_some_and(|prefix| prefix.at_start);
+                (at_start, unit.max, unit.count)
+            });
             raw
         };
         let all = || raw.iter().copied().chain(&folded);
         Self {
             least: all().map(|unit| unit.count.min(MAX_DIGITS)).min().unwrap_or(usize::MAX),
-            before: raw.iter().map(|unit| unit.max).max().unwrap_or_default(),
             groups: raw.chunks(GROUP).map(Group::new).collect(),
             folded,
         }
@@ -133,8 +141,16 @@ impl Digits {
         let bytes = raw.as_bytes();
         self.numbers(bytes, &mut |first, last, digits| {
             for group in &self.groups {
-                for start in first.saturating_sub(self.before)..=last {
-                    let mut units = group.at(bytes, start, digits);
+                let from = first.saturating_sub(group.before);
+                let mut enough = group.enough(digits);
+                if from > 0 {
+                    enough &= !group.at_start;
+                }
+                if enough == 0 {
+                    continue;
+                }
+                for start in from..=last {
+                    let mut units = group.at(bytes, start, enough);
                     while units != 0 {
                         let bit = units.trailing_zeros() as usize;
                         units &= units - 1;

@@ -7,13 +7,16 @@ use super::{FindError, Hit, NearSpec, Unless};
 #[derive(Debug)]
 pub(super) struct Near {
     words: Phrases,
+    /// Each word has a letter, so that numbers alone need not be searched.
+    lettered: bool,
     within: usize,
     unless: Option<Unless>,
 }
 
 impl Near {
     pub(super) fn new(spec: &NearSpec) -> Result<Self, FindError> {
-        Ok(Self { words: Phrases::new(&spec.words)?, within: spec.within, unless: spec.unless })
+        let lettered = spec.words.iter().all(|word| word.contains(char::is_alphabetic));
+        Ok(Self { words: Phrases::new(&spec.words)?, lettered, within: spec.within, unless: spec.unless })
     }
 
     pub(super) fn holds(&self, matched: &str, hit: Hit, raw: &str) -> bool {
@@ -24,7 +27,10 @@ impl Near {
         let (Some(before), Some(after)) = (raw.get(..hit.start), raw.get(hit.end..)) else { return false };
         let from = before.char_indices().rev().take(self.within).last().map_or(before.len(), |(at, _)| at);
         let to = after.char_indices().nth(self.within).map_or(after.len(), |(at, _)| at);
-        self.words.is_in(trim_start(before, from)) || self.words.is_in(trim_end(after, to))
+        // Folding makes letters of other signs too, but not of those of ASCII.
+        let letter = |c: char| c.is_ascii_alphabetic() || !c.is_ascii();
+        let has_word = |text: &str| (!self.lettered || text.contains(letter)) && self.words.is_in(text);
+        has_word(trim_start(before, from)) || has_word(trim_end(after, to))
     }
 }
 
