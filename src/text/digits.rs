@@ -221,3 +221,39 @@ fn next_digit(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
     bytes.get(at..)?.iter().position(u8::is_ascii_digit).map(|behind| at + behind)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::text::{Finder, FinderSpec, Kind, Scanner, scan};
+
+    /// Borders, starts and optional parts are only a first look: what is found is what each pattern finds by itself.
+    #[test]
+    fn as_each_pattern_by_itself() {
+        let patterns = [
+            r"\b\d{9}\b",
+            r"\b\d{3}[ -]?\d{3}[ -]?\d{3}\b",
+            r"\A[\s(]{0,4}(?P<value>\d{4})[\s)]{0,4}\z",
+            r"(?:\A|[^0-9A-Za-z.])(?P<value>(?:\d{1,3}\.){3}\d{1,3})\b",
+            r"(?i)\b[A-Z]{2}\d{2}[ -]?[A-Z]{3}\b",
+            r"\b\d{4}(?:[ -]?\d){8,15}\b",
+            r"\b\d{7,8}[A-Z]?\b",
+            r"\b(?:\d{2}/\d{3}|\d{5,6})\b",
+        ];
+        let finder =
+            |pattern: &&str| Finder::new(&FinderSpec::new(Kind::Pattern((*pattern).to_owned()))).unwrap();
+        let finders: Vec<Finder> = patterns.iter().map(finder).collect();
+        let numbered = || finders.iter().enumerate();
+        let scanner = Scanner::new(numbered());
+        let parts = ["1", "23", "456", " ", "-", ".", "/", "A", "bc", "é", "(", "\n", "_", "78901234"];
+        let mut state = 7_usize;
+        for length in 0..3000 {
+            let mut text = String::new();
+            for _ in 0..=length % 24 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(parts[(state >> 33) % parts.len()]);
+            }
+            let fast = scanner.scan(&|number| finders.get(number), &text, &|| false).unwrap();
+            assert_eq!(fast, scan(numbered(), &text, &|| false).unwrap(), "{text:?}");
+        }
+    }
+}
