@@ -5,7 +5,7 @@ use super::required::{Prefix, is_joiner};
 use super::view::Text;
 
 /// Places of a match that are looked at before its pattern is tried.
-const PLACES: usize = 6;
+const PLACES: usize = 16;
 /// Most digits that are told apart.
 pub(super) const MAX_DIGITS: usize = 32;
 /// Units of one group.
@@ -31,14 +31,14 @@ pub(super) struct Digits {
     folded: Vec<Unit>,
     /// Fewest digits of any unit.
     least: usize,
-    /// Most bytes before the first digit.
-    before: usize,
 }
 
 /// Up to 64 units, each a bit.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) units: Vec<UnitNumber>,
+    /// Most bytes before the first digit.
+    before: usize,
     /// By place and byte, the units whose match can have it there.
     places: Vec<[u64; 256]>,
     /// Units whose match can end at this place.
@@ -55,6 +55,7 @@ impl Group {
     pub(super) fn new(units: &[&Unit]) -> Self {
         let mut group = Self {
             units: units.iter().map(|unit| unit.unit).collect(),
+            before: units.iter().map(|unit| unit.max).max().unwrap_or_default(),
             places: vec![[0; 256]; PLACES],
             over: [0; PLACES],
             border: 0,
@@ -85,9 +86,13 @@ impl Group {
         group
     }
 
-    /// The units whose match can begin here; behind the end of an `open` text anything may stand.
-    pub(super) fn at(&self, bytes: &[u8], start: usize, digits: usize, open: bool) -> u64 {
-        let mut units = self.enough.get(digits.min(MAX_DIGITS)).copied().unwrap_or(u64::MAX);
+    /// The units for which a number has digits enough.
+    pub(super) fn enough(&self, digits: usize) -> u64 {
+        self.enough.get(digits.min(MAX_DIGITS)).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Those of some units whose match can begin here; behind the end of an `open` text anything may stand.
+    pub(super) fn at(&self, bytes: &[u8], start: usize, mut units: u64, open: bool) -> u64 {
         let after_word = start
             .checked_sub(1)
             .and_then(|before| bytes.get(before))
@@ -117,13 +122,16 @@ impl Digits {
         let (raw, folded): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(|unit| unit.prefix.is_some());
         let raw: Vec<&Unit> = {
             let mut raw: Vec<&Unit> = raw.iter().collect();
-            raw.sort_by_key(|unit| unit.count);
+            // Those that are tried at the same places stand together.
+            raw.sort_by_key(|unit| {
+                let at_start = unit.prefix.as_ref().is_some_and(|prefix| prefix.at_start);
+                (at_start, unit.max, unit.count)
+            });
             raw
         };
         let all = || raw.iter().copied().chain(&folded);
         Self {
             least: all().map(|unit| unit.count.min(MAX_DIGITS)).min().unwrap_or(usize::MAX),
-            before: raw.iter().map(|unit| unit.max).max().unwrap_or_default(),
             groups: raw.chunks(GROUP).map(Group::new).collect(),
             folded,
         }
@@ -135,8 +143,16 @@ impl Digits {
         let clean = Some(text).filter(|text| text.is_clean());
         self.numbers(bytes, open, &mut |first, last, digits| {
             for group in &self.groups {
-                for start in first.saturating_sub(self.before)..=last {
-                    let mut units = group.at(bytes, start, digits, open);
+                let from = first.saturating_sub(group.before);
+                let mut enough = group.enough(digits);
+                if from > 0 {
+                    enough &= !group.at_start;
+                }
+                if enough == 0 {
+                    continue;
+                }
+                for start in from..=last {
+                    let mut units = group.at(bytes, start, enough, open);
                     while units != 0 {
                         let bit = units.trailing_zeros() as usize;
                         units &= units - 1;
@@ -210,4 +226,40 @@ fn next_digit(bytes: &[u8], mut at: usize) -> Option<usize> {
         at += BLOCK;
     }
     bytes.get(at..)?.iter().position(u8::is_ascii_digit).map(|behind| at + behind)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::text::{Finder, FinderSpec, Kind, Scanner, scan};
+
+    /// Borders, starts and optional parts are only a first look: what is found is what each pattern finds by itself.
+    #[test]
+    fn as_each_pattern_by_itself() {
+        let patterns = [
+            r"\b\d{9}\b",
+            r"\b\d{3}[ -]?\d{3}[ -]?\d{3}\b",
+            r"\A[\s(]{0,4}(?P<value>\d{4})[\s)]{0,4}\z",
+            r"(?:\A|[^0-9A-Za-z.])(?P<value>(?:\d{1,3}\.){3}\d{1,3})\b",
+            r"(?i)\b[A-Z]{2}\d{2}[ -]?[A-Z]{3}\b",
+            r"\b\d{4}(?:[ -]?\d){8,15}\b",
+            r"\b\d{7,8}[A-Z]?\b",
+            r"\b(?:\d{2}/\d{3}|\d{5,6})\b",
+        ];
+        let finder =
+            |pattern: &&str| Finder::new(&FinderSpec::new(Kind::Pattern((*pattern).to_owned()))).unwrap();
+        let finders: Vec<Finder> = patterns.iter().map(finder).collect();
+        let numbered = || finders.iter().enumerate();
+        let scanner = Scanner::new(numbered());
+        let parts = ["1", "23", "456", " ", "-", ".", "/", "A", "bc", "é", "(", "\n", "_", "78901234"];
+        let mut state = 7_usize;
+        for length in 0..3000 {
+            let mut text = String::new();
+            for _ in 0..=length % 24 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(parts[(state >> 33) % parts.len()]);
+            }
+            let fast = scanner.scan(&|number| finders.get(number), &text, &|| false).unwrap();
+            assert_eq!(fast, scan(numbered(), &text, &|| false).unwrap(), "{text:?}");
+        }
+    }
 }

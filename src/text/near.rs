@@ -7,13 +7,16 @@ use super::{FindError, Hit, NearSpec, Unless};
 #[derive(Debug)]
 pub(super) struct Near {
     words: Phrases,
+    /// Each word has a letter, so that numbers alone need not be searched.
+    lettered: bool,
     within: usize,
     unless: Option<Unless>,
 }
 
 impl Near {
     pub(super) fn new(spec: &NearSpec) -> Result<Self, FindError> {
-        Ok(Self { words: Phrases::new(&spec.words)?, within: spec.within, unless: spec.unless })
+        let lettered = spec.words.iter().all(|word| word.contains(char::is_alphabetic));
+        Ok(Self { words: Phrases::new(&spec.words)?, lettered, within: spec.within, unless: spec.unless })
     }
 
     /// Characters before and after a match that are searched.
@@ -31,12 +34,15 @@ impl Near {
             return Some(false);
         };
         let from = before.char_indices().rev().take(self.within).last().map_or(before.len(), |(at, _)| at);
-        if self.words.is_in(trim_start(before, from)) {
+        // Folding makes letters of other signs too, but not of those of ASCII.
+        let letter = |c: char| c.is_ascii_alphabetic() || !c.is_ascii();
+        let has_word = |text: &str| (!self.lettered || text.contains(letter)) && self.words.is_in(text);
+        if has_word(trim_start(before, from)) {
             return Some(true);
         }
         match after.char_indices().nth(self.within) {
             None if open => None,
-            to => Some(self.words.is_in(trim_end(after, to.map_or(after.len(), |(at, _)| at)))),
+            to => Some(has_word(trim_end(after, to.map_or(after.len(), |(at, _)| at)))),
         }
     }
 }

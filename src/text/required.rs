@@ -487,12 +487,18 @@ pub(super) struct Prefix<const N: usize> {
 pub(super) fn prefix<const N: usize>(hir: &Hir) -> Prefix<N> {
     let mut sets = [ByteSet::default(); N];
     let ends = walk(hir, 1, &mut sets);
-    // Where a match can be over, anything can follow.
+    // Where a match can be over, anything can follow; behind a word border, anything that is no word.
     let over = ends.trailing_zeros() as usize;
-    sets.iter_mut().skip(over).for_each(|set| *set = ByteSet::ALL);
+    let mut behind = sets.iter_mut().skip(over);
+    if ends_word(hir)
+        && let Some(set) = behind.next()
+    {
+        (0..=u8::MAX).filter(|byte| !is_word(*byte)).for_each(|byte| set.insert(byte));
+    }
+    behind.for_each(|set| *set = ByteSet::ALL);
     let at_start = begins_with(hir, &[Look::Start]);
     let border = begins_with(hir, &[Look::WordAscii, Look::WordStartAscii])
-        && sets.first().is_some_and(|set| set.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));
+        && sets.first().is_some_and(|set| set.all(is_word));
     Prefix { sets, least: hir.properties().minimum_len().unwrap_or(0), border, at_start }
 }
 
@@ -504,6 +510,41 @@ fn begins_with(hir: &Hir, looks: &[Look]) -> bool {
         HirKind::Concat(parts) => parts.first().is_some_and(|part| begins_with(part, looks)),
         HirKind::Alternation(parts) => parts.iter().all(|part| begins_with(part, looks)),
         _ => false,
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether every match ends with a word border behind a word character.
+fn ends_word(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Capture(capture) => ends_word(&capture.sub),
+        HirKind::Alternation(parts) => parts.iter().all(ends_word),
+        HirKind::Concat(parts) => match parts.split_last() {
+            Some((last, rest)) if is_word_end(last) => rest.last().is_some_and(last_is_word),
+            Some((last, _)) => ends_word(last),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
+fn is_word_end(hir: &Hir) -> bool {
+    matches!(hir.kind(), HirKind::Look(Look::WordAscii | Look::WordEndAscii))
+}
+
+/// Whether every match ends with a word character of ASCII.
+fn last_is_word(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.last().is_some_and(|byte| is_word(*byte)),
+        HirKind::Class(class) => only(class, is_word),
+        HirKind::Capture(capture) => last_is_word(&capture.sub),
+        HirKind::Repetition(repetition) => repetition.min > 0 && last_is_word(&repetition.sub),
+        HirKind::Concat(parts) => parts.last().is_some_and(last_is_word),
+        HirKind::Alternation(parts) => parts.iter().all(last_is_word),
+        HirKind::Empty | HirKind::Look(_) => false,
     }
 }
 

@@ -108,7 +108,7 @@ impl Tails {
         let from = range.start.max(text.len().saturating_sub(late.most));
         (from..range.end.min(self.calm(text))).filter(|at| text.is_char_boundary(*at)).find(|at| {
             late.groups.iter().zip(&late.within).any(|(group, within)| {
-                let mut units = group.at(bytes, *at, MAX_DIGITS, true);
+                let mut units = group.at(bytes, *at, group.enough(MAX_DIGITS), true);
                 while units != 0 {
                     let bit = units.trailing_zeros() as usize;
                     units &= units - 1;

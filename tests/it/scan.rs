@@ -59,6 +59,8 @@ fn folders_without_what_is_ignored_and_no_matched_text() {
     assert_eq!(notes, "note: 1 binary files were passed over\n");
     let (code, text, _) = run(folder.path(), &[".", "--only", "secrets", "--format", "json"]);
     assert_eq!((code, rows(&text).len()), (Some(1), 2));
+    let (_, tagged, _) = run(folder.path(), &["a.txt", "--only", "gdpr", "--format", "json"]);
+    assert_eq!(rows(&tagged).iter().map(|row| &row["rule"]).collect::<Vec<_>>(), [&json!("pii/email")]);
     let one = &rows(&text)[0];
     assert_eq!([&one["file"], &one["line"], &one["column"]], [&json!("./a.txt"), &json!(2), &json!(7)]);
     let (_, sarif, _) = run(folder.path(), &["a.txt", "--format", "sarif"]);
