@@ -23,6 +23,17 @@ const STARTER: &[(&str, &str)] = files!(
     "starter": "ringfence.yaml", "directory.yaml", "tools.yaml", "access.cedar", "packs/pii.yaml", "tests/access.yaml",
 );
 
+/// What tells the sources of the default bundle from others: quick to compute, and no proof of anything.
+pub(crate) fn fingerprint() -> u64 {
+    let mix = |state: u64, word: u64| (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    DEFAULT.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]).fold(0, |state, bytes| {
+        let (words, rest) = bytes.as_chunks();
+        let rest = rest.iter().fold(1, |word, byte| word << 8 | u64::from(*byte));
+        let state = mix(mix(state, bytes.len() as u64), rest);
+        words.iter().fold(state, |state, word| mix(state, u64::from_le_bytes(*word)))
+    })
+}
+
 impl Bundle {
     /// The default bundle.
     #[must_use]

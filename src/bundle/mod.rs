@@ -7,6 +7,7 @@ mod manifest;
 mod quantity;
 
 pub(crate) use directory::{AttributeSpec, DirectorySpec, NameSpec, NamedSpec, PayloadSpec, UserEntrySpec};
+pub(crate) use embedded::fingerprint;
 pub use embedded::starter;
 pub use folder::LoadError;
 pub(crate) use manifest::{
@@ -16,7 +17,7 @@ pub(crate) use quantity::Period;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -40,7 +41,8 @@ pub(crate) const TESTS: &str = "tests/";
 pub struct Bundle {
     origin: String,
     sources: BTreeMap<Arc<str>, Source>,
-    digest: String,
+    /// Made when first asked for.
+    digest: OnceLock<String>,
     /// What of a folder could not be read as a source.
     problems: Vec<Diagnostic>,
 }
@@ -113,8 +115,7 @@ impl Bundle {
             .map(|(name, text)| (name.into(), text.into()))
             .map(|(name, text): (Arc<str>, Arc<str>)| (Arc::clone(&name), Source { name, text }))
             .collect();
-        let digest = digest(&sources);
-        Self { origin: origin.into(), sources, digest, problems: Vec::new() }
+        Self { origin: origin.into(), sources, digest: OnceLock::new(), problems: Vec::new() }
     }
 
     /// Where it was loaded from, for people: a folder's path, or `built-in`.
@@ -127,7 +128,7 @@ impl Bundle {
     /// endings.
     #[must_use]
     pub fn digest(&self) -> &str {
-        &self.digest
+        self.digest.get_or_init(|| digest(&self.sources))
     }
 
     /// The sources by name.

@@ -75,12 +75,12 @@ impl<'a> Needs<'a> {
 }
 
 impl Index {
-    /// `None` where Cedar refuses to rebuild a policy, which it parsed itself.
-    pub(super) fn new<'p>(policies: impl Iterator<Item = (&'p Policy, &'p Reads)>) -> Option<Self> {
+    /// Of policies as [`as_permit`] gives them. `None` where Cedar refuses to rebuild one, which it parsed itself.
+    pub(super) fn new<'p>(policies: impl Iterator<Item = (Option<Policy>, &'p Reads)>) -> Option<Self> {
         let mut index = Index::default();
-        for (number, (policy, reads)) in policies.enumerate() {
-            let stored = as_permit(policy, number)?;
-            for key in index.keys(policy) {
+        for (number, (stored, reads)) in policies.enumerate() {
+            let stored = stored?;
+            for key in index.keys(&stored) {
                 let bucket = index.buckets.entry(key).or_default();
                 let set = if reads.input { &mut bucket.reading } else { &mut bucket.plain };
                 set.set.add(stored.clone()).ok()?;
@@ -94,6 +94,19 @@ impl Index {
             }
         }
         Some(index)
+    }
+
+    /// A policy as it is stored, in JSON, and what it reads.
+    #[cfg(test)]
+    pub(super) fn stored(&self, number: usize) -> Option<(String, Reads)> {
+        let id = PolicyId::new(number.to_string());
+        let mut sets = self.buckets.values().flat_map(Bucket::sets);
+        sets.find_map(|set| {
+            let at = set.policies.iter().position(|policy| *policy == number)?;
+            let (parts, arguments) = set.reads.get(at)?.clone();
+            let input = self.buckets.values().any(|bucket| bucket.reading.policies.contains(&number));
+            Some((set.set.policy(&id)?.to_json().ok()?.to_string(), Reads { parts, arguments, input }))
+        })
     }
 
     fn number(&mut self, uid: EntityUid) -> Number {
@@ -219,8 +232,13 @@ fn number(id: &PolicyId) -> Option<usize> {
     AsRef::<str>::as_ref(id).parse().ok()
 }
 
+/// A policy that [`as_permit`] gave, from its JSON.
+pub(super) fn from_json(json: serde_json::Value, number: usize) -> Option<Policy> {
+    Policy::from_json(Some(PolicyId::new(number.to_string())), json).ok()
+}
+
 /// The same policy as a permit under its number, without annotations and source text.
-fn as_permit(policy: &Policy, number: usize) -> Option<Policy> {
+pub(super) fn as_permit(policy: &Policy, number: usize) -> Option<Policy> {
     let body = policy.to_pst().ok()?.body().clone();
     let mut template = body.with_annotations(Default::default()).with_id(number.to_string().as_str().into());
     template.effect = pst::Effect::Permit;

@@ -25,6 +25,7 @@ pub(crate) use vocabulary::{BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Tool, Unlist
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Span, line};
@@ -33,6 +34,15 @@ use crate::diagnostic::{Diagnostic, Span, line};
 pub(crate) struct Source {
     pub(crate) file: Arc<str>,
     pub(crate) text: Arc<str>,
+}
+
+/// Policies that were checked and parsed before.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Prepared {
+    list: Vec<PolicyInfo>,
+    /// Each as the index stores it, in Cedar's JSON, and what it reads.
+    stored: Vec<(String, reads::Reads)>,
+    mentions: BTreeSet<(String, String)>,
 }
 
 /// How much of a bundle's policies is checked.
@@ -45,7 +55,7 @@ pub(crate) enum Checks {
 }
 
 /// What a policy does when it applies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum PolicyEffect {
     /// It lets the event go on.
     Permit,
@@ -74,7 +84,7 @@ impl PolicyEffect {
 }
 
 /// A policy as people speak of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PolicyInfo {
     /// Its `@id`.
     pub id: String,
@@ -219,8 +229,11 @@ pub(crate) fn compile(
             }
         })
         .collect();
-    let policies = parsed.iter().map(|one| (&one.policy, &one.reads));
-    match (index::Index::new(policies), request::Requests::new(vocabulary)) {
+    let stored = || {
+        let stored = parsed.iter().enumerate().map(|(number, one)| index::as_permit(&one.policy, number));
+        index::Index::new(stored.zip(parsed.iter().map(|one| &one.reads)))
+    };
+    match (stored(), request::Requests::new(vocabulary)) {
         (Some(index), Some(requests)) => Some(Policies { list, index, requests, mentions }),
         // What is wrong has been told: names that are in themselves, or declared twice.
         _ if out.iter().any(Diagnostic::is_error) => None,
@@ -232,6 +245,17 @@ pub(crate) fn compile(
     }
 }
 
+/// Makes policies ready that were checked before. `None` where Cedar can't read them again.
+pub(crate) fn trusted(prepared: Prepared, vocabulary: &Vocabulary) -> Option<Policies> {
+    let Prepared { list, stored, mentions } = prepared;
+    let policies = stored.iter().enumerate().map(|(number, (json, reads))| {
+        let json = serde_json::from_str(json).ok();
+        (json.and_then(|json| index::from_json(json, number)), reads)
+    });
+    let index = index::Index::new(policies)?;
+    Some(Policies { list, index, requests: request::Requests::new(vocabulary)?, mentions })
+}
+
 /// The schema of a bundle in Cedar's own syntax.
 pub(crate) fn schema_text(vocabulary: &Vocabulary) -> Option<String> {
     let json = schema::json_schema(vocabulary, &vocabulary.tools);
@@ -239,6 +263,13 @@ pub(crate) fn schema_text(vocabulary: &Vocabulary) -> Option<String> {
 }
 
 impl Policies {
+    /// What [`trusted`] makes them of.
+    #[cfg(test)]
+    pub(crate) fn prepare(&self) -> Prepared {
+        let stored = (0..self.list.len()).map(|number| self.index.stored(number).unwrap()).collect();
+        Prepared { list: self.list.clone(), stored, mentions: self.mentions.clone() }
+    }
+
     /// Every policy, in the order of files and places.
     pub(crate) fn list(&self) -> &[PolicyInfo] {
         &self.list

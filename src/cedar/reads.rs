@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::pst::{Clause, Expr, Template, Var};
+use serde::{Deserialize, Serialize};
 
 /// Attributes of the base context, and the counters of a session, that can be left out one by one.
 pub(super) const PARTS: &[&str] = &[
@@ -24,7 +25,7 @@ pub(super) const PARTS: &[&str] = &[
 ];
 
 /// What of the context is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Parts(u32);
 
 impl Parts {
@@ -58,14 +59,14 @@ impl Parts {
 }
 
 /// Which arguments are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Arguments {
     These(BTreeSet<String>),
     All,
 }
 
 /// What a policy reads.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Reads {
     pub(super) parts: Parts,
     pub(super) arguments: Arguments,

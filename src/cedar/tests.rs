@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 use serde_json::json;
 
-use super::index::{Index, Needs, Set};
+use super::index::{Index, Needs, Set, as_permit};
 use super::parse::{Parsed, parse};
 use super::reads::Reads;
 use super::request::Scope;
@@ -271,7 +271,10 @@ fn index_answers_as_cedar_does_on_foreign_policies() {
             let policies: Vec<_> = set.policies().collect();
             let reads: Vec<Reads> =
                 policies.iter().map(|one| Reads::of(one.to_pst().unwrap().body())).collect();
-            let index = Index::new(policies.iter().copied().zip(&reads)).unwrap();
+            let index = {
+                let stored = policies.iter().enumerate().map(|(number, policy)| as_permit(policy, number));
+                Index::new(stored.zip(&reads)).unwrap()
+            };
             for request in case["requests"].as_array().unwrap() {
                 let uid = |key: &str| EntityUid::from_json(request[key].clone()).unwrap();
                 let (principal, action, resource) = (uid("principal"), uid("action"), uid("resource"));

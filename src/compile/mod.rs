@@ -3,6 +3,7 @@
 mod declared;
 mod legible;
 mod names;
+mod prepared;
 mod schemas;
 mod unused;
 
@@ -13,16 +14,18 @@ use crate::bundle::{
     AuditSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, Mode, RETENTION, Role, Source,
     TOOLS, UnlistedSpec,
 };
-use crate::cedar::{self, Checks, Vocabulary};
+use crate::cedar::{self, Checks, Policies, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::engine::{Engine, Inner, Limits};
-use crate::rule::pack::{self, Examples, Fact, Pack, PackSpec, Scope};
+use crate::rule::pack::{self, Examples, Fact, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
 use crate::rule::tool::ToolsSpec;
 use crate::rule::{Reporter, Rule};
 use crate::text::Scanner;
 use crate::yaml;
+
+use prepared::Prepared;
 
 /// Bytes that an event may have where the manifest says nothing.
 const DEFAULT_EVENT_BYTES: u64 = 1 << 20;
@@ -87,8 +90,16 @@ impl CompileError {
 /// # Errors
 /// With every diagnostic where at least one is an error.
 pub fn compile(bundle: &Bundle, options: &CompileOptions) -> Result<Compiled, CompileError> {
+    compile_with(bundle, options, None)
+}
+
+fn compile_with(
+    bundle: &Bundle,
+    options: &CompileOptions,
+    prepared: Option<Prepared>,
+) -> Result<Compiled, CompileError> {
     let mut out = Vec::new();
-    let engine = Compiler { bundle, options, out: &mut out }.run();
+    let engine = Compiler { bundle, options, out: &mut out }.run(prepared);
     out.sort_by_cached_key(|diagnostic: &Diagnostic| {
         (std::cmp::Reverse(diagnostic.severity), diagnostic.primary.as_ref().map(|label| label.span.clone()))
     });
@@ -111,7 +122,7 @@ impl Engine {
     /// The same of the default bundle as it was loaded before, or of one with its digest.
     pub(crate) fn of_embedded(bundle: &Bundle) -> Result<Engine, CompileError> {
         let options = CompileOptions { trusted: true, ..CompileOptions::default() };
-        compile(bundle, &options).map(|compiled| compiled.engine)
+        compile_with(bundle, &options, Prepared::load()).map(|compiled| compiled.engine)
     }
 }
 
@@ -133,7 +144,7 @@ impl Compiler<'_> {
         Reporter { file: &source.name, text: &source.text, out: self.out }
     }
 
-    fn run(mut self) -> Option<Engine> {
+    fn run(mut self, prepared: Option<Prepared>) -> Option<Engine> {
         self.out.extend_from_slice(self.bundle.problems());
         self.misplaced();
         if self.bundle.source(MANIFEST).is_none() {
@@ -168,25 +179,23 @@ impl Compiler<'_> {
             );
         }
         self.limits(&manifest);
-        let packs = self.packs(&manifest);
+        let (digest, pack_names, rules, ready) = match prepared {
+            Some(Prepared { digest, packs, rules, scanner, policies }) => {
+                (digest, packs, rules, Some((scanner, policies)))
+            }
+            None => {
+                let (names, rules) = self.packs(&manifest);
+                (self.bundle.digest().to_owned(), names, rules, None)
+            }
+        };
         let names = names::Names::collect(self.bundle, &manifest, &directory, &tools, self.out);
         let tool_list = self.tools(&tools);
         let agents = self.agents(&directory);
-        let mut rules: Vec<Rule> = Vec::new();
-        let mut pack_names = Vec::new();
-        for (pack, _) in packs {
-            pack_names.push(pack.name.value);
-            rules.extend(pack.rules);
-        }
         let vocabulary = names.vocabulary(&manifest, &directory, &tool_list, &pack_names, &rules);
         let retention = self.retention(&vocabulary);
-        let sources: Vec<cedar::Source> = self
-            .bundle
-            .with_role(Role::Policies)
-            .map(|source| cedar::Source { file: Arc::clone(&source.name), text: Arc::clone(&source.text) })
-            .collect();
-        let checks = if self.options.trusted { Checks::Trusted } else { Checks::Full };
-        let policies = cedar::compile(&sources, &vocabulary, checks, self.out)?;
+        let (scanner, policies) = ready.unzip();
+        let policies = policies.and_then(|policies| cedar::trusted(policies, &vocabulary));
+        let policies = policies.or_else(|| self.policies(&vocabulary))?;
         if !self.options.trusted {
             unused::report(self.bundle, &directory, &tools, &vocabulary, &policies, &rules, self.out);
             // A rule with an error is missing here.
@@ -203,11 +212,11 @@ impl Compiler<'_> {
         } else {
             cedar::schema_text(&vocabulary).unwrap_or_default()
         };
-        let finders = rules.iter().enumerate().filter_map(|(number, rule)| Some((number, rule.finder()?)));
-        let scanner = Scanner::new(finders);
+        let finders = || rules.iter().enumerate().filter_map(|(number, rule)| Some((number, rule.finder()?)));
+        let scanner = scanner.unwrap_or_else(|| Scanner::new(finders()));
         let limits = &manifest.limits;
         Some(Engine(Arc::new(Inner {
-            digest: self.bundle.digest().to_owned(),
+            digest,
             name: manifest.name.clone(),
             version: manifest.version.clone(),
             mode: manifest.mode.value,
@@ -243,6 +252,15 @@ impl Compiler<'_> {
             inventory,
             cedar_schema,
         })))
+    }
+
+    fn policies(&mut self, vocabulary: &Vocabulary) -> Option<Policies> {
+        let policies = self.bundle.with_role(Role::Policies);
+        let sources: Vec<cedar::Source> = policies
+            .map(|source| cedar::Source { file: Arc::clone(&source.name), text: Arc::clone(&source.text) })
+            .collect();
+        let checks = if self.options.trusted { Checks::Trusted } else { Checks::Full };
+        cedar::compile(&sources, vocabulary, checks, self.out)
     }
 
     /// Limits that nothing can keep to.
@@ -291,18 +309,20 @@ impl Compiler<'_> {
         }
     }
 
-    fn packs(&mut self, manifest: &ManifestSpec) -> Vec<(Pack, Span)> {
+    /// The packs' names, and their rules.
+    fn packs(&mut self, manifest: &ManifestSpec) -> (Vec<String>, Vec<Rule>) {
         let facts: Vec<Fact> = manifest.facts.0.iter().map(Fact::new).collect();
         let examples = if self.options.trusted { Examples::Trust } else { Examples::Prove };
         let has_key = self.options.key.as_ref().is_some_and(|key| !key.is_empty());
         let scope = Scope { facts: &facts, has_key, examples };
-        let mut packs: Vec<(Pack, Span)> = Vec::new();
+        let mut known: Vec<(String, Span)> = Vec::new();
+        let mut rules = Vec::new();
         let sources: Vec<&Source> = self.bundle.with_role(Role::Pack).collect();
         for source in sources {
             let Some(spec) = self.read::<PackSpec>(&source.name) else { continue };
             let pack = pack::compile(spec, &scope, &mut self.reporter(source));
             let span = Span::new(&source.name, pack.name.start, pack.name.end);
-            if let Some((_, first)) = packs.iter().find(|(known, _)| known.name.value == pack.name.value) {
+            if let Some((_, first)) = known.iter().find(|(name, _)| *name == pack.name.value) {
                 self.out.push(
                     Diagnostic::new(
                         Code::DuplicateName,
@@ -313,9 +333,10 @@ impl Compiler<'_> {
                 );
                 continue;
             }
-            packs.push((pack, span));
+            known.push((pack.name.value, span));
+            rules.extend(pack.rules);
         }
-        packs
+        (known.into_iter().map(|(name, _)| name).collect(), rules)
     }
 
     fn retention(&mut self, vocabulary: &Vocabulary) -> Vec<crate::rule::retention::Class> {

@@ -10,6 +10,8 @@ pub use retention::{From, Then};
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnostic::{Diagnostic, Span};
 use crate::event::{Part, Stage};
 use crate::text::Finder;
@@ -18,7 +20,7 @@ use crate::verdict::{Action, Severity};
 pub(crate) use replace::{Replacement, Replacing};
 
 /// A rule as used.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Rule {
     /// `pack/rule`.
     pub(crate) id: Arc<str>,
@@ -39,20 +41,36 @@ pub(crate) struct Rule {
 }
 
 /// What a rule finds.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Find {
     /// Something in a text.
-    Text(Box<Finder>),
+    Text(#[serde(with = "finder")] Box<Finder>),
     /// A fact's score.
     Threshold(Threshold),
 }
 
 /// Fires when a score reaches a bound.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Threshold {
     pub(crate) fact: String,
     pub(crate) category: String,
     pub(crate) at: f64,
+}
+
+/// A finder is kept as what it was made from, and trusted when it is read again.
+mod finder {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::text::{Finder, FinderSpec};
+
+    #[expect(clippy::borrowed_box, reason = "the field's type")]
+    pub(super) fn serialize<S: Serializer>(finder: &Box<Finder>, to: S) -> Result<S::Ok, S::Error> {
+        finder.spec().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Box<Finder>, D::Error> {
+        FinderSpec::deserialize(from).map(|spec| Box::new(Finder::trusted(spec)))
+    }
 }
 
 impl Rule {

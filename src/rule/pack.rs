@@ -1,5 +1,7 @@
 //! `packs/*.yaml`: text rules and thresholds.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -118,28 +120,44 @@ impl<'a> Fact<'a> {
 }
 
 pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter<'_>) -> Pack {
-    let mut rules: Vec<(Spanned<String>, Rule)> = Vec::new();
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut known: HashMap<String, Range<usize>> = HashMap::new();
+    let mut lines = Lines { at: 0, line: 1 };
     let pack: Arc<str> = spec.pack.value.as_str().into();
     plain_name(&spec.pack, "a pack", reporter);
     for mut rule in spec.rules.0 {
         rule.find.value.add_views(&spec.views);
         plain_name(&rule.id, "a rule", reporter);
-        let id = rule.id.clone();
-        if let Some((first, _)) = rules.iter().find(|(known, _)| known.value == id.value) {
+        if let Some(first) = known.get(&rule.id.value) {
             let duplicate =
-                Diagnostic::new(Code::DuplicateName, format!("two rules are called `{}`", id.value))
-                    .at(reporter.span(id.range()), "again here")
-                    .related(reporter.span(first.range()), "first here");
+                Diagnostic::new(Code::DuplicateName, format!("two rules are called `{}`", rule.id.value))
+                    .at(reporter.span(rule.id.range()), "again here")
+                    .related(reporter.span(first.clone()), "first here");
             reporter.push(duplicate);
             continue;
         }
+        known.insert(rule.id.value.clone(), rule.id.range());
+        let line = lines.of(rule.id.start, reporter.text);
         let defaults =
             Defaults { pack: &pack, stages: spec.stages.as_deref(), action: spec.action, tags: &spec.tags };
-        if let Some(rule) = compile_rule(rule, &defaults, scope, reporter) {
-            rules.push((id, rule));
-        }
+        rules.extend(compile_rule(rule, line, &defaults, scope, reporter));
     }
-    Pack { name: spec.pack, rules: rules.into_iter().map(|(_, rule)| rule).collect() }
+    Pack { name: spec.pack, rules }
+}
+
+/// Counts the lines of places that come in order.
+struct Lines {
+    at: usize,
+    line: u32,
+}
+
+impl Lines {
+    fn of(&mut self, at: usize, text: &str) -> u32 {
+        let passed = text.as_bytes().get(self.at..at).unwrap_or_default();
+        let more = passed.iter().filter(|byte| **byte == b'\n').count();
+        *self = Self { at, line: self.line.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)) };
+        self.line
+    }
 }
 
 fn plain_name(name: &Spanned<String>, what: &str, reporter: &mut Reporter<'_>) {
@@ -161,13 +179,13 @@ struct Defaults<'a> {
 
 fn compile_rule(
     spec: RuleSpec,
+    line: u32,
     defaults: &Defaults<'_>,
     scope: &Scope<'_>,
     reporter: &mut Reporter<'_>,
 ) -> Option<Rule> {
     let at = spec.id.range();
     let id: Arc<str> = format!("{}/{}", defaults.pack, spec.id.value).into();
-    let line = reporter.line(at.start);
     let missing = |what: &str, reporter: &Reporter<'_>| {
         Diagnostic::new(Code::MissingKey, format!("the rule `{id}` has no `{what}`"))
             .at(reporter.span(at.clone()), "")

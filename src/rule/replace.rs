@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use hmac::{Hmac, KeyInit, Mac};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::Reporter;
@@ -40,7 +40,7 @@ pub(crate) enum ReplaceHow {
 }
 
 /// What a mask keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Mask {
     /// The last four letters or digits.
@@ -50,7 +50,7 @@ pub(crate) enum Mask {
 }
 
 /// For whom a match is made harmless.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Escape {
     /// `&`, `<`, `>`, `"` and `'` become entities.
@@ -58,7 +58,7 @@ pub(crate) enum Escape {
 }
 
 /// A replacement as used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Replacement {
     Text(String),
     Mask(Mask),

@@ -1,5 +1,7 @@
 //! Where a text holds numbers that can begin a match.
 
+use serde::{Deserialize, Serialize};
+
 use super::places::{Gathered, Unit as UnitNumber};
 use super::required::{Prefix, is_joiner};
 use super::view::Text;
@@ -12,7 +14,7 @@ pub(super) const MAX_DIGITS: usize = 32;
 pub(super) const GROUP: usize = 64;
 
 /// A unit whose matches hold digits.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Unit {
     pub(super) unit: UnitNumber,
     /// Bytes before the first digit.
@@ -20,12 +22,27 @@ pub(super) struct Unit {
     pub(super) max: usize,
     /// Digits with nothing but separators between them.
     pub(super) count: usize,
-    /// What a match begins with; `None` for a pattern of the folded view.
+    /// What a match begins with; `None` for a pattern of the folded view, which alone is kept as it is.
+    #[serde(skip)]
     pub(super) prefix: Option<Prefix<PLACES>>,
 }
 
+/// Tables in a row.
+mod tables {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(tables: &[[u64; 256]], to: S) -> Result<S::Ok, S::Error> {
+        tables.as_flattened().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<[u64; 256]>, D::Error> {
+        let flat: Vec<u64> = Vec::deserialize(from)?;
+        Ok(flat.as_chunks().0.to_vec())
+    }
+}
+
 /// Finds numbers.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Digits {
     groups: Vec<Group>,
     folded: Vec<Unit>,
@@ -34,12 +51,13 @@ pub(super) struct Digits {
 }
 
 /// Up to 64 units, each a bit.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Group {
     pub(super) units: Vec<UnitNumber>,
     /// Most bytes before the first digit.
     before: usize,
     /// By place and byte, the units whose match can have it there.
+    #[serde(with = "tables")]
     places: Vec<[u64; 256]>,
     /// Units whose match can end at this place.
     over: [u64; PLACES],
@@ -48,7 +66,7 @@ pub(super) struct Group {
     /// Units that begin where the text does.
     at_start: u64,
     /// By number of digits, the units that need no more.
-    enough: [u64; MAX_DIGITS + 1],
+    enough: Vec<u64>,
 }
 
 impl Group {
@@ -60,7 +78,7 @@ impl Group {
             over: [0; PLACES],
             border: 0,
             at_start: 0,
-            enough: [0; MAX_DIGITS + 1],
+            enough: vec![0; MAX_DIGITS + 1],
         };
         for (bit, unit) in units.iter().enumerate() {
             let bit = 1_u64 << bit;

@@ -22,16 +22,37 @@ fn class(byte: u8) -> usize {
     }
 }
 
+/// 2^(-bits / 8), computed alike on every machine: what is chosen by it may be prepared on another one.
+#[expect(clippy::indexing_slicing, reason = "checked when it is compiled")]
+const SHARES: [f64; 256] = {
+    let mut shares = [1.0; 256];
+    let mut bits = 1;
+    while bits < shares.len() {
+        shares[bits] =
+            if bits % 8 == 0 { shares[bits - 8] / 2.0 } else { shares[bits - 1] * 0.917_004_043_204_671_2 };
+        bits += 1;
+    }
+    shares
+};
+/// The share of each class.
+#[expect(clippy::indexing_slicing, reason = "checked when it is compiled")]
+const SINGLES: [f64; CLASSES] = {
+    let mut singles = [0.0; CLASSES];
+    let mut at = 0;
+    while at < PAIRS.len() {
+        singles[at / CLASSES] += SHARES[PAIRS[at] as usize];
+        at += 1;
+    }
+    singles
+};
+
 pub(super) fn pair(one: u8, two: u8) -> f64 {
     let bits = PAIRS.get(class(one) * CLASSES + class(two)).copied().unwrap_or(u8::MAX);
-    (-f64::from(bits) / 8.0).exp2()
+    SHARES.get(usize::from(bits)).copied().unwrap_or_default()
 }
 
 fn single(byte: u8) -> f64 {
-    (0..CLASSES)
-        .filter_map(|other| PAIRS.get(class(byte) * CLASSES + other))
-        .map(|bits| (-f64::from(*bits) / 8.0).exp2())
-        .sum()
+    SINGLES.get(class(byte)).copied().unwrap_or_default()
 }
 
 /// Estimated share of positions at which these three bytes stand, in any case.

@@ -25,14 +25,14 @@ impl Finder {
     #[must_use]
     pub fn hold_back(&self, runs: Runs) -> usize {
         let (near, waited) = (self.near_bytes(), |bytes: usize| bytes.saturating_add(bytes / WAIT));
-        let longest = self.matcher.leaves().map(|leaf| leaf.hold_back(runs)).max().unwrap_or(0);
+        let longest = self.leaves().map(|leaf| leaf.hold_back(runs)).max().unwrap_or(0);
         waited(longest.saturating_add(near)).saturating_add(STEP)
     }
 
     /// The longest match, or part of one, that comes out.
     #[must_use]
     pub fn longest(&self, runs: Runs) -> usize {
-        self.matcher.leaves().map(|leaf| leaf.hold_back(runs)).max().unwrap_or(0)
+        self.leaves().map(|leaf| leaf.hold_back(runs)).max().unwrap_or(0)
     }
 }
 

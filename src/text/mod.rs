@@ -26,6 +26,10 @@ mod utf8;
 mod view;
 mod walker;
 
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
 use expression::Expression;
 pub(crate) use fold::{is_invisible, look_alike};
 pub use hold_back::Runs;
@@ -41,7 +45,7 @@ use view::Views;
 pub use view::{Text, View};
 
 /// What a finder looks for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Kind {
     /// A regular expression; a group named `value` limits the match to that group.
     Pattern(String),
@@ -59,7 +63,7 @@ pub enum Kind {
 }
 
 /// One signal.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SignalSpec {
     /// A pattern or phrases.
     pub what: Kind,
@@ -68,7 +72,7 @@ pub struct SignalSpec {
 }
 
 /// Words that must stand near a match.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NearSpec {
     /// Any of these words or phrases.
     pub words: Vec<String>,
@@ -79,14 +83,14 @@ pub struct NearSpec {
 }
 
 /// When no word is needed near a match.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unless {
     /// The match has a space, dash, dot or slash in it.
     Separated,
 }
 
 /// A match that does not count.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Exception {
     /// This text, in any case, spaces around it apart.
     Literal(String),
@@ -95,7 +99,7 @@ pub enum Exception {
 }
 
 /// A finder as written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FinderSpec {
     /// What to look for.
     pub kind: Kind,
@@ -193,10 +197,39 @@ pub struct Hit {
 /// What a rule looks for, compiled.
 #[derive(Debug)]
 pub struct Finder {
-    matcher: Matcher,
+    spec: Box<FinderSpec>,
     views: Views,
+    /// `None` only for a spec that was trusted and should not have been.
+    made: OnceLock<Option<Made>>,
+}
+
+/// What a finder is made of.
+#[derive(Debug)]
+struct Made {
+    matcher: Matcher,
     conditions: Conditions,
-    needs_all: bool,
+}
+
+impl Made {
+    fn new(spec: &FinderSpec) -> Result<Self, FindError> {
+        let check = match &spec.check {
+            Some(name) => {
+                Some(check::named(name).ok_or_else(|| FindError::UnknownCheck { name: name.clone() })?)
+            }
+            None => None,
+        };
+        let near = spec.near.as_ref().map(Near::new).transpose()?;
+        let not = spec
+            .not
+            .iter()
+            .map(|exception| match exception {
+                Exception::Literal(text) => Ok(Rejection::Literal(text.trim().to_lowercase())),
+                Exception::Pattern(pattern) => Expression::new(pattern).map(Rejection::Pattern),
+            })
+            .collect::<Result<_, _>>()?;
+        let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;
+        Ok(Self { matcher, conditions: Conditions { check, near, not } })
+    }
 }
 
 /// What a match has to fulfil beyond its shape.
@@ -219,26 +252,30 @@ impl Finder {
     /// # Errors
     /// When a pattern, phrase or check can't be used.
     pub fn new(spec: &FinderSpec) -> Result<Self, FindError> {
-        let check = match &spec.check {
-            Some(name) => {
-                Some(check::named(name).ok_or_else(|| FindError::UnknownCheck { name: name.clone() })?)
-            }
-            None => None,
-        };
-        let near = spec.near.as_ref().map(Near::new).transpose()?;
-        let not = spec
-            .not
-            .iter()
-            .map(|exception| match exception {
-                Exception::Literal(text) => Ok(Rejection::Literal(text.trim().to_lowercase())),
-                Exception::Pattern(pattern) => Expression::new(pattern).map(Rejection::Pattern),
-            })
-            .collect::<Result<_, _>>()?;
-        let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;
-        let views: Views = spec.views.iter().copied().collect();
-        // What is encoded is looked at as a whole.
-        let needs_all = views.decodes();
-        Ok(Self { matcher, views, conditions: Conditions { check, near, not }, needs_all })
+        let made = Made::new(spec)?;
+        let finder = Self::trusted(spec.clone());
+        // It was empty.
+        let _ = finder.made.set(Some(made));
+        Ok(finder)
+    }
+
+    /// A finder that was compiled before, elsewhere: this time that is done when it is first used.
+    pub(crate) fn trusted(spec: FinderSpec) -> Self {
+        let views = spec.views.iter().copied().collect();
+        Self { spec: Box::new(spec), views, made: OnceLock::new() }
+    }
+
+    /// What it was made from.
+    pub(crate) fn spec(&self) -> &FinderSpec {
+        &self.spec
+    }
+
+    fn made(&self) -> Option<&Made> {
+        self.made.get_or_init(|| Made::new(&self.spec).ok()).as_ref()
+    }
+
+    fn leaves(&self) -> impl Iterator<Item = &matcher::Leaf> {
+        self.made().into_iter().flat_map(|made| made.matcher.leaves())
     }
 
     /// Compiles every pattern now, so that one too large to compile is known when a bundle is checked.
@@ -246,8 +283,9 @@ impl Finder {
     /// # Errors
     /// When a pattern can't be compiled.
     pub fn prove(&self) -> Result<(), FindError> {
-        self.matcher.prove()?;
-        self.conditions.not.iter().try_for_each(|rejection| match rejection {
+        let made = Made::new(&self.spec)?;
+        made.matcher.prove()?;
+        made.conditions.not.iter().try_for_each(|rejection| match rejection {
             Rejection::Literal(_) => Ok(()),
             Rejection::Pattern(pattern) => pattern.prove(),
         })
@@ -256,18 +294,19 @@ impl Finder {
     /// Whether it can't be applied to a text as it comes: a stream is held back to its end.
     #[must_use]
     pub fn needs_all(&self) -> bool {
-        self.needs_all
+        // What is encoded is looked at as a whole.
+        self.views.decodes()
     }
 
     /// Whether it fires when several signals come together.
     #[must_use]
     pub fn is_signals(&self) -> bool {
-        matches!(self.matcher, Matcher::Signals { .. })
+        matches!(self.spec.kind, Kind::Signals { .. })
     }
 
     /// Bytes before or after a match that words near it may stand in, and one more character.
     fn near_bytes(&self) -> usize {
-        let characters = self.conditions.near.as_ref().map_or(0, |near| near.within().saturating_add(1));
+        let characters = self.spec.near.as_ref().map_or(0, |near| near.within.saturating_add(1));
         characters.saturating_mul(4)
     }
 
@@ -296,7 +335,9 @@ impl Finder {
         places: &Places<'_>,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Hit>, Stopped> {
-        self.matcher.find(text, places, &self.conditions, stop)
+        // Without what it should look for, nothing is known of a text.
+        let made = self.made().ok_or(Stopped)?;
+        made.matcher.find(text, places, &made.conditions, stop)
     }
 }
 

@@ -19,11 +19,6 @@ impl Near {
         Ok(Self { words: Phrases::new(&spec.words)?, lettered, within: spec.within, unless: spec.unless })
     }
 
-    /// Characters before and after a match that are searched.
-    pub(super) fn within(&self) -> usize {
-        self.within
-    }
-
     /// Whether a word stands near a match; `None` where that depends on how an `open` text goes on.
     pub(super) fn holds(&self, matched: &str, hit: Hit, raw: &str, open: bool) -> Option<bool> {
         let separator = |c: char| c.is_whitespace() || matches!(c, '-' | '.' | '/' | '\u{2010}'..='\u{2015}');

@@ -8,7 +8,7 @@ use super::pattern::Progress;
 use super::places::{Gathered, Place, Places, Unit};
 use super::scanner::Scanner;
 use super::view::Text;
-use super::{Finder, Hit};
+use super::{Conditions, Finder, Hit, Made};
 
 /// A match of one leaf of a finder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,11 +30,11 @@ pub(super) type Units = BTreeMap<Unit, Progress>;
 
 /// A unit with what it stands for.
 struct Of<'f> {
-    finder: &'f Finder,
     number: usize,
     base: Unit,
     leaf_number: usize,
     leaf: &'f Leaf,
+    conditions: &'f Conditions,
     folded: bool,
 }
 
@@ -51,8 +51,9 @@ impl Scanner {
         let finder = finder(number)?;
         let base = self.base(unit);
         let leaf_number = ((unit - base) / 2) as usize;
-        let leaf = finder.matcher.leaves().nth(leaf_number)?;
-        Some(Of { finder, number, base, leaf_number, leaf, folded: (unit - base) % 2 == 1 })
+        let Made { matcher, conditions } = finder.made()?;
+        let leaf = matcher.leaves().nth(leaf_number)?;
+        Some(Of { number, base, leaf_number, leaf, conditions, folded: (unit - base) % 2 == 1 })
     }
 
     /// Whether a unit's progress is told in bytes of the folded view.
@@ -92,7 +93,7 @@ impl Scanner {
                         && phrase.is_some_and(|phrase| folded.anchor(place.first as usize).0 >= phrase))
             };
             let places: Vec<Place> = places.iter().filter(known).copied().collect();
-            let (base, leaf, conditions) = (of.base, of.leaf_number, &of.finder.conditions);
+            let (base, leaf, conditions) = (of.base, of.leaf_number, of.conditions);
             let at = Places::At(base, &places);
             // Nothing stops it.
             let found = of.leaf.find_in(of.folded, leaf, text, &at, conditions, &mut progress, &|| false);

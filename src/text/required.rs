@@ -1,6 +1,9 @@
 //! What every match of a pattern holds: a literal, digits, or a byte of a class.
 
+use std::borrow::Cow;
+
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
+use serde::{Deserialize, Serialize};
 
 use super::frequency;
 
@@ -16,7 +19,7 @@ const PIECE: usize = 16;
 const MAX_MEMBERS: usize = 8;
 
 /// A text that stands in a match.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Literal {
     /// In lower case where case does not matter.
     pub(super) bytes: Vec<u8>,
@@ -62,7 +65,7 @@ pub(super) enum Trigger {
 }
 
 /// A set of bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct ByteSet([u64; 4]);
 
 impl ByteSet {
@@ -80,6 +83,10 @@ impl ByteSet {
 
     fn insert_range(&mut self, from: u8, to: u8) {
         (from..=to).for_each(|byte| self.insert(byte));
+    }
+
+    fn insert_all(&mut self, other: &ByteSet) {
+        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word |= other);
     }
 
     fn all(&self, fits: impl Fn(u8) -> bool) -> bool {
@@ -209,7 +216,7 @@ impl Extractor {
     }
 
     /// The parts, with literals cut at their spaces where that is asked.
-    fn pieces(&self, parts: &[Hir]) -> Vec<Piece> {
+    fn pieces<'h>(&self, parts: &'h [Hir]) -> Vec<Piece<'h>> {
         let mut pieces = Vec::new();
         for part in parts {
             match part.kind() {
@@ -218,13 +225,16 @@ impl Extractor {
                         if number > 0 {
                             pieces.push(Piece::Space);
                         }
-                        pieces.extend(word.chunks(PIECE).map(|bytes| Piece::Part(Hir::literal(bytes))));
+                        pieces.extend(
+                            word.chunks(PIECE).map(|bytes| Piece::Part(Cow::Owned(Hir::literal(bytes)))),
+                        );
                     }
                 }
-                HirKind::Literal(literal) => {
-                    pieces.extend(literal.0.chunks(PIECE).map(|bytes| Piece::Part(Hir::literal(bytes))));
+                HirKind::Literal(literal) if literal.0.len() > PIECE => {
+                    let parts = literal.0.chunks(PIECE).map(Hir::literal);
+                    pieces.extend(parts.map(|part| Piece::Part(Cow::Owned(part))));
                 }
-                _ => pieces.push(Piece::Part(part.clone())),
+                _ => pieces.push(Piece::Part(Cow::Borrowed(part))),
             }
         }
         pieces
@@ -317,9 +327,9 @@ impl Extractor {
     }
 }
 
-enum Piece {
+enum Piece<'h> {
     Space,
-    Part(Hir),
+    Part(Cow<'h, Hir>),
 }
 
 /// An expression whose first match begins at its own beginning: what can be looked into.
@@ -566,29 +576,13 @@ fn walk<const N: usize>(hir: &Hir, starts: u32, sets: &mut [ByteSet; N]) -> u32 
             }
             at
         }
-        HirKind::Class(Class::Bytes(class)) => {
-            for range in class.ranges() {
-                each(starts, sets, |set| set.insert_range(range.start(), range.end()));
-            }
-            starts << 1
-        }
-        HirKind::Class(Class::Unicode(class)) => {
+        HirKind::Class(class) => {
+            let Encoded { first, lengths } = Encoded::of(class);
+            each(starts, sets, |set| set.insert_all(&first));
             let mut ends = 0;
-            for range in class.ranges() {
-                if range.start().is_ascii() {
-                    let last = if range.end().is_ascii() { range.end() as u8 } else { 0x7f };
-                    each(starts, sets, |set| set.insert_range(range.start() as u8, last));
-                    ends |= starts << 1;
-                }
-                if !range.end().is_ascii() {
-                    let (least, most) = (range.start().max('\u{80}').len_utf8(), range.end().len_utf8());
-                    each(starts, sets, |set| set.insert_range(0xc2, 0xf4));
-                    for length in least..=most {
-                        (1..length)
-                            .for_each(|at| each(starts << at, sets, |set| set.insert_range(0x80, 0xbf)));
-                        ends |= starts << length;
-                    }
-                }
+            for length in (1..=4).filter(|length| lengths >> length & 1 == 1) {
+                (1..length).for_each(|at| each(starts << at, sets, |set| set.insert_range(0x80, 0xbf)));
+                ends |= starts << length;
             }
             ends
         }
@@ -614,6 +608,41 @@ fn walk<const N: usize>(hir: &Hir, starts: u32, sets: &mut [ByteSet; N]) -> u32 
         }
         HirKind::Concat(parts) => parts.iter().fold(starts, |at, part| walk(part, at, sets)),
         HirKind::Alternation(parts) => parts.iter().fold(0, |ends, part| ends | walk(part, starts, sets)),
+    }
+}
+
+/// The bytes that members of a class begin with, and, as bits, how many bytes one can have.
+struct Encoded {
+    first: ByteSet,
+    lengths: u32,
+}
+
+impl Encoded {
+    fn of(class: &Class) -> Self {
+        let mut encoded = Self { first: ByteSet::default(), lengths: 0 };
+        match class {
+            Class::Bytes(class) => {
+                class
+                    .ranges()
+                    .iter()
+                    .for_each(|range| encoded.first.insert_range(range.start(), range.end()));
+                encoded.lengths = 1 << 1;
+            }
+            Class::Unicode(class) => {
+                for range in class.ranges() {
+                    if range.start().is_ascii() {
+                        let last = if range.end().is_ascii() { range.end() as u8 } else { 0x7f };
+                        encoded.first.insert_range(range.start() as u8, last);
+                    }
+                    let least = range.start().len_utf8();
+                    (least..=range.end().len_utf8()).for_each(|length| encoded.lengths |= 1 << length);
+                }
+                if encoded.lengths & !(1 << 1) != 0 {
+                    encoded.first.insert_range(0xc2, 0xf4);
+                }
+            }
+        }
+        encoded
     }
 }
 

@@ -4,6 +4,8 @@
 //! found by its digits and the bytes that can begin a match; or a byte. What a text says decoded is passed over in the same
 //! way, for the rules that name the view. Findings are those of the plain scanner.
 
+use serde::{Deserialize, Serialize};
+
 use super::decoded::{self, Hint, Hints, hint_literals};
 use super::digits::Digits;
 use super::matcher::Leaf;
@@ -17,7 +19,7 @@ use super::view::{Text, Views};
 use super::{Finder, Hit, Stopped, unite_all};
 
 /// Finds where finders can match.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Scanner {
     /// Of each unit the finder's number.
     units: Vec<u32>,
@@ -39,7 +41,7 @@ pub struct Scanner {
     decodes: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Use {
     /// A match begins from `max` to `min` bytes before.
     Pattern { unit: Unit, folded: bool, min: u32, max: u32 },
@@ -125,7 +127,7 @@ impl Scanner {
             need_all.extend(finder.needs_all().then_some(number));
             decodes |= finder.views.decodes();
             let base = Unit::try_from(units.len()).unwrap_or(Unit::MAX);
-            for (leaf_number, leaf) in finder.matcher.leaves().enumerate() {
+            for (leaf_number, leaf) in finder.leaves().enumerate() {
                 builder.leaf(base, leaf_number, leaf);
                 units.extend([u32::try_from(number).unwrap_or(u32::MAX); 2]);
             }

@@ -5,6 +5,7 @@
 //! SIMD, single bytes with `memchr`.
 
 use aho_corasick::packed;
+use serde::{Deserialize, Serialize};
 
 use super::frequency::{self, SIEVED};
 use super::required::Literal;
@@ -19,7 +20,8 @@ const MAX_PACKED: usize = 48;
 const LOWER: u64 = 0x2020_2020_2020_2020;
 
 /// Finds literals.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(from = "Vec<Literal>")]
 pub(super) struct Sieve {
     literals: Vec<Literal>,
     bits: Vec<u64>,
@@ -161,6 +163,18 @@ impl Sieve {
                 found(entry.literal, start);
             }
         }
+    }
+}
+
+impl From<Vec<Literal>> for Sieve {
+    fn from(literals: Vec<Literal>) -> Self {
+        Self::new(literals)
+    }
+}
+
+impl Serialize for Sieve {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.literals.serialize(to)
     }
 }
 

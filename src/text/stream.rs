@@ -215,9 +215,9 @@ impl StreamScan {
         let known = self.waiting.partition_point(|one| one.hit.start < self.settled);
         let waiting = self.waiting.split_off(known);
         for one in std::mem::replace(&mut self.waiting, waiting) {
-            let Some(finder) = (wanted.finder)(one.finder) else { continue };
+            let Some(made) = (wanted.finder)(one.finder).and_then(Finder::made) else { continue };
             let state = self.finders.entry(one.finder).or_default();
-            let whole: Vec<Hit> = match &finder.matcher {
+            let whole: Vec<Hit> = match &made.matcher {
                 Matcher::One(_) => unite(&mut state.open, one.hit).into_iter().collect(),
                 Matcher::Signals { at, of } => {
                     state.holds = (wanted.holds)(one.finder);

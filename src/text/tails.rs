@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use regex_syntax::hir::Hir;
+use serde::{Deserialize, Serialize};
 
 use super::digits::{self, GROUP, Group, MAX_DIGITS};
 use super::pattern::{ceil_boundary, floor_boundary};
@@ -19,17 +20,18 @@ use super::view::Mapped;
 const CALM: usize = 24;
 
 /// What a text's end is tried for.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tails {
     /// Bytes in which any other unit shows its trigger.
     calm: usize,
     raw: Late,
     folded: Late,
+    #[serde(skip)]
     phrases: OnceLock<Beginnings>,
 }
 
 /// Units whose trigger can come late.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Late {
     groups: Vec<Group>,
     /// Of each unit of each group, the bytes within which its trigger has come.

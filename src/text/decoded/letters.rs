@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::required::Literal;
 use super::super::sieve::Sieve;
 use super::super::view::Mapped;
@@ -18,7 +20,7 @@ const COMMON: &[&str] = &[
 ];
 
 /// What a text may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(in super::super) enum Hint {
     Rot13,
     Reversed,
