@@ -1,6 +1,7 @@
 //! Policies by scope.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cedar_policy::pst;
 use cedar_policy::{
@@ -19,11 +20,17 @@ type Number = u32;
 pub(super) struct Index {
     numbers: HashMap<EntityUid, Number>,
     buckets: HashMap<(Number, Number, Number), Bucket>,
+    /// The policies of several buckets that were candidates together, as one set.
+    merged: Mutex<HashMap<Vec<usize>, Arc<Set>>>,
 }
+
+/// Most sets of candidates that are kept; with more, they are made anew.
+const MAX_MERGED: usize = 256;
 
 /// The policies of one scope: those that read no arguments, and those that do.
 #[derive(Default)]
 pub(super) struct Bucket {
+    number: usize,
     plain: Set,
     reading: Set,
 }
@@ -81,16 +88,11 @@ impl Index {
         for (number, (stored, reads)) in policies.enumerate() {
             let stored = stored?;
             for key in index.keys(&stored) {
-                let bucket = index.buckets.entry(key).or_default();
+                let next = index.buckets.len();
+                let bucket =
+                    index.buckets.entry(key).or_insert_with(|| Bucket { number: next, ..Bucket::default() });
                 let set = if reads.input { &mut bucket.reading } else { &mut bucket.plain };
-                set.set.add(stored.clone()).ok()?;
-                set.policies.push(number);
-                set.parts = set.parts.union(reads.parts);
-                set.reads.push((reads.parts, reads.arguments.clone()));
-                match &reads.arguments {
-                    Arguments::These(names) => set.arguments.extend(names.iter().cloned()),
-                    Arguments::All => set.all_arguments = true,
-                }
+                set.add(number, stored.clone(), reads.parts, &reads.arguments)?;
             }
         }
         Some(index)
@@ -150,6 +152,32 @@ impl Index {
         matching.flat_map(|(_, bucket)| bucket.sets().flat_map(Set::policies).collect::<Vec<_>>()).collect()
     }
 
+    /// The policies of some buckets as one set; `None` where Cedar refuses to put them together.
+    pub(super) fn merged(&self, buckets: &[&Bucket]) -> Option<Arc<Set>> {
+        let key: Vec<usize> = buckets.iter().map(|bucket| bucket.number).collect();
+        let lock = || self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = lock().get(&key) {
+            return Some(Arc::clone(set));
+        }
+        let mut merged = Set::default();
+        for set in buckets.iter().flat_map(|bucket| bucket.sets()) {
+            for (number, (parts, arguments)) in set.policies.iter().zip(&set.reads) {
+                // A policy that names several actions stands in several buckets.
+                if !merged.policies.contains(number) {
+                    let policy = set.set.policy(&PolicyId::new(number.to_string()))?;
+                    merged.add(*number, policy.clone(), *parts, arguments)?;
+                }
+            }
+        }
+        let merged = Arc::new(merged);
+        let mut kept = lock();
+        if kept.len() >= MAX_MERGED {
+            kept.clear();
+        }
+        kept.insert(key, Arc::clone(&merged));
+        Some(merged)
+    }
+
     /// The buckets whose scope can match.
     pub(super) fn candidates(&self, scope: &Scope) -> Vec<&Bucket> {
         let numbers = |uids: &[EntityUid]| -> Vec<Number> {
@@ -185,6 +213,18 @@ impl Bucket {
 }
 
 impl Set {
+    fn add(&mut self, number: usize, policy: Policy, parts: Parts, arguments: &Arguments) -> Option<()> {
+        self.set.add(policy).ok()?;
+        self.policies.push(number);
+        self.parts = self.parts.union(parts);
+        self.reads.push((parts, arguments.clone()));
+        match arguments {
+            Arguments::These(names) => self.arguments.extend(names.iter().cloned()),
+            Arguments::All => self.all_arguments = true,
+        }
+        Some(())
+    }
+
     pub(super) fn policies(&self) -> impl Iterator<Item = usize> {
         self.policies.iter().copied()
     }

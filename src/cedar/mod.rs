@@ -233,7 +233,7 @@ pub(crate) fn compile(
         let stored = parsed.iter().enumerate().map(|(number, one)| index::as_permit(&one.policy, number));
         index::Index::new(stored.zip(parsed.iter().map(|one| &one.reads)))
     };
-    match (stored(), request::Requests::new(vocabulary)) {
+    match (stored(), requests(vocabulary, &mentions)) {
         (Some(index), Some(requests)) => Some(Policies { list, index, requests, mentions }),
         // What is wrong has been told: names that are in themselves, or declared twice.
         _ if out.iter().any(Diagnostic::is_error) => None,
@@ -245,6 +245,12 @@ pub(crate) fn compile(
     }
 }
 
+fn requests(vocabulary: &Vocabulary, mentions: &BTreeSet<(String, String)>) -> Option<request::Requests> {
+    let named: BTreeSet<&str> =
+        mentions.iter().filter(|(kind, _)| kind == "Rule").map(|(_, rule)| rule.as_str()).collect();
+    request::Requests::new(vocabulary, &|rule| named.contains(rule))
+}
+
 /// Makes policies ready that were checked before. `None` where Cedar can't read them again.
 pub(crate) fn trusted(prepared: Prepared, vocabulary: &Vocabulary) -> Option<Policies> {
     let Prepared { list, stored, mentions } = prepared;
@@ -253,7 +259,7 @@ pub(crate) fn trusted(prepared: Prepared, vocabulary: &Vocabulary) -> Option<Pol
         (json.and_then(|json| index::from_json(json, number)), reads)
     });
     let index = index::Index::new(policies)?;
-    Some(Policies { list, index, requests: request::Requests::new(vocabulary)?, mentions })
+    Some(Policies { list, index, requests: requests(vocabulary, &mentions)?, mentions })
 }
 
 /// The schema of a bundle in Cedar's own syntax.
@@ -292,8 +298,10 @@ impl Policies {
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Answer {
         let Some(scope) = self.requests.scope(ask) else { return self.all_err() };
         let candidates = self.index.candidates(&scope);
-        let sets: Vec<&index::Set> = candidates.iter().flat_map(|bucket| bucket.sets()).collect();
-        self.evaluate(ask, &scope, &sets)
+        match self.index.merged(&candidates) {
+            Some(set) => self.evaluate(ask, &scope, &[&set]),
+            None => self.all_err(),
+        }
     }
 
     fn evaluate(&self, ask: &Ask<'_>, scope: &request::Scope, sets: &[&index::Set]) -> Answer {

@@ -25,7 +25,8 @@ pub(super) struct Requests {
     roles: HashMap<String, Vec<EntityUid>>,
     agents: HashMap<String, Vec<EntityUid>>,
     tools: HashMap<String, (Vec<EntityUid>, Shape)>,
-    rules: HashMap<String, Vec<EntityUid>>,
+    /// Packs of each rule, and whether the rule is among the entities of every request.
+    rules: HashMap<String, (Vec<String>, bool)>,
     unlisted: Option<(Vec<EntityUid>, BTreeMap<String, RestrictedExpression>)>,
     new_agents: EntityUid,
     base: Entities,
@@ -97,7 +98,8 @@ fn expression(value: &AttributeValue) -> RestrictedExpression {
 }
 
 impl Requests {
-    pub(super) fn new(vocabulary: &Vocabulary) -> Option<Self> {
+    /// `names` tells the rules that policies name.
+    pub(super) fn new(vocabulary: &Vocabulary, names: &dyn Fn(&str) -> bool) -> Option<Self> {
         let types = Types::new()?;
         let mut entities: Vec<Entity> = Vec::new();
         let chain = |kind: &EntityTypeName, group: &EntityTypeName, entry: &Declared, groups: &[Declared]| {
@@ -116,12 +118,15 @@ impl Requests {
         let mut lists: Vec<HashMap<String, Vec<EntityUid>>> = Vec::new();
         let new_group = Declared { name: NEW_AGENTS.to_owned(), ..Declared::default() };
         let groups: Vec<Declared> = vocabulary.agent_groups.iter().cloned().chain([new_group]).collect();
+        // There are many rules, and every request would have them all: it gets those that a policy may look at.
+        let named: Vec<Declared> =
+            vocabulary.rules.iter().filter(|rule| names(&rule.name)).cloned().collect();
         let kinds = [
             (&types.role, &types.role, &vocabulary.roles, &vocabulary.roles),
             (&types.agent_group, &types.agent_group, &groups, &groups),
             (&types.agent, &types.agent_group, &vocabulary.agents, &groups),
             (&types.toolset, &types.toolset, &vocabulary.toolsets, &vocabulary.toolsets),
-            (&types.rule, &types.pack, &vocabulary.rules, &Vec::new()),
+            (&types.rule, &types.pack, &named, &Vec::new()),
             (&types.model, &types.model, &vocabulary.models, &Vec::new()),
         ];
         for (kind, group, entries, groups) in kinds {
@@ -169,8 +174,13 @@ impl Requests {
         }
         let base = Entities::from_entities(entities, None).ok()?;
         let mut lists = lists.into_iter();
-        let (roles, _, agents, _, rules) =
+        let (roles, _, agents, _, named) =
             (lists.next()?, lists.next()?, lists.next()?, lists.next()?, lists.next()?);
+        let rules = vocabulary.rules.iter().map(|rule| {
+            let is_named = named.contains_key(&rule.name);
+            (rule.name.clone(), (rule.parents.clone(), is_named))
+        });
+        let rules = rules.collect();
         let new_agents = uid(&types.agent_group, NEW_AGENTS);
         let stores = Mutex::new(HashMap::new());
         Some(Self { types, actions, roles, agents, tools, rules, unlisted, new_agents, base, stores })
@@ -208,7 +218,11 @@ impl Requests {
             Question::ReadResult { tool: name } => ("read_result", tool(name)?),
             Question::CallTool { tool: name, .. } => (name, tool(name)?),
             Question::CallUnlisted { tool: name } => ("call_unlisted_tool", tool(name)?),
-            Question::Waive { rule, .. } => ("waive", self.rules.get(rule)?.clone()),
+            Question::Waive { rule, .. } => {
+                let (packs, _) = self.rules.get(rule)?;
+                let packs = packs.iter().map(|pack| uid(&self.types.pack, pack));
+                ("waive", std::iter::once(uid(&self.types.rule, rule)).chain(packs).collect())
+            }
         };
         Some(Scope { principals, actions: self.actions.get(action)?.clone(), resources })
     }
@@ -292,10 +306,16 @@ impl Requests {
             Question::Waive { tool, .. } => tool,
             _ => None,
         };
+        let rule = match ask.question {
+            Question::Waive { rule, .. } => Some(rule),
+            _ => None,
+        };
+        let rule = rule.and_then(|rule| Some((rule, self.rules.get(rule)?)));
+        let rule = rule.and_then(|(rule, (packs, is_named))| (!is_named).then_some((rule, packs)));
         let tool = tool.filter(|name| !self.tools.contains_key(*name));
         let agent = Some(ask.agent).filter(|name| !self.agents.contains_key(*name));
         let mut key = String::with_capacity(64);
-        let texts = [Some(ask.user), ask.tenant, tool, agent];
+        let texts = [Some(ask.user), ask.tenant, tool, agent, rule.map(|(rule, _)| rule)];
         for text in
             texts.iter().chain(ask.roles.iter().map(|role| Some(role.as_str())).collect::<Vec<_>>().iter())
         {
@@ -328,6 +348,10 @@ impl Requests {
             let groups =
                 if ask.agent_is_new { HashSet::from([self.new_agents.clone()]) } else { HashSet::new() };
             entities.push(Entity::new(uid(&self.types.agent, name), HashMap::new(), groups).ok()?);
+        }
+        if let Some((rule, packs)) = rule {
+            let packs = packs.iter().map(|pack| uid(&self.types.pack, pack)).collect();
+            entities.push(Entity::new(uid(&self.types.rule, rule), HashMap::new(), packs).ok()?);
         }
         let store = Arc::new(self.base.clone().add_entities(entities, None).ok()?);
         let mut stores = lock();

@@ -213,6 +213,8 @@ impl Compiler<'_> {
             cedar::schema_text(&vocabulary).unwrap_or_default()
         };
         let finders = || rules.iter().enumerate().filter_map(|(number, rule)| Some((number, rule.finder()?)));
+        let thresholds = rules.iter().enumerate().filter(|(_, rule)| rule.finder().is_none());
+        let thresholds = thresholds.map(|(number, _)| number).collect();
         let scanner = scanner.unwrap_or_else(|| Scanner::new(finders()));
         let limits = &manifest.limits;
         Some(Engine(Arc::new(Inner {
@@ -244,6 +246,7 @@ impl Compiler<'_> {
                     Some(unlisted.reads.iter().map(|label| label.value.clone()).collect())
                 }
             },
+            thresholds,
             scanner,
             rules,
             policies,

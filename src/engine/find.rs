@@ -100,11 +100,11 @@ impl Inner {
     }
 
     fn thresholds(&self, event: &Event, stage: Stage, findings: &mut Findings) {
-        for (number, rule) in self.rules.iter().enumerate() {
-            let Find::Threshold(threshold) = &rule.find else { continue };
-            if !rule.applies(stage, None) {
+        for &number in &self.thresholds {
+            let Some(rule) = self.rules.get(number).filter(|rule| rule.applies(stage, None)) else {
                 continue;
-            }
+            };
+            let Find::Threshold(threshold) = &rule.find else { continue };
             let score = event.facts.get(&threshold.fact).and_then(|scores| scores.get(&threshold.category));
             match score {
                 Some(score) if *score >= threshold.at => {

@@ -54,6 +54,8 @@ pub(crate) struct Inner {
     /// Labels that the result of an unlisted tool puts on the session, where such tools are let in.
     pub(crate) unlisted_reads: Option<Vec<String>>,
     pub(crate) rules: Vec<Rule>,
+    /// Numbers of the rules that look at facts.
+    pub(crate) thresholds: Vec<usize>,
     /// Finds where any of `rules` can match.
     pub(crate) scanner: Scanner,
     pub(crate) policies: Policies,
