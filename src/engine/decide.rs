@@ -1,5 +1,6 @@
 //! How a verdict is reached: check, find, ask Cedar, waive, combine.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -120,7 +121,10 @@ impl Engine {
         let mut edits = engine.edits(pass.found.iter(), situation.session);
         for round in 1.. {
             // The name under which an agent is created is the sanitised one.
-            let edited = event.with_edits(&edits.list);
+            let edited = match edits.list.as_slice() {
+                [] => Cow::Borrowed(event),
+                edits => Cow::Owned(event.with_edits(edits)),
+            };
             if let Some(reason) = engine.check_new_name(&edited) {
                 return Evaluation { findings: findings(&pass.found), ..Evaluation::refuse(vec![*reason]) };
             }
