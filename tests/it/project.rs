@@ -70,3 +70,19 @@ fn every_diagnostic_code_is_documented() {
     }
     assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text);
 }
+
+/// What is prepared of the default bundle decides as the bundle does.
+#[test]
+fn prepared_and_compiled_decide_alike() {
+    use ringfence::{Bundle, CompileOptions, Engine, compile, harness};
+    let bundle = Bundle::embedded();
+    let run = |engine: &Engine| {
+        let (suite, diagnostics) = harness::Suite::load(&bundle, engine);
+        assert_eq!(diagnostics, []);
+        let report = harness::run(engine, &suite, "");
+        assert!(report.passed() > 500, "{}", report.passed());
+        format!("{report:#?}")
+    };
+    let compiled = compile(&bundle, &CompileOptions::default()).unwrap().engine;
+    assert_eq!(run(&Engine::embedded().unwrap()), run(&compiled));
+}
