@@ -167,7 +167,24 @@ fn stages(c: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
-    group.bench_function("start", |b| b.iter(|| black_box(Engine::embedded().unwrap())));
+    // From nothing to a verdict: what is prepared is read, and patterns that the texts touch are compiled.
+    group.bench_function("start_to_first_tool_call", |b| {
+        b.iter_with_large_drop(|| {
+            let guard = Guard::new(Engine::embedded().unwrap());
+            let call =
+                Event::tool_call("s", user(), "assistant", "read_file", json!({ "path": "notes/1.txt" }));
+            let verdict = allowed(&guard, &call);
+            (guard, verdict)
+        });
+    });
+    let chat = text();
+    group.bench_function("start_to_first_output_1500_bytes", |b| {
+        b.iter_with_large_drop(|| {
+            let guard = Guard::new(Engine::embedded().unwrap());
+            let verdict = allowed(&guard, &Event::output("o", user(), "assistant", chat.clone()));
+            (guard, verdict)
+        });
+    });
     group.finish();
 }
 

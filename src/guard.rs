@@ -5,7 +5,7 @@ mod approval;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -239,10 +239,12 @@ impl Guard {
 
     fn evaluate(&self, event: &Event, session: &Session, at: Timestamp) -> Evaluation {
         let created = event.agent.as_ref().and_then(|agent| lock(&self.created).by_name.get(agent).cloned());
-        let started = Instant::now();
-        let limit = u128::from(self.engine.0.limits.decide_ms);
+        let (started, ready) = (Instant::now(), text::ready::spent());
+        let limit = Duration::from_millis(self.engine.0.limits.decide_ms);
         let limited = self.time_limit == TimeLimit::OfTheBundle;
-        let stop = || limited && started.elapsed().as_millis() >= limit;
+        // Without what was made ready once for all events.
+        let taken = || started.elapsed().saturating_sub(text::ready::spent().saturating_sub(ready));
+        let stop = || limited && taken() >= limit;
         let situation = Situation { session, created: created.as_ref(), at, stop: &stop };
         let evaluation = self.engine.evaluate(event, &situation);
         if stop() {

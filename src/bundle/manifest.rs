@@ -117,7 +117,7 @@ pub(crate) struct LimitsSpec {
     pub(crate) turns: Option<Spanned<u64>>,
     /// Model tokens of one session, as far as events state them.
     pub(crate) tokens: Option<Spanned<u64>>,
-    /// Milliseconds to decide one event (default 50).
+    /// Milliseconds to decide one event (default 50), without what is made ready once, when a pattern is first tried.
     pub(crate) decide_ms: Option<Spanned<u64>>,
 }
 

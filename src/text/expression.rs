@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 use regex_automata::meta;
+use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
-use super::FindError;
+use super::{FindError, ready};
 
 /// Largest program of one pattern, in bytes.
 pub(super) const SIZE_LIMIT: usize = 4 << 20;
@@ -17,6 +18,8 @@ const NEST_LIMIT: u32 = 64;
 #[derive(Debug)]
 pub(super) struct Expression {
     pub(super) hir: Hir,
+    /// It has a group named `value`.
+    pub(super) has_value: bool,
     meta: OnceLock<Option<meta::Regex>>,
 }
 
@@ -24,11 +27,18 @@ impl Expression {
     pub(super) fn new(pattern: &str) -> Result<Self, FindError> {
         let parsed = regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(pattern);
         let hir = parsed.map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })?;
-        Ok(Self { hir: plain(&hir), meta: OnceLock::new() })
+        let has_value = pattern.contains("(?P<value>") || pattern.contains("(?<value>");
+        Ok(Self { hir: plain(&hir), has_value, meta: OnceLock::new() })
     }
 
     fn compile(&self) -> Result<meta::Regex, FindError> {
-        let config = meta::Config::new().nfa_size_limit(Some(SIZE_LIMIT)).onepass(false);
+        // Where a match can begin is mostly known, and groups other than `value` are never asked for.
+        let captures = if self.has_value { WhichCaptures::All } else { WhichCaptures::Implicit };
+        let config = meta::Config::new()
+            .nfa_size_limit(Some(SIZE_LIMIT))
+            .onepass(false)
+            .auto_prefilter(false)
+            .which_captures(captures);
         meta::Builder::new().configure(config).build_from_hir(&self.hir).map_err(|error| {
             let message = match error.size_limit() {
                 Some(limit) => format!("it needs more than {} MiB when compiled", limit >> 20),
@@ -44,7 +54,7 @@ impl Expression {
 
     /// The compiled pattern. `None` only for one that `prove` would have refused.
     pub(super) fn get(&self) -> Option<&meta::Regex> {
-        self.meta.get_or_init(|| self.compile().ok()).as_ref()
+        self.meta.get_or_init(|| ready::make(|| self.compile().ok())).as_ref()
     }
 }
 

@@ -17,6 +17,7 @@ mod part;
 mod pattern;
 mod phrases;
 mod places;
+pub(crate) mod ready;
 mod required;
 mod scanner;
 mod sieve;
@@ -271,7 +272,7 @@ impl Finder {
     }
 
     fn made(&self) -> Option<&Made> {
-        self.made.get_or_init(|| Made::new(&self.spec).ok()).as_ref()
+        self.made.get_or_init(|| ready::make(|| Made::new(&self.spec).ok())).as_ref()
     }
 
     fn leaves(&self) -> impl Iterator<Item = &matcher::Leaf> {

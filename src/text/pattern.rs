@@ -8,7 +8,7 @@ use regex_syntax::hir::Hir;
 
 use super::expression::Expression;
 use super::walker::{Step, Walk, Walked, Walker};
-use super::{FindError, Stopped};
+use super::{FindError, Stopped, ready};
 
 /// Longest match, in bytes, that a pattern may need to see before it is decided.
 pub(super) const MAX_BOUND: usize = 64 << 10;
@@ -105,7 +105,6 @@ enum Next {
 #[derive(Debug)]
 pub(super) struct Pattern {
     expression: Expression,
-    has_value: bool,
     bound: Bound,
     walker: OnceLock<Option<Box<Walker>>>,
 }
@@ -135,8 +134,7 @@ impl Pattern {
             (_, Some(max_bytes)) => Bound::Window(max_bytes),
             (_, None) => return Err(FindError::Unbounded),
         };
-        let has_value = pattern.contains("(?P<value>") || pattern.contains("(?<value>");
-        Ok(Self { expression, has_value, bound, walker: OnceLock::new() })
+        Ok(Self { expression, bound, walker: OnceLock::new() })
     }
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
@@ -356,7 +354,9 @@ impl Pattern {
 
     fn walker(&self) -> Option<&Walker> {
         let (bound, walker) = (self.bound(), &self.walker);
-        walker.get_or_init(|| Walker::new(&self.expression.hir, bound).ok().map(Box::new)).as_deref()
+        walker
+            .get_or_init(|| ready::make(|| Walker::new(&self.expression.hir, bound).ok().map(Box::new)))
+            .as_deref()
     }
 
     /// The match at the same place that ends before this one, between words: a number that a check refuses may be right
@@ -398,7 +398,7 @@ impl Pattern {
         let anchored = if at == last { Anchored::Yes } else { Anchored::No };
         let rest = Input::new(shown).span(at..end).anchored(anchored);
         let found = match &self.bound {
-            Bound::Fixed(_) if !self.has_value => regex.search(&rest).map(|found| {
+            Bound::Fixed(_) if !self.expression.has_value => regex.search(&rest).map(|found| {
                 let whole = (found.start(), found.end());
                 Found { whole, value: whole, decided: whole.1 }
             }),
@@ -415,7 +415,7 @@ impl Pattern {
                 let whole = (start, end);
                 let window = floor_boundary(shown, end.min(start.saturating_add(*bound)));
                 let mut value = whole;
-                if self.has_value {
+                if self.expression.has_value {
                     let window_only = rest.clone().span(start..window).anchored(Anchored::Yes);
                     if let Some((_, (from, to))) = captures(regex, &window_only) {
                         value = (from, if to == window { end } else { to });
