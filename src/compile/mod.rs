@@ -212,10 +212,11 @@ impl Compiler<'_> {
         } else {
             cedar::schema_text(&vocabulary).unwrap_or_default()
         };
-        let finders = || rules.iter().enumerate().filter_map(|(number, rule)| Some((number, rule.finder()?)));
         let thresholds = rules.iter().enumerate().filter(|(_, rule)| rule.finder().is_none());
         let thresholds = thresholds.map(|(number, _)| number).collect();
-        let scanner = scanner.unwrap_or_else(|| Scanner::new(finders()));
+        let scanner = scanner.unwrap_or_else(|| {
+            Scanner::new(rules.iter().enumerate().filter_map(|(number, rule)| Some((number, rule.finder()?))))
+        });
         let limits = &manifest.limits;
         Some(Engine(Arc::new(Inner {
             digest,

@@ -284,7 +284,7 @@ impl Finder {
     /// # Errors
     /// When a pattern can't be compiled.
     pub fn prove(&self) -> Result<(), FindError> {
-        let made = Made::new(&self.spec)?;
+        let Some(made) = self.made() else { return Made::new(&self.spec).map(drop) };
         made.matcher.prove()?;
         made.conditions.not.iter().try_for_each(|rejection| match rejection {
             Rejection::Literal(_) => Ok(()),
