@@ -267,8 +267,33 @@ impl Serialize for Code {
 /// The line of a byte of a text, from 1.
 #[must_use]
 pub(crate) fn line(text: &str, at: usize) -> u32 {
-    let before = text.as_bytes().get(..at.min(text.len())).unwrap_or_default();
-    u32::try_from(before.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX).saturating_add(1)
+    Lines::new(text).of(at)
+}
+
+/// Lines of places in a text. Those that come in order cost one pass over it.
+pub(crate) struct Lines<'t> {
+    text: &'t str,
+    at: usize,
+    line: u32,
+}
+
+impl<'t> Lines<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
+        Self { text, at: 0, line: 1 }
+    }
+
+    /// The line of a byte, from 1.
+    pub(crate) fn of(&mut self, at: usize) -> u32 {
+        let at = at.min(self.text.len());
+        if at < self.at {
+            *self = Self::new(self.text);
+        }
+        let passed = self.text.as_bytes().get(self.at..at).unwrap_or_default();
+        let more = passed.iter().filter(|byte| **byte == b'\n').count();
+        self.at = at;
+        self.line = self.line.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        self.line
+    }
 }
 
 /// The declared name nearest to `wrong`, where it is near enough to be what was meant.

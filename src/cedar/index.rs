@@ -1,7 +1,7 @@
 //! Policies by scope.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use cedar_policy::pst;
 use cedar_policy::{
@@ -9,6 +9,7 @@ use cedar_policy::{
     Request, ResourceConstraint,
 };
 
+use super::kept::Kept;
 use super::reads::{Arguments, Parts, Reads};
 use super::request::Scope;
 
@@ -16,12 +17,11 @@ use super::request::Scope;
 type Number = u32;
 
 /// Policies by what their scope names.
-#[derive(Default)]
 pub(super) struct Index {
     numbers: HashMap<EntityUid, Number>,
     buckets: HashMap<(Number, Number, Number), Bucket>,
     /// The policies of several buckets that were candidates together, as one set.
-    merged: Mutex<HashMap<Vec<usize>, Arc<Set>>>,
+    merged: Kept<Vec<usize>, Set>,
 }
 
 /// Most sets of candidates that are kept; with more, they are made anew.
@@ -84,7 +84,8 @@ impl<'a> Needs<'a> {
 impl Index {
     /// Of policies as [`as_permit`] gives them. `None` where Cedar refuses to rebuild one, which it parsed itself.
     pub(super) fn new<'p>(policies: impl Iterator<Item = (Option<Policy>, &'p Reads)>) -> Option<Self> {
-        let mut index = Index::default();
+        let mut index =
+            Self { numbers: HashMap::new(), buckets: HashMap::new(), merged: Kept::new(MAX_MERGED) };
         for (number, (stored, reads)) in policies.enumerate() {
             let stored = stored?;
             for key in index.keys(&stored) {
@@ -154,28 +155,20 @@ impl Index {
 
     /// The policies of some buckets as one set; `None` where Cedar refuses to put them together.
     pub(super) fn merged(&self, buckets: &[&Bucket]) -> Option<Arc<Set>> {
-        let key: Vec<usize> = buckets.iter().map(|bucket| bucket.number).collect();
-        let lock = || self.merged.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(set) = lock().get(&key) {
-            return Some(Arc::clone(set));
-        }
-        let mut merged = Set::default();
-        for set in buckets.iter().flat_map(|bucket| bucket.sets()) {
-            for (number, (parts, arguments)) in set.policies.iter().zip(&set.reads) {
-                // A policy that names several actions stands in several buckets.
-                if !merged.policies.contains(number) {
-                    let policy = set.set.policy(&PolicyId::new(number.to_string()))?;
-                    merged.add(*number, policy.clone(), *parts, arguments)?;
+        let key = buckets.iter().map(|bucket| bucket.number).collect();
+        self.merged.get(key, || {
+            let mut merged = Set::default();
+            for set in buckets.iter().flat_map(|bucket| bucket.sets()) {
+                for (number, (parts, arguments)) in set.policies.iter().zip(&set.reads) {
+                    // A policy that names several actions stands in several buckets.
+                    if !merged.policies.contains(number) {
+                        let policy = set.set.policy(&PolicyId::new(number.to_string()))?;
+                        merged.add(*number, policy.clone(), *parts, arguments)?;
+                    }
                 }
             }
-        }
-        let merged = Arc::new(merged);
-        let mut kept = lock();
-        if kept.len() >= MAX_MERGED {
-            kept.clear();
-        }
-        kept.insert(key, Arc::clone(&merged));
-        Some(merged)
+            Some(merged)
+        })
     }
 
     /// The buckets whose scope can match.

@@ -5,6 +5,7 @@
 //! authorizer gives over all of them; a differential test holds this.
 
 mod index;
+mod kept;
 mod lint;
 mod parse;
 mod parts;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, Span, line};
+use crate::diagnostic::{Diagnostic, Lines, Span};
 
 /// A Cedar file.
 pub(crate) struct Source {
@@ -212,6 +213,7 @@ pub(crate) fn compile(
         .flat_map(|one| one.policy.entity_literals())
         .map(|literal| (literal.type_name().to_string(), literal.id().unescaped().to_owned()))
         .collect();
+    let mut lines: BTreeMap<&str, Lines<'_>> = BTreeMap::new();
     let list: Vec<PolicyInfo> = parsed
         .iter()
         .map(|one| {
@@ -219,7 +221,7 @@ pub(crate) fn compile(
             PolicyInfo {
                 id: one.id.clone(),
                 effect: one.effect,
-                line: line(&one.source, span.start),
+                line: lines.entry(&one.file).or_insert_with(|| Lines::new(&one.source)).of(span.start),
                 span,
                 reason: one.reason.clone(),
                 owner: one.owner.clone(),

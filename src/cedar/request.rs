@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
 
 use super::index::Needs;
+use super::kept::Kept;
 use super::shape::{Shape, datetime};
 use super::vocabulary::{AttributeValue, BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Vocabulary, ancestors};
 use super::{Ask, Question};
@@ -30,7 +31,7 @@ pub(super) struct Requests {
     unlisted: Option<(Vec<EntityUid>, BTreeMap<String, RestrictedExpression>)>,
     new_agents: EntityUid,
     base: Entities,
-    stores: Mutex<HashMap<String, Arc<Entities>>>,
+    stores: Kept<String, Entities>,
 }
 
 /// Names of entity types, parsed once.
@@ -182,7 +183,7 @@ impl Requests {
         });
         let rules = rules.collect();
         let new_agents = uid(&types.agent_group, NEW_AGENTS);
-        let stores = Mutex::new(HashMap::new());
+        let stores = Kept::new(MAX_STORES);
         Some(Self { types, actions, roles, agents, tools, rules, unlisted, new_agents, base, stores })
     }
 
@@ -328,38 +329,31 @@ impl Requests {
         for (name, value) in ask.attributes {
             let _ = write!(key, "{}:{name}={value:?}", name.len());
         }
-        let lock = || self.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = lock().get(&key) {
-            return Some(Arc::clone(store));
-        }
-        let mut values = attributes(ask.attributes);
-        if let Some(tenant) = ask.tenant {
-            values.insert("tenant".to_owned(), RestrictedExpression::new_string(tenant.to_owned()));
-        }
-        let roles: HashSet<EntityUid> = ask.roles.iter().map(|role| uid(&self.types.role, role)).collect();
-        let mut entities = vec![Entity::new(uid(&self.types.user, ask.user), values, roles).ok()?];
-        if let (Some(name), Some((above, values))) = (tool, &self.unlisted) {
-            let values = values.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-            entities.push(
-                Entity::new(uid(&self.types.tool, name), values, above.iter().cloned().collect()).ok()?,
-            );
-        }
-        if let Some(name) = agent {
-            let groups =
-                if ask.agent_is_new { HashSet::from([self.new_agents.clone()]) } else { HashSet::new() };
-            entities.push(Entity::new(uid(&self.types.agent, name), HashMap::new(), groups).ok()?);
-        }
-        if let Some((rule, packs)) = rule {
-            let packs = packs.iter().map(|pack| uid(&self.types.pack, pack)).collect();
-            entities.push(Entity::new(uid(&self.types.rule, rule), HashMap::new(), packs).ok()?);
-        }
-        let store = Arc::new(self.base.clone().add_entities(entities, None).ok()?);
-        let mut stores = lock();
-        if stores.len() >= MAX_STORES {
-            stores.clear();
-        }
-        stores.insert(key, Arc::clone(&store));
-        Some(store)
+        self.stores.get(key, || {
+            let mut values = attributes(ask.attributes);
+            if let Some(tenant) = ask.tenant {
+                values.insert("tenant".to_owned(), RestrictedExpression::new_string(tenant.to_owned()));
+            }
+            let roles: HashSet<EntityUid> =
+                ask.roles.iter().map(|role| uid(&self.types.role, role)).collect();
+            let mut entities = vec![Entity::new(uid(&self.types.user, ask.user), values, roles).ok()?];
+            if let (Some(name), Some((above, values))) = (tool, &self.unlisted) {
+                let values = values.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                entities.push(
+                    Entity::new(uid(&self.types.tool, name), values, above.iter().cloned().collect()).ok()?,
+                );
+            }
+            if let Some(name) = agent {
+                let groups =
+                    if ask.agent_is_new { HashSet::from([self.new_agents.clone()]) } else { HashSet::new() };
+                entities.push(Entity::new(uid(&self.types.agent, name), HashMap::new(), groups).ok()?);
+            }
+            if let Some((rule, packs)) = rule {
+                let packs = packs.iter().map(|pack| uid(&self.types.pack, pack)).collect();
+                entities.push(Entity::new(uid(&self.types.rule, rule), HashMap::new(), packs).ok()?);
+            }
+            self.base.clone().add_entities(entities, None).ok()
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use super::replace::ReplaceSpec;
 use super::{Find, Replacement, Reporter, Rule};
 use crate::bundle::FactSpec;
 use crate::decode::{List, Spanned};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Lines};
 use crate::event::{Part, Stage};
 use crate::verdict::{Action, Severity};
 
@@ -122,7 +122,7 @@ impl<'a> Fact<'a> {
 pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter<'_>) -> Pack {
     let mut rules: Vec<Rule> = Vec::new();
     let mut known: HashMap<String, Range<usize>> = HashMap::new();
-    let mut lines = Lines { at: 0, line: 1 };
+    let mut lines = Lines::new(reporter.text);
     let pack: Arc<str> = spec.pack.value.as_str().into();
     plain_name(&spec.pack, "a pack", reporter);
     for mut rule in spec.rules.0 {
@@ -137,27 +137,12 @@ pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter
             continue;
         }
         known.insert(rule.id.value.clone(), rule.id.range());
-        let line = lines.of(rule.id.start, reporter.text);
+        let line = lines.of(rule.id.start);
         let defaults =
             Defaults { pack: &pack, stages: spec.stages.as_deref(), action: spec.action, tags: &spec.tags };
         rules.extend(compile_rule(rule, line, &defaults, scope, reporter));
     }
     Pack { name: spec.pack, rules }
-}
-
-/// Counts the lines of places that come in order.
-struct Lines {
-    at: usize,
-    line: u32,
-}
-
-impl Lines {
-    fn of(&mut self, at: usize, text: &str) -> u32 {
-        let passed = text.as_bytes().get(self.at..at).unwrap_or_default();
-        let more = passed.iter().filter(|byte| **byte == b'\n').count();
-        *self = Self { at, line: self.line.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)) };
-        self.line
-    }
 }
 
 fn plain_name(name: &Spanned<String>, what: &str, reporter: &mut Reporter<'_>) {
