@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::first::Prefix;
 use super::places::{Gathered, Unit as UnitNumber};
-use super::required::{Prefix, is_joiner};
+use super::required::is_joiner;
 use super::view::Text;
 
 /// Places of a match that are looked at before its pattern is tried.

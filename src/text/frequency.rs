@@ -3,8 +3,12 @@
 //! `frequency.bin` holds -8 log2 of the share of each pair of classes of bytes, measured over 16 MB of manuals, READMEs
 //! and Rust sources of public projects. Classes: the 64 values that ASCII has when bit 5 is set, and two for other bytes.
 
+use super::first::ByteSet;
+
 const CLASSES: usize = 66;
 const PAIRS: &[u8; CLASSES * CLASSES] = include_bytes!("frequency.bin");
+/// Longest run that is counted.
+const MAX_RUN: usize = 1024;
 /// What looking for one more literal costs, as a share of positions.
 const ONE_MORE: f64 = 2e-6;
 /// What looking for a literal costs that is too short for the sieve.
@@ -83,4 +87,32 @@ pub(super) fn cost(bytes: &[u8]) -> f64 {
         [one, two, three] => triple(one, two, three) * 2.0 + SHORT,
         _ => rarest(bytes).1 + ONE_MORE,
     }
+}
+
+/// How many bytes of a set stand in a row on average, `most` at most.
+pub(super) fn run(set: &ByteSet, most: usize) -> f64 {
+    let share = in_set(set);
+    let (mut places, mut one) = (0.0, 1.0);
+    for _ in 0..most.min(MAX_RUN) {
+        one *= share.min(1.0);
+        places += one;
+    }
+    places
+}
+
+/// The share of places at which each of these sets has the byte there.
+pub(super) fn share(sets: &[ByteSet]) -> f64 {
+    sets.iter().map(|set| in_set(set).min(1.0)).product()
+}
+
+/// The share of bytes that are in a set.
+fn in_set(set: &ByteSet) -> f64 {
+    // What a byte has of the share of its class.
+    let part = |byte: u8| match byte {
+        b'a'..=b'z' | b' '..=b'?' => 0.95,
+        b'A'..=b'Z' | 0..b' ' => 0.05,
+        ..0x80 => 0.5,
+        _ => 1.0 / 64.0,
+    };
+    (0..=u8::MAX).filter(|byte| set.contains(*byte)).map(|byte| single(byte) * part(byte)).sum()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::decoded::Hints;
 use super::matcher::Leaf;
 use super::pattern::Progress;
-use super::places::{Gathered, Place, Places, Unit};
+use super::places::{Place, Places, Unit};
 use super::scanner::Scanner;
 use super::view::Text;
 use super::{Conditions, Finder, Hit, Made};
@@ -115,7 +115,7 @@ impl Scanner {
 
     /// Places where units can match, in order; for a unit with a match under way, at least an empty one.
     fn places(&self, text: &Text<'_>, units: &Units) -> Vec<Place> {
-        let mut gathered = Gathered::new(self.units());
+        let mut gathered = self.gathered();
         self.gather(text, &mut gathered, &mut Hints::default());
         let mut places = gathered.places;
         let under_way = units.iter().filter(|(_, progress)| progress.long.is_some());

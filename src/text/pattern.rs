@@ -7,7 +7,8 @@ use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
 
 use super::expression::Expression;
-use super::walker::{Step, Walk, Walked, Walker};
+use super::first::First;
+use super::walker::{Step, Tried, Walk, Walked, Walker};
 use super::{FindError, Stopped, ready};
 
 /// Longest match, in bytes, that a pattern may need to see before it is decided.
@@ -106,6 +107,7 @@ enum Next {
 pub(super) struct Pattern {
     expression: Expression,
     bound: Bound,
+    first: OnceLock<First>,
     walker: OnceLock<Option<Box<Walker>>>,
 }
 
@@ -134,15 +136,12 @@ impl Pattern {
             (_, Some(max_bytes)) => Bound::Window(max_bytes),
             (_, None) => return Err(FindError::Unbounded),
         };
-        Ok(Self { expression, bound, walker: OnceLock::new() })
+        Ok(Self { expression, bound, first: OnceLock::new(), walker: OnceLock::new() })
     }
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
         self.expression.prove()?;
-        if self.is_endless() {
-            Walker::new(&self.expression.hir, 1)?;
-        }
-        Ok(())
+        Walker::new(&self.expression.hir, 1).map(|_| ())
     }
 
     pub(super) fn hir(&self) -> &Hir {
@@ -352,6 +351,10 @@ impl Pattern {
         matches!(self.bound, Bound::Window(..))
     }
 
+    fn first(&self) -> &First {
+        self.first.get_or_init(|| ready::make(|| First::new(&self.expression.hir)))
+    }
+
     fn walker(&self) -> Option<&Walker> {
         let (bound, walker) = (self.bound(), &self.walker);
         walker
@@ -390,42 +393,55 @@ impl Pattern {
         stop: &dyn Fn() -> bool,
     ) -> Result<Next, Stopped> {
         let shown = text.text;
-        let Some(regex) = self.expression.get() else { return Ok(Next::None) };
-        let end = match self.bound {
-            Bound::Fixed(longest) => shown.len().min(last.saturating_add(longest)),
-            Bound::Window(..) => shown.len(),
-        };
-        let anchored = if at == last { Anchored::Yes } else { Anchored::No };
-        let rest = Input::new(shown).span(at..end).anchored(anchored);
-        let found = match &self.bound {
-            Bound::Fixed(_) if !self.expression.has_value => regex.search(&rest).map(|found| {
-                let whole = (found.start(), found.end());
-                Found { whole, value: whole, decided: whole.1 }
-            }),
-            Bound::Fixed(_) => {
-                captures(regex, &rest).map(|(whole, value)| Found { whole, value, decided: value.1 })
+        let Bound::Fixed(longest) = self.bound else { return self.next_long(text, at, last, stop) };
+        let Some(walker) = self.walker() else { return Ok(Next::None) };
+        let input = |from: usize, last: usize| Input::new(shown).span(from..shown.len().min(last.saturating_add(longest)));
+        let search = |input: Input<'_>| {
+            let regex = self.expression.get()?;
+            if self.expression.has_value {
+                let (whole, value) = captures(regex, &input)?;
+                return Some(Found { whole, value, decided: value.1 });
             }
-            Bound::Window(bound) => {
-                let Some(walker) = self.walker() else { return Ok(Next::None) };
-                let (start, end) = match walker.next(text, at, last, stop)? {
-                    Walked::None => return Ok(Next::None),
-                    Walked::Match(start, end) => (start, end),
-                    Walked::Open(start) => (start, usize::MAX),
-                };
-                let whole = (start, end);
-                let window = floor_boundary(shown, end.min(start.saturating_add(*bound)));
-                let mut value = whole;
-                if self.expression.has_value {
-                    let window_only = rest.clone().span(start..window).anchored(Anchored::Yes);
-                    if let Some((_, (from, to))) = captures(regex, &window_only) {
-                        value = (from, if to == window { end } else { to });
-                    }
-                }
-                let found = Found { whole, value, decided: value.1.min(window).max(value.0) };
-                return Ok(if end == usize::MAX { Next::Open(found) } else { Next::Found(found) });
-            }
+            regex.search(&input).map(|found| Found::of(found.start(), found.end()))
         };
-        Ok(found.filter(|found| found.whole.0 <= last).map_or(Next::None, Next::Found))
+        let found = match walker.find(text, at, last, self.first()) {
+            Tried::None => None,
+            Tried::Match(start, end) if !self.expression.has_value => Some(Found::of(start, end)),
+            Tried::Match(start, _) => search(input(start, start).anchored(Anchored::Yes)),
+            Tried::From(from) => search(input(from, last)).filter(|found| found.whole.0 <= last),
+        };
+        Ok(found.map_or(Next::None, Next::Found))
+    }
+
+    /// The same for a pattern without a longest match.
+    fn next_long(
+        &self,
+        text: Shown<'_>,
+        at: usize,
+        last: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Next, Stopped> {
+        let (shown, bound) = (text.text, self.bound());
+        let Some(at) = self.first().find(shown.as_bytes(), at, last, text.open) else { return Ok(Next::None) };
+        let Some(walker) = self.walker() else { return Ok(Next::None) };
+        let (start, end) = match walker.next(text, ceil_boundary(shown, at), last, self.first(), stop)? {
+            Walked::None => return Ok(Next::None),
+            Walked::Match(start, end) => (start, end),
+            Walked::Open(start) => (start, usize::MAX),
+        };
+        let whole = (start, end);
+        let window = floor_boundary(shown, end.min(start.saturating_add(bound)));
+        let mut value = whole;
+        if self.expression.has_value
+            && let Some(regex) = self.expression.get()
+        {
+            let window_only = Input::new(shown).span(start..window).anchored(Anchored::Yes);
+            if let Some((_, (from, to))) = captures(regex, &window_only) {
+                value = (from, if to == window { end } else { to });
+            }
+        }
+        let found = Found { whole, value, decided: value.1.min(window).max(value.0) };
+        Ok(if end == usize::MAX { Next::Open(found) } else { Next::Found(found) })
     }
 }
 

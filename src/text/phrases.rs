@@ -6,7 +6,7 @@ use super::FindError;
 use super::fold::{MAX_GAP, MAX_GAP_BYTES, MAX_RUN};
 use super::frequency;
 use super::pattern::{Answer, Found, Pattern, Progress, Shown, Sink};
-use super::required::Literal;
+use super::literals::Literal;
 use super::view::{Mapped, Text};
 
 /// Longest part of a word that is looked for.

@@ -1,6 +1,9 @@
 //! Where a finder is tried: everywhere, or where a scanner saw what each of its matches needs.
 
+use std::ops::{Range, RangeInclusive};
+
 use super::phrases::Occurrence;
+use super::scanner::Place as Literal;
 
 /// Ranges that lie no further apart are searched as one.
 const JOIN: usize = 32;
@@ -68,17 +71,71 @@ pub(super) fn unit(base: Unit, leaf: usize, folded: bool) -> Unit {
     base + u32::try_from(leaf).unwrap_or(u32::MAX / 4) * 2 + u32::from(folded)
 }
 
+/// Where a match of a unit can begin that has a literal, for the literal that was seen last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tried {
+    from: usize,
+    to: usize,
+    /// Number of what can stand before the literal.
+    lead: u32,
+}
+
 /// Places as they are found, those of one unit that touch joined.
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub(super) places: Vec<Place>,
     /// Of each unit, its latest place plus one.
     latest: Vec<u32>,
+    /// Of each unit, the range whose places were looked at last.
+    tried: Vec<Tried>,
+    /// Units of which there is such a range.
+    touched: Vec<Unit>,
+    /// Literals that wait for others.
+    waiting: Vec<(Literal, usize)>,
+    /// Where literals stand that others need, by set.
+    marks: Vec<Vec<usize>>,
+    marked: Vec<u32>,
 }
 
 impl Gathered {
-    pub(super) fn new(units: usize) -> Self {
-        Self { places: Vec::new(), latest: vec![0; units] }
+    pub(super) fn new(units: usize, sets: usize) -> Self {
+        Self {
+            places: Vec::new(),
+            latest: vec![0; units],
+            tried: vec![Tried::default(); units],
+            touched: Vec::new(),
+            waiting: Vec::new(),
+            marks: vec![Vec::new(); sets],
+            marked: Vec::new(),
+        }
+    }
+
+    /// A literal is here that counts only near others.
+    pub(super) fn wait(&mut self, literal: Literal, at: usize) {
+        self.waiting.push((literal, at));
+    }
+
+    /// Those that waited.
+    pub(super) fn waiting(&mut self) -> Vec<(Literal, usize)> {
+        for set in &self.marked {
+            self.marks.get_mut(*set as usize).into_iter().for_each(|marks| marks.sort_unstable());
+        }
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// A literal of a set is here.
+    pub(super) fn mark(&mut self, set: u32, at: usize) {
+        let Some(marks) = self.marks.get_mut(set as usize) else { return };
+        if marks.is_empty() {
+            self.marked.push(set);
+        }
+        marks.push(at);
+    }
+
+    /// Whether a literal of a set is in a range.
+    pub(super) fn is_marked(&self, set: u32, range: RangeInclusive<usize>) -> bool {
+        let marks = self.marks.get(set as usize).map_or(&[][..], Vec::as_slice);
+        marks.get(marks.partition_point(|at| at < range.start())).is_some_and(|at| at <= range.end())
     }
 
     /// All places, by unit.
@@ -92,6 +149,33 @@ impl Gathered {
         for place in self.places.drain(..) {
             self.latest.get_mut(place.unit as usize).into_iter().for_each(|latest| *latest = 0);
         }
+        for set in self.marked.drain(..) {
+            self.marks.get_mut(set as usize).into_iter().for_each(Vec::clear);
+        }
+        for unit in self.touched.drain(..) {
+            self.tried.get_mut(unit as usize).into_iter().for_each(|tried| *tried = Tried::default());
+        }
+    }
+
+    /// Where a match of a unit can begin that has a literal at `at`, from `min` to `max` bytes behind its beginning: only
+    /// what `leads` stands between. Without the places that were given just before.
+    pub(super) fn starts(
+        &mut self,
+        (unit, lead): (Unit, u32),
+        at: usize,
+        (min, max): (usize, usize),
+        leads: impl Fn(usize) -> bool,
+    ) -> Range<usize> {
+        let Some(tried) = self.tried.get_mut(unit as usize) else { return at..at };
+        if tried.to == 0 {
+            self.touched.push(unit);
+        }
+        let known = tried.lead == lead && tried.to > 0 && tried.to <= at;
+        let low = if known { tried.to } else { 0 }.max(at.saturating_sub(max));
+        let from = (low..at).rev().take_while(|before| leads(*before)).last().unwrap_or(at);
+        let Some(to) = at.checked_sub(min).filter(|last| *last >= from).map(|last| last + 1) else { return at..at };
+        *tried = Tried { from: if known && from == tried.to { tried.from } else { from }, to, lead };
+        from..to
     }
 
     /// A match of a unit may begin here.

@@ -4,15 +4,19 @@
 //! found by its digits and the bytes that can begin a match; or a byte. What a text says decoded is passed over in the same
 //! way, for the rules that name the view. Findings are those of the plain scanner.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::decoded::{self, Hint, Hints, hint_literals};
 use super::digits::Digits;
+use super::first::{ByteSet, First, prefix};
+use super::literals::{Around, Literal, Required};
 use super::matcher::Leaf;
 use super::pattern::Pattern;
 use super::phrases::{Standing, stands};
 use super::places::{Gathered, Places, Unit, unit};
-use super::required::{ByteSet, Literal, Trigger, prefix, trigger};
+use super::required::{Trigger, trigger};
 use super::sieve::Sieve;
 use super::tails::{self, Tails};
 use super::view::{Text, Views};
@@ -26,6 +30,13 @@ pub struct Scanner {
     sieve: Sieve,
     /// What it means that a literal is there.
     uses: Vec<Vec<Use>>,
+    /// What matches begin with, of patterns with literals.
+    firsts: Vec<First>,
+    /// What can stand around literals.
+    arounds: Vec<Around>,
+    needs: Vec<Need>,
+    /// Number of sets of literals that are needed.
+    sets: u32,
     digits: Digits,
     /// First bytes of matches of patterns without anything better.
     bytes: Vec<(Unit, ByteSet)>,
@@ -43,18 +54,50 @@ pub struct Scanner {
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Use {
-    /// A match begins from `max` to `min` bytes before.
-    Pattern { unit: Unit, folded: bool, min: u32, max: u32 },
+    /// A match may begin before.
+    Pattern(Place),
+    /// One of a set of literals that others need is here.
+    Mark { set: u32, folded: bool },
     /// A phrase may stand around, of which so many bytes stand before.
     Phrase { unit: Unit, text: u32, phrase: u32, before: u32 },
     /// The text around may be encoded.
     Hint(Hint),
 }
 
+/// Where a match of a unit may begin: from `max` to `min` bytes before a literal.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Place {
+    unit: Unit,
+    folded: bool,
+    min: u32,
+    max: u32,
+    /// Number of what a match begins with.
+    first: u32,
+    /// Number of what stands around the literal.
+    around: u32,
+    /// Number of what stands between the beginning of a match and the literal.
+    lead: u32,
+    /// Number of what has to stand near it too.
+    need: Option<u32>,
+}
+
+/// One of a set of literals that begins within so many bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Need {
+    set: u32,
+    back: u32,
+    ahead: u32,
+}
+
 /// Collects what a scanner looks for.
 #[derive(Debug, Default)]
 struct Builder {
-    literals: std::collections::BTreeMap<Literal, Vec<Use>>,
+    literals: BTreeMap<Literal, Vec<Use>>,
+    firsts: Numbered<First>,
+    arounds: Numbered<Around>,
+    leads: Numbered<ByteSet>,
+    needs: Numbered<Need>,
+    sets: Numbered<(Vec<Literal>, bool)>,
     digits: Vec<super::digits::Unit>,
     bytes: Vec<(Unit, ByteSet)>,
     always: Vec<Unit>,
@@ -62,18 +105,40 @@ struct Builder {
     tails: tails::Builder,
 }
 
+/// Different things in the order in which they came.
+#[derive(Debug)]
+struct Numbered<T>(BTreeMap<T, u32>);
+
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: Ord> Numbered<T> {
+    fn number(&mut self, one: T) -> u32 {
+        let next = self.len();
+        *self.0.entry(one).or_insert(next)
+    }
+
+    fn len(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    fn all(self) -> Vec<T> {
+        let mut all: Vec<(T, u32)> = self.0.into_iter().collect();
+        all.sort_unstable_by_key(|(_, number)| *number);
+        all.into_iter().map(|(one, _)| one).collect()
+    }
+}
+
 impl Builder {
     fn trigger(&mut self, unit: Unit, folded: bool, hir: &regex_syntax::hir::Hir, trigger: Trigger) {
-        let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         self.tails.trigger(unit, folded, hir, &trigger);
         match trigger {
             Trigger::Literals(all) => {
-                for required in all {
-                    let literal = if folded { required.literal.in_any_case() } else { required.literal };
-                    let (min, max) = (small(required.min), small(required.max));
-                    let one = Use::Pattern { unit, folded, min, max };
-                    self.literals.entry(literal).or_default().push(one);
-                }
+                let first = self.firsts.number(First::new(hir));
+                all.into_iter().for_each(|required| self.required(unit, folded, first, required));
             }
             Trigger::Digits { min, max, count } => {
                 let prefix = (!folded).then(|| prefix(hir));
@@ -82,6 +147,27 @@ impl Builder {
             Trigger::Bytes(_) if folded => self.always.push(unit),
             Trigger::Bytes(set) => self.bytes.push((unit, set)),
         }
+    }
+
+    fn required(&mut self, unit: Unit, folded: bool, first: u32, required: Required) {
+        let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let shown = |literal: Literal| if folded { literal.in_any_case() } else { literal };
+        let need = required.need.map(|need| {
+            let literals: Vec<Literal> = need.literals.into_iter().map(shown).collect();
+            let known = self.sets.len();
+            let set = self.sets.number((literals.clone(), folded));
+            if set >= known {
+                for literal in literals {
+                    self.literals.entry(literal).or_default().push(Use::Mark { set, folded });
+                }
+            }
+            self.needs.number(Need { set, back: small(need.back), ahead: small(need.ahead) })
+        });
+        let lead = self.leads.number(required.around.lead);
+        let around = self.arounds.number(required.around);
+        let (min, max) = (small(required.min), small(required.max));
+        let one = Use::Pattern(Place { unit, folded, min, max, first, around, lead, need });
+        self.literals.entry(shown(required.literal)).or_default().push(one);
     }
 
     fn leaf(&mut self, base: Unit, number: usize, leaf: &Leaf) {
@@ -142,6 +228,10 @@ impl Scanner {
             units,
             sieve: Sieve::new(literals),
             uses,
+            firsts: builder.firsts.all(),
+            arounds: builder.arounds.all(),
+            needs: builder.needs.all(),
+            sets: builder.sets.len(),
             digits: Digits::new(builder.digits),
             bytes: builder.bytes,
             always: builder.always,
@@ -169,7 +259,7 @@ impl Scanner {
             return Err(Stopped);
         }
         let text = Text::new(text);
-        let mut gathered = Gathered::new(self.units.len());
+        let mut gathered = self.gathered();
         let mut hints = Hints::default();
         let mut hits = Vec::new();
         self.gather(&text, &mut gathered, &mut hints);
@@ -240,8 +330,8 @@ impl Scanner {
         self.near_bytes
     }
 
-    pub(super) fn units(&self) -> usize {
-        self.units.len()
+    pub(super) fn gathered(&self) -> Gathered {
+        Gathered::new(self.units.len(), self.sets as usize)
     }
 
     pub(super) fn phrases(&self) -> &[Box<str>] {
@@ -258,12 +348,48 @@ impl Scanner {
             self.literals(&text.folded().text, View::Folded, text, gathered, hints);
             self.digits.find_folded(text, gathered);
         }
+        self.meet(text, gathered);
         for (unit, set) in &self.bytes {
             let found = raw.bytes().enumerate().filter(|(_, byte)| set.contains(*byte));
             found.for_each(|(at, _)| gathered.range(*unit, at, at));
         }
         for unit in &self.always {
             gathered.range(*unit, 0, u32::MAX as usize);
+        }
+    }
+
+    /// Whether a literal from `at` to `end` stands between what can stand around it.
+    fn stands_so(&self, place: &Place, shown: &[u8], at: usize, end: usize, view: View) -> bool {
+        let Some(around) = self.arounds.get(place.around as usize) else { return false };
+        let can = |set: &ByteSet, byte: Option<&u8>| byte.is_none_or(|byte| set.contains(view.byte(place.folded, *byte)));
+        can(&around.after, shown.get(end)) && can(&around.before, at.checked_sub(1).and_then(|at| shown.get(at)))
+    }
+
+    /// Notes where a match can begin that has a literal at `at`.
+    fn starts(&self, place: &Place, text: &Text<'_>, at: usize, gathered: &mut Gathered) {
+        let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
+        let (bytes, open) = (shown.as_bytes(), text.is_open());
+        let first = self.firsts.get(place.first as usize);
+        let Some((first, around)) = first.zip(self.arounds.get(place.around as usize)) else { return };
+        let leads = |at: usize| bytes.get(at).is_some_and(|byte| around.lead.contains(*byte));
+        let within = (place.min as usize, place.max as usize);
+        for start in gathered.starts((place.unit, place.lead), at, within, leads) {
+            if first.allows(bytes, start, open) {
+                gathered.range(place.unit, start, start);
+            }
+        }
+    }
+
+    /// Notes the same for literals that waited for others.
+    fn meet(&self, text: &Text<'_>, gathered: &mut Gathered) {
+        for (place, at) in gathered.waiting() {
+            let Some(need) = place.need.and_then(|need| self.needs.get(need as usize)) else { continue };
+            let (from, to) = (at.saturating_sub(need.back as usize), at + need.ahead as usize);
+            let shown = if place.folded { text.folded().text.len() } else { text.raw().len() };
+            // What is needed may not have come yet.
+            if gathered.is_marked(need.set, from..=to) || (text.is_open() && to >= shown) {
+                self.starts(&place, text, at, gathered);
+            }
         }
     }
 
@@ -277,16 +403,20 @@ impl Scanner {
         self.sieve.find(shown, &mut |literal, at| {
             for one in self.uses.get(literal as usize).map_or(&[][..], Vec::as_slice) {
                 match *one {
-                    Use::Pattern { unit, folded, min, max } => {
-                        let at = match (view, folded) {
-                            (View::Both | View::Raw, false) | (View::Folded, true) => at,
-                            (View::Both, true) => text.folded().position(at),
-                            (View::Raw, true) | (View::Folded, false) => continue,
-                        };
-                        if let Some(last) = at.checked_sub(min as usize) {
-                            gathered.range(unit, at.saturating_sub(max as usize), last);
+                    Use::Pattern(place) => {
+                        let end = at + self.sieve.length(literal);
+                        if view.shows(place.folded) && self.stands_so(&place, shown.as_bytes(), at, end, view) {
+                            let at = view.position(text, place.folded, at);
+                            match place.need {
+                                None => self.starts(&place, text, at, gathered),
+                                Some(_) => gathered.wait(place, at),
+                            }
                         }
                     }
+                    Use::Mark { set, folded } if view.shows(folded) => {
+                        gathered.mark(set, view.position(text, folded, at));
+                    }
+                    Use::Mark { .. } => {}
                     Use::Phrase { unit, text, phrase, before } => {
                         let Some(standing) = standing() else { continue };
                         let words = self.phrases.get(text as usize).map_or("", |words| words);
@@ -309,4 +439,28 @@ enum View {
     Folded,
     /// A clean text: what is found in it stands in the folded view too.
     Both,
+}
+
+impl View {
+    fn shows(self, folded: bool) -> bool {
+        match self {
+            View::Raw => !folded,
+            View::Folded => folded,
+            View::Both => true,
+        }
+    }
+
+    /// Where the folded view, or the raw text, shows what is found at `at`.
+    fn position(self, text: &Text<'_>, folded: bool, at: usize) -> usize {
+        if self == View::Both && folded { text.folded().position(at) } else { at }
+    }
+
+    /// What the folded view, or the raw text, shows for a byte.
+    fn byte(self, folded: bool, byte: u8) -> u8 {
+        match byte {
+            b'\t'..=b'\r' if self == View::Both && folded => b' ',
+            _ if self == View::Both && folded => byte.to_ascii_lowercase(),
+            _ => byte,
+        }
+    }
 }

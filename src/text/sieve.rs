@@ -8,7 +8,7 @@ use aho_corasick::packed;
 use serde::{Deserialize, Serialize};
 
 use super::frequency::{self, SIEVED};
-use super::required::Literal;
+use super::literals::Literal;
 
 /// Trigrams are hashed to so many bits.
 const BITS: u32 = 16;
@@ -96,6 +96,11 @@ impl Sieve {
             .collect();
         let short = Short::new(&short);
         Self { literals, bits, buckets, entries, short, single }
+    }
+
+    /// Bytes of a literal.
+    pub(super) fn length(&self, literal: u32) -> usize {
+        self.literals.get(literal as usize).map_or(0, |literal| literal.bytes.len())
     }
 
     /// Calls `found` with each literal and where it begins, in no order.

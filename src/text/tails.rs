@@ -11,9 +11,11 @@ use regex_syntax::hir::Hir;
 use serde::{Deserialize, Serialize};
 
 use super::digits::{self, GROUP, Group, MAX_DIGITS};
+use super::first::prefix;
 use super::pattern::{ceil_boundary, floor_boundary};
 use super::places::Unit;
-use super::required::{Trigger, prefix};
+use super::literals::Required;
+use super::required::Trigger;
 use super::view::Mapped;
 
 /// Bytes that are waited for without a look at them.
@@ -51,7 +53,11 @@ impl Builder {
     pub(super) fn trigger(&mut self, unit: Unit, folded: bool, hir: &Hir, trigger: &Trigger) {
         let within = match trigger {
             Trigger::Literals(all) => {
-                all.iter().map(|one| one.max.saturating_add(one.literal.bytes.len())).max().unwrap_or(0)
+                let comes = |one: &Required| {
+                    let needed = one.need.as_ref().map_or(0, |need| need.end);
+                    one.max.saturating_add(one.literal.bytes.len()).max(needed)
+                };
+                all.iter().map(comes).max().unwrap_or(0)
             }
             Trigger::Digits { max, .. } => max.saturating_add(1),
             Trigger::Bytes(_) if folded => usize::MAX,

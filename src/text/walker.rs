@@ -3,17 +3,17 @@
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::util::pool::Pool;
-use regex_automata::util::prefilter::Prefilter;
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, MatchKind};
+use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
 
 use super::expression::{SIZE_LIMIT, last_line};
+use super::first::First;
 use super::pattern::{Shown, ceil_boundary};
 use super::{FindError, Stopped};
 
-/// No literal of a prefilter is longer.
-const LONGEST_PREFIX: usize = 256;
+/// Places are tried one by one as long as that reads so many times what searching them at once would.
+const TRIES: usize = 4;
 
 /// Follows a pattern byte by byte.
 pub(super) struct Walker {
@@ -23,7 +23,6 @@ pub(super) struct Walker {
         Cache,
         Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>,
     >,
-    prefilter: Option<Prefilter>,
 }
 
 impl std::fmt::Debug for Walker {
@@ -38,6 +37,14 @@ pub(super) enum Walked {
     Match(usize, usize),
     /// From here on, the pattern may go on behind the end of an open text.
     Open(usize),
+}
+
+/// What trying places one by one came to.
+pub(super) enum Tried {
+    None,
+    Match(usize, usize),
+    /// It takes too long: from here on all that are left are better searched at once.
+    From(usize),
 }
 
 /// A walk along a match, to be gone on with.
@@ -96,9 +103,57 @@ impl Walker {
             .syntax(syntax::Config::new())
             .build_from_nfa(nfa)
             .map_err(|error| failed(&error))?;
-        let prefilter = Prefilter::from_hir_prefix(MatchKind::LeftmostFirst, hir);
         let of = dfa.clone();
-        Ok(Self { bound, dfa, caches: Pool::new(Box::new(move || of.create_cache())), prefilter })
+        Ok(Self { bound, dfa, caches: Pool::new(Box::new(move || of.create_cache())) })
+    }
+
+    /// The leftmost match that begins from `at` to `last`, for a pattern whose longest match is the bound.
+    pub(super) fn find(&self, shown: Shown<'_>, mut at: usize, last: usize, first: &First) -> Tried {
+        let text = shown.text;
+        let last = last.min(text.len());
+        let mut cache = self.caches.get();
+        let mut left = TRIES * (self.bound + (last + 1).saturating_sub(at));
+        while let Some(start) = first.find(text.as_bytes(), at, last, shown.open) {
+            if left == 0 {
+                return Tried::From(start);
+            }
+            at = start + 1;
+            if text.is_char_boundary(start) {
+                match self.matches(&mut cache, text, start) {
+                    Ok((Some(end), _)) => return Tried::Match(start, end),
+                    Ok((None, steps)) => left = left.saturating_sub(steps + 1),
+                    Err(_) => return Tried::From(start),
+                }
+            }
+        }
+        Tried::None
+    }
+
+    /// Where the match that begins at `start` ends, and how many bytes were read.
+    fn matches(
+        &self,
+        cache: &mut Cache,
+        text: &str,
+        start: usize,
+    ) -> Result<(Option<usize>, usize), Unknown> {
+        let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
+        let mut state = self.dfa.start_state_forward(cache, &input).map_err(|_| Unknown)?;
+        let mut end = None;
+        let rest = text.as_bytes().get(start..).unwrap_or_default();
+        for (steps, byte) in rest.iter().enumerate() {
+            state = self.dfa.next_state(cache, state, *byte).map_err(|_| Unknown)?;
+            if state.is_tagged() {
+                if state.is_match() {
+                    end = Some(start + steps);
+                } else if state.is_dead() {
+                    return Ok((end, steps));
+                } else if state.is_quit() {
+                    return Err(Unknown);
+                }
+            }
+        }
+        let state = self.dfa.next_eoi_state(cache, state).map_err(|_| Unknown)?;
+        Ok((if state.is_match() { Some(text.len()) } else { end }, rest.len()))
     }
 
     /// The leftmost match that begins from `at` to `last`: one that ends within the bound; or one still going on there,
@@ -108,27 +163,15 @@ impl Walker {
         shown: Shown<'_>,
         mut at: usize,
         last: usize,
+        first: &First,
         stop: &dyn Fn() -> bool,
     ) -> Result<Walked, Stopped> {
         let text = shown.text;
         let mut cache = self.caches.get();
         let mut walked = 0;
         let mut trail = Trail::default();
-        let end = text.len().min(last.saturating_add(LONGEST_PREFIX));
-        // At the end of an open text, what a prefilter looks for may not have come yet.
-        let unseen = if shown.open { text.len().saturating_sub(LONGEST_PREFIX) } else { usize::MAX };
-        while at < end && at <= last {
-            if let Some(prefilter) = self.prefilter.as_ref().filter(|_| at < unseen) {
-                match prefilter.find(text.as_bytes(), regex_automata::Span { start: at, end }) {
-                    Some(candidate) if candidate.start <= last => at = candidate.start.min(unseen.max(at)),
-                    _ if unseen <= last => at = unseen,
-                    _ => return Ok(Walked::None),
-                }
-                at = ceil_boundary(text, at);
-                if at >= end || at > last {
-                    break;
-                }
-            }
+        while let Some(start) = first.find(text.as_bytes(), at, last, shown.open) {
+            at = ceil_boundary(text, start);
             let (end, steps) = self.walk(&mut cache, &mut trail, shown, at);
             match end {
                 End::None => {}
@@ -273,6 +316,9 @@ impl Walker {
         true
     }
 }
+
+/// Told where states can't be followed.
+struct Unknown;
 
 /// How a walk ended.
 enum End {

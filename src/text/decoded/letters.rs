@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::required::Literal;
+use super::super::literals::Literal;
 use super::super::sieve::Sieve;
 use super::super::view::Mapped;
 use super::region::Piece;

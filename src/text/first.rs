@@ -1,0 +1,346 @@
+//! What the first bytes of a match can be: a cheap look at a place before a pattern is tried there.
+
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
+use serde::{Deserialize, Serialize};
+
+/// A set of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub(super) struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    pub(super) const ALL: ByteSet = ByteSet([u64::MAX; 4]);
+
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let mut set = Self::default();
+        bytes.iter().for_each(|byte| set.insert(*byte));
+        set
+    }
+
+    pub(super) fn without(mut self, out: impl Fn(u8) -> bool) -> Self {
+        for byte in (0..=u8::MAX).filter(|byte| out(*byte)) {
+            if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
+                *word &= !(1 << (byte & 63));
+            }
+        }
+        self
+    }
+
+    pub(super) fn contains(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
+    }
+
+    pub(super) fn insert(&mut self, byte: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
+            *word |= 1 << (byte & 63);
+        }
+    }
+
+    fn insert_range(&mut self, from: u8, to: u8) {
+        (from..=to).for_each(|byte| self.insert(byte));
+    }
+
+    pub(super) fn insert_all(&mut self, other: &ByteSet) {
+        self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word |= other);
+    }
+
+    fn all(&self, fits: impl Fn(u8) -> bool) -> bool {
+        (0..=u8::MAX).all(|byte| !self.contains(byte) || fits(byte))
+    }
+}
+
+/// Places of a match that are looked at.
+const PLACES: usize = 8;
+
+/// What the first places of every match of a pattern look like.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct First {
+    /// By byte, the places at which it can stand, as bits.
+    #[serde(with = "table")]
+    places: Box<[u8; 256]>,
+    /// Places before which a match can be over, as bits.
+    over: u8,
+    border: bool,
+    at_start: bool,
+}
+
+mod table {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(table: &[u8; 256], to: S) -> Result<S::Ok, S::Error> {
+        table.as_slice().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Box<[u8; 256]>, D::Error> {
+        let table: Box<[u8]> = Deserialize::deserialize(from)?;
+        table.try_into().map_err(|_| serde::de::Error::custom("a table of 256 bytes"))
+    }
+}
+
+impl First {
+    pub(super) fn new(hir: &Hir) -> Self {
+        let prefix = prefix::<PLACES>(hir);
+        let mut places = Box::new([0; 256]);
+        for (place, set) in prefix.sets.iter().enumerate() {
+            for (byte, places) in (0..=u8::MAX).zip(places.iter_mut()) {
+                *places |= u8::from(set.contains(byte)) << place;
+            }
+        }
+        let over = (0..PLACES).filter(|place| prefix.least <= *place).fold(0, |over, place| over | 1 << place);
+        Self { places, over, border: prefix.border, at_start: prefix.at_start }
+    }
+
+    /// Whether a match may begin here. Behind the end of an `open` text anything may stand.
+    pub(super) fn allows(&self, bytes: &[u8], start: usize, open: bool) -> bool {
+        let before = start.checked_sub(1).and_then(|before| bytes.get(before));
+        if before.is_some_and(|before| self.at_start || (self.border && is_word(*before))) {
+            return false;
+        }
+        let stands = |place: usize, byte: u8| self.places.get(usize::from(byte)).is_some_and(|places| places >> place & 1 == 1);
+        let mut rest = bytes.get(start..).unwrap_or_default().iter();
+        (0..PLACES).all(|place| match rest.next() {
+            Some(byte) => stands(place, *byte),
+            None => open || self.over >> place & 1 == 1,
+        })
+    }
+
+    /// The first place from `at` to `last` where a match may begin.
+    pub(super) fn find(&self, bytes: &[u8], at: usize, last: usize, open: bool) -> Option<usize> {
+        (at..bytes.len().min(last.saturating_add(1))).find(|start| self.allows(bytes, *start, open))
+    }
+}
+
+/// The bytes that can stand at the first places of a match.
+#[derive(Debug, Clone)]
+pub(super) struct Prefix<const N: usize> {
+    pub(super) sets: [ByteSet; N],
+    /// Length of the shortest match.
+    pub(super) least: usize,
+    /// It begins with a word border before a word character.
+    pub(super) border: bool,
+    /// It begins where the text does.
+    pub(super) at_start: bool,
+}
+
+/// Reads the first places of a pattern.
+pub(super) fn prefix<const N: usize>(hir: &Hir) -> Prefix<N> {
+    let mut sets = [ByteSet::default(); N];
+    let ends = walk(hir, 1, &mut sets);
+    // Where a match can be over, anything can follow; behind a word border, anything that is no word.
+    let over = ends.trailing_zeros() as usize;
+    let mut behind = sets.iter_mut().skip(over);
+    if ends_word(hir)
+        && let Some(set) = behind.next()
+    {
+        (0..=u8::MAX).filter(|byte| !is_word(*byte)).for_each(|byte| set.insert(byte));
+    }
+    behind.for_each(|set| *set = ByteSet::ALL);
+    let at_start = begins_with(hir, &[Look::Start]);
+    let border = begins_with(hir, &[Look::WordAscii, Look::WordStartAscii])
+        && sets.first().is_some_and(|set| set.all(is_word));
+    Prefix { sets, least: hir.properties().minimum_len().unwrap_or(0), border, at_start }
+}
+
+/// Whether every match begins with one of these.
+fn begins_with(hir: &Hir, looks: &[Look]) -> bool {
+    match hir.kind() {
+        HirKind::Look(look) => looks.contains(look),
+        HirKind::Capture(capture) => begins_with(&capture.sub, looks),
+        HirKind::Concat(parts) => parts.first().is_some_and(|part| begins_with(part, looks)),
+        HirKind::Alternation(parts) => parts.iter().all(|part| begins_with(part, looks)),
+        _ => false,
+    }
+}
+
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether every match ends with a word border behind a word character.
+fn ends_word(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Capture(capture) => ends_word(&capture.sub),
+        HirKind::Alternation(parts) => parts.iter().all(ends_word),
+        HirKind::Concat(parts) => match parts.split_last() {
+            Some((last, rest)) if is_word_end(last) => rest.last().is_some_and(last_is_word),
+            Some((last, _)) => ends_word(last),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
+fn is_word_end(hir: &Hir) -> bool {
+    matches!(hir.kind(), HirKind::Look(Look::WordAscii | Look::WordEndAscii))
+}
+
+/// Whether every match ends with a word character of ASCII.
+fn last_is_word(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.last().is_some_and(|byte| is_word(*byte)),
+        HirKind::Class(class) => only(class, is_word),
+        HirKind::Capture(capture) => last_is_word(&capture.sub),
+        HirKind::Repetition(repetition) => repetition.min > 0 && last_is_word(&repetition.sub),
+        HirKind::Concat(parts) => parts.last().is_some_and(last_is_word),
+        HirKind::Alternation(parts) => parts.iter().all(last_is_word),
+        HirKind::Empty | HirKind::Look(_) => false,
+    }
+}
+
+/// Marks the bytes that can stand at each place when the expression begins at one of `starts`, a set of places as bits;
+/// gives the places at which it can end.
+fn walk<const N: usize>(hir: &Hir, starts: u32, sets: &mut [ByteSet; N]) -> u32 {
+    let within = (1_u32 << N) - 1;
+    let starts = starts & within;
+    if starts == 0 {
+        return 0;
+    }
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => starts,
+        HirKind::Literal(literal) => {
+            let mut at = starts;
+            for byte in &literal.0 {
+                each(at, sets, |set| set.insert(*byte));
+                at = (at << 1) & within;
+            }
+            at
+        }
+        HirKind::Class(class) => {
+            let Encoded { first, lengths } = Encoded::of(class);
+            each(starts, sets, |set| set.insert_all(&first));
+            let mut ends = 0;
+            for length in (1..=4).filter(|length| lengths >> length & 1 == 1) {
+                (1..length).for_each(|at| each(starts << at, sets, |set| set.insert_range(0x80, 0xbf)));
+                ends |= starts << length;
+            }
+            ends
+        }
+        HirKind::Capture(capture) => walk(&capture.sub, starts, sets),
+        HirKind::Repetition(repetition) => {
+            let mut ends = if repetition.min == 0 { starts } else { 0 };
+            let mut at = starts;
+            for count in 1..=repetition.max.unwrap_or(u32::MAX) {
+                let before = at;
+                at = walk(&repetition.sub, at, sets) & within;
+                if count >= repetition.min {
+                    ends |= at;
+                }
+                if at == 0 {
+                    break;
+                }
+                if at == before {
+                    ends |= at;
+                    break;
+                }
+            }
+            ends
+        }
+        HirKind::Concat(parts) => parts.iter().fold(starts, |at, part| walk(part, at, sets)),
+        HirKind::Alternation(parts) => parts.iter().fold(0, |ends, part| ends | walk(part, starts, sets)),
+    }
+}
+
+/// The bytes that can stand anywhere in a match.
+pub(super) fn bytes(hir: &Hir) -> ByteSet {
+    let mut set = ByteSet::default();
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => literal.0.iter().for_each(|byte| set.insert(*byte)),
+        HirKind::Class(class) => {
+            let Encoded { first, lengths } = Encoded::of(class);
+            set.insert_all(&first);
+            if lengths & !(1 << 1) != 0 {
+                set.insert_range(0x80, 0xbf);
+            }
+        }
+        HirKind::Capture(capture) => set = bytes(&capture.sub),
+        HirKind::Repetition(repetition) => set = bytes(&repetition.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|part| set.insert_all(&bytes(part)));
+        }
+    }
+    set
+}
+
+/// The bytes that a match can begin with, or end with.
+pub(super) fn edge(hir: &Hir, end: bool) -> ByteSet {
+    let mut set = ByteSet::default();
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => {
+            let byte = if end { literal.0.last() } else { literal.0.first() };
+            byte.into_iter().for_each(|byte| set.insert(*byte));
+        }
+        HirKind::Class(class) => {
+            let Encoded { first, lengths } = Encoded::of(class);
+            set = first;
+            if end && lengths & !(1 << 1) != 0 {
+                set.insert_range(0x80, 0xbf);
+            }
+        }
+        HirKind::Capture(capture) => set = edge(&capture.sub, end),
+        HirKind::Repetition(repetition) => set = edge(&repetition.sub, end),
+        HirKind::Alternation(parts) => parts.iter().for_each(|part| set.insert_all(&edge(part, end))),
+        HirKind::Concat(parts) => {
+            let mut add = |part: &Hir| {
+                set.insert_all(&edge(part, end));
+                part.properties().minimum_len().is_none_or(|length| length > 0)
+            };
+            // Up to the first part that can't be empty.
+            let _ = if end { parts.iter().rev().any(&mut add) } else { parts.iter().any(&mut add) };
+        }
+    }
+    set
+}
+
+/// The bytes that members of a class begin with, and, as bits, how many bytes one can have.
+struct Encoded {
+    first: ByteSet,
+    lengths: u32,
+}
+
+impl Encoded {
+    fn of(class: &Class) -> Self {
+        let mut encoded = Self { first: ByteSet::default(), lengths: 0 };
+        match class {
+            Class::Bytes(class) => {
+                class
+                    .ranges()
+                    .iter()
+                    .for_each(|range| encoded.first.insert_range(range.start(), range.end()));
+                encoded.lengths = 1 << 1;
+            }
+            Class::Unicode(class) => {
+                for range in class.ranges() {
+                    if range.start().is_ascii() {
+                        let last = if range.end().is_ascii() { range.end() as u8 } else { 0x7f };
+                        encoded.first.insert_range(range.start() as u8, last);
+                    }
+                    let least = range.start().len_utf8();
+                    (least..=range.end().len_utf8()).for_each(|length| encoded.lengths |= 1 << length);
+                }
+                if encoded.lengths & !(1 << 1) != 0 {
+                    encoded.first.insert_range(0xc2, 0xf4);
+                }
+            }
+        }
+        encoded
+    }
+}
+
+fn each<const N: usize>(places: u32, sets: &mut [ByteSet; N], mut mark: impl FnMut(&mut ByteSet)) {
+    for (place, set) in sets.iter_mut().enumerate() {
+        if places >> place & 1 == 1 {
+            mark(set);
+        }
+    }
+}
+
+pub(super) fn only(class: &Class, fits: impl Fn(u8) -> bool) -> bool {
+    match class {
+        Class::Unicode(class) => class
+            .ranges()
+            .iter()
+            .all(|range| range.end().is_ascii() && (range.start()..=range.end()).all(|c| fits(c as u8))),
+        Class::Bytes(class) => class.ranges().iter().all(|range| (range.start()..=range.end()).all(&fits)),
+    }
+}

@@ -1,0 +1,518 @@
+//! The literals that every match of a pattern holds.
+
+use std::borrow::Cow;
+
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
+use serde::{Deserialize, Serialize};
+
+use super::first::{ByteSet, bytes, edge, is_word, prefix};
+use super::frequency::{self, SIEVED};
+
+/// Most literals of which one has to be there.
+const MAX_LITERALS: usize = 256;
+/// Most literals of which one has to stand near.
+const MAX_NEEDED: usize = 64;
+/// Most texts that are put together out of parts.
+const MAX_PRODUCT: usize = 64;
+/// Longest literal that is put together.
+const MAX_LENGTH: usize = 24;
+/// Longest part of a literal that is taken at once.
+const PIECE: usize = 16;
+/// Most members of a class that are told apart.
+const MAX_MEMBERS: usize = 8;
+/// First bytes of a match that are looked at.
+const LOOKED: usize = 8;
+
+/// What finding a literal costs, in nanoseconds.
+const HIT: f64 = 20.0;
+/// What a look at a place costs where a match may begin.
+const LOOK: f64 = 1.5;
+/// What trying it costs.
+const TRIAL: f64 = 150.0;
+
+/// A text that stands in a match.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Literal {
+    /// In lower case where case does not matter.
+    pub(super) bytes: Vec<u8>,
+    pub(super) any_case: bool,
+}
+
+impl Literal {
+    fn empty() -> Self {
+        Self { bytes: Vec::new(), any_case: false }
+    }
+
+    pub(super) fn in_any_case(mut self) -> Self {
+        self.bytes.make_ascii_lowercase();
+        self.any_case = true;
+        self
+    }
+
+    fn then(&self, other: &Literal) -> Self {
+        let bytes = [self.bytes.as_slice(), other.bytes.as_slice()].concat();
+        let joined = Self { bytes, any_case: self.any_case };
+        if self.any_case || other.any_case { joined.in_any_case() } else { joined }
+    }
+}
+
+/// A literal of which one has to be there: what can stand before it in a match, and around it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Required {
+    pub(super) literal: Literal,
+    /// Bytes of the match before it.
+    pub(super) min: usize,
+    pub(super) max: usize,
+    pub(super) around: Around,
+    pub(super) need: Option<Box<Need>>,
+}
+
+/// The bytes around a literal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Around {
+    /// Those of the match before it.
+    pub(super) lead: ByteSet,
+    /// The one before it, if there is one.
+    pub(super) before: ByteSet,
+    /// The one behind it, if there is one.
+    pub(super) after: ByteSet,
+}
+
+/// Further literals of which one has to be there too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Need {
+    pub(super) literals: Vec<Literal>,
+    /// It begins at most so many bytes before the beginning of the first literal.
+    pub(super) back: usize,
+    /// It begins at most so many bytes behind it.
+    pub(super) ahead: usize,
+    /// It ends so many bytes behind the beginning of the match at most.
+    pub(super) end: usize,
+}
+
+/// The literals of which every match holds one and that cost least, and what they cost in nanoseconds for each byte.
+/// `spaced` where a space stands for any white space, so that no literal may hold one.
+pub(super) fn best(hir: &Hir, spaced: bool) -> Option<(Vec<Required>, f64)> {
+    let first = frequency::share(&prefix::<LOOKED>(hir).sets);
+    let set = Extractor { spaced, first }.best(hir, Edges { before: ByteSet::ALL, after: ByteSet::ALL })?;
+    Some((set.items, set.cost))
+}
+
+#[derive(Debug, Clone)]
+struct Set {
+    items: Vec<Required>,
+    cost: f64,
+}
+
+/// What can stand before and behind a part.
+#[derive(Debug, Clone, Copy)]
+struct Edges {
+    before: ByteSet,
+    after: ByteSet,
+}
+
+/// Literals out of some pieces of a concatenation.
+struct Candidate {
+    from: usize,
+    to: usize,
+    set: Set,
+}
+
+enum Piece<'h> {
+    Space,
+    Part(Cow<'h, Hir>),
+}
+
+impl Piece<'_> {
+    fn hir(&self) -> Option<&Hir> {
+        match self {
+            Piece::Space => None,
+            Piece::Part(hir) => Some(hir),
+        }
+    }
+
+    fn lengths(&self) -> (usize, Option<usize>) {
+        self.hir().map_or((1, Some(1)), |hir| {
+            (hir.properties().minimum_len().unwrap_or(0), hir.properties().maximum_len())
+        })
+    }
+
+    fn bytes(&self) -> ByteSet {
+        match self {
+            Piece::Space => ByteSet::of(b" "),
+            Piece::Part(hir) => bytes(hir),
+        }
+    }
+
+    /// The bytes at its end, or at its beginning.
+    fn edge(&self, end: bool) -> ByteSet {
+        match self {
+            Piece::Space => ByteSet::of(b" "),
+            Piece::Part(hir) => edge(hir, end),
+        }
+    }
+
+    fn is_border(&self) -> bool {
+        let look = self.hir().map(Hir::kind);
+        matches!(look, Some(HirKind::Look(Look::WordAscii | Look::WordStartAscii | Look::WordEndAscii)))
+    }
+}
+
+/// The longest that pieces can be together.
+fn longest(pieces: &[Piece<'_>]) -> Option<usize> {
+    pieces.iter().map(|piece| piece.lengths().1).sum()
+}
+
+struct Extractor {
+    spaced: bool,
+    /// The share of places at which a match may begin, by its first bytes.
+    first: f64,
+}
+
+impl Extractor {
+    fn best(&self, hir: &Hir, edges: Edges) -> Option<Set> {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => None,
+            HirKind::Literal(_) | HirKind::Class(_) => self.concat(std::slice::from_ref(hir), edges),
+            HirKind::Capture(capture) => self.best(&capture.sub, edges),
+            HirKind::Repetition(repetition) if repetition.min > 0 => {
+                let whole = self.concat(std::slice::from_ref(hir), edges);
+                let mut inner = edges;
+                inner.after.insert_all(&edge(&repetition.sub, false));
+                better(whole, self.best(&repetition.sub, inner))
+            }
+            HirKind::Repetition(_) => None,
+            HirKind::Concat(parts) => self.concat(parts, edges),
+            HirKind::Alternation(parts) => {
+                let mut items = Vec::new();
+                for part in parts {
+                    items.extend(self.best(part, edges)?.items);
+                }
+                self.set(items)
+            }
+        }
+    }
+
+    fn concat(&self, parts: &[Hir], edges: Edges) -> Option<Set> {
+        let pieces = self.pieces(parts);
+        let mut candidates = Vec::new();
+        let (mut from, mut texts) = (0, vec![Literal::empty()]);
+        for (at, piece) in pieces.iter().enumerate() {
+            let spelt = piece.hir().and_then(|hir| self.exact(hir));
+            if let Some(joined) = spelt.as_ref().and_then(|spelt| product(&texts, spelt)) {
+                texts = joined;
+                continue;
+            }
+            candidates.extend(self.run(&pieces, from, at, texts, edges));
+            match spelt {
+                Some(spelt) => (from, texts) = (at, spelt),
+                None => {
+                    let inner = piece.hir().and_then(single);
+                    let inner = inner.and_then(|hir| self.best(hir, around(&pieces, at, at + 1, edges)));
+                    let set = inner.and_then(|set| self.shift(set, pieces.get(..at)?));
+                    candidates.extend(set.map(|set| Candidate { from: at, to: at + 1, set }));
+                    (from, texts) = (at + 1, vec![Literal::empty()]);
+                }
+            }
+        }
+        candidates.extend(self.run(&pieces, from, pieces.len(), texts, edges));
+        let mut best = None;
+        for one in &candidates {
+            for other in candidates.iter().filter(|other| other.to <= one.from || one.to <= other.from) {
+                best = better(best, self.pair(&pieces, one, other));
+            }
+        }
+        candidates.into_iter().fold(best, |best, one| better(best, Some(one.set)))
+    }
+
+    /// Pieces that spell out some texts.
+    fn run(
+        &self,
+        pieces: &[Piece<'_>],
+        from: usize,
+        to: usize,
+        texts: Vec<Literal>,
+        edges: Edges,
+    ) -> Option<Candidate> {
+        // What has no length only tells of the borders.
+        let empty = |piece: &Piece<'_>| piece.lengths().1 == Some(0);
+        let run = pieces.get(from..to)?;
+        let first = from + run.iter().position(|piece| !empty(piece))?;
+        let to = from + run.iter().rposition(|piece| !empty(piece))? + 1;
+        let edges = around(pieces, first, to, edges);
+        let before = pieces.get(..first)?;
+        let has_border = |piece: Option<&Piece<'_>>| piece.is_some_and(Piece::is_border);
+        let borders = (has_border(before.last()), has_border(pieces.get(to)));
+        let required = |literal: Literal| {
+            let cut = |border: bool, byte: Option<&u8>, set: ByteSet| match byte {
+                Some(byte) if border && is_word(*byte) => set.without(is_word),
+                _ => set,
+            };
+            let before = cut(borders.0, literal.bytes.first(), edges.before);
+            let after = cut(borders.1, literal.bytes.last(), edges.after);
+            let around = Around { lead: ByteSet::default(), before, after };
+            Required { literal, min: 0, max: 0, around, need: None }
+        };
+        let set = self.set(texts.into_iter().map(required).collect())?;
+        Some(Candidate { from: first, to, set: self.shift(set, before)? })
+    }
+
+    /// The same set behind what stands before it.
+    fn shift(&self, set: Set, before: &[Piece<'_>]) -> Option<Set> {
+        let min: usize = before.iter().map(|piece| piece.lengths().0).sum();
+        let max = longest(before)?;
+        let mut lead = ByteSet::default();
+        before.iter().for_each(|piece| lead.insert_all(&piece.bytes()));
+        let move_by = |mut item: Required| {
+            item.around.lead.insert_all(&lead);
+            if let Some(need) = &mut item.need {
+                need.end += max;
+            }
+            Required { min: item.min + min, max: item.max + max, ..item }
+        };
+        self.set(set.items.into_iter().map(move_by).collect())
+    }
+
+    /// Literals of which each counts only where one of others stands too.
+    fn pair(&self, pieces: &[Piece<'_>], one: &Candidate, other: &Candidate) -> Option<Set> {
+        let literals: Vec<Literal> = {
+            let mut all: Vec<Literal> = other.set.items.iter().map(|item| item.literal.clone()).collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        let short = |literal: &Literal| literal.bytes.len() < SIEVED;
+        let taken = one.set.items.iter().any(|item| item.need.is_some());
+        if taken || literals.len() > MAX_NEEDED || literals.iter().any(short) {
+            return None;
+        }
+        let (back, ahead) = if other.from < one.from {
+            (longest(pieces.get(other.from..one.to)?)?, 0)
+        } else {
+            (0, longest(pieces.get(one.from..other.to)?)?)
+        };
+        let end = longest(pieces.get(..other.to)?)?;
+        let need = Need { literals, back, ahead, end };
+        let with = |item: &Required| Required { need: Some(Box::new(need.clone())), ..item.clone() };
+        self.set(one.set.items.iter().map(with).collect())
+    }
+
+    fn set(&self, mut items: Vec<Required>) -> Option<Set> {
+        items.sort_unstable();
+        items.dedup();
+        if items.is_empty()
+            || items.len() > MAX_LITERALS
+            || items.iter().any(|item| item.literal.bytes.is_empty())
+        {
+            return None;
+        }
+        let mut cost = items.iter().map(|item| item.cost(self.first)).sum();
+        // What is needed is mostly the same for all of them, and looked for once.
+        let mut needs: Vec<&Need> = items.iter().filter_map(|item| item.need.as_deref()).collect();
+        needs.sort_unstable();
+        needs.dedup();
+        cost += needs.iter().map(|need| need.share() * HIT).sum::<f64>();
+        Some(Set { items, cost })
+    }
+
+    /// The parts, with literals cut at their spaces where that is asked.
+    fn pieces<'h>(&self, parts: &'h [Hir]) -> Vec<Piece<'h>> {
+        let mut pieces = Vec::new();
+        for part in parts {
+            match part.kind() {
+                HirKind::Literal(literal) if self.spaced && literal.0.iter().any(u8::is_ascii_whitespace) => {
+                    for (number, word) in literal.0.split(u8::is_ascii_whitespace).enumerate() {
+                        if number > 0 {
+                            pieces.push(Piece::Space);
+                        }
+                        pieces.extend(
+                            word.chunks(PIECE).map(|bytes| Piece::Part(Cow::Owned(Hir::literal(bytes)))),
+                        );
+                    }
+                }
+                HirKind::Literal(literal) if literal.0.len() > PIECE => {
+                    let parts = literal.0.chunks(PIECE).map(Hir::literal);
+                    pieces.extend(parts.map(|part| Piece::Part(Cow::Owned(part))));
+                }
+                _ => pieces.push(Piece::Part(Cow::Borrowed(part))),
+            }
+        }
+        pieces
+    }
+
+    /// Everything that an expression matches, where that is little.
+    fn exact(&self, hir: &Hir) -> Option<Vec<Literal>> {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => Some(vec![Literal::empty()]),
+            HirKind::Literal(literal) => {
+                let space = self.spaced && literal.0.iter().any(u8::is_ascii_whitespace);
+                (!space && literal.0.len() <= MAX_LENGTH)
+                    .then(|| vec![Literal { bytes: literal.0.to_vec(), any_case: false }])
+            }
+            HirKind::Class(class) => self.members(class),
+            HirKind::Capture(capture) => self.exact(&capture.sub),
+            HirKind::Repetition(repetition) => {
+                let most = usize::try_from(repetition.max?).ok()?;
+                if most > MAX_LENGTH {
+                    return None;
+                }
+                let sub = self.exact(&repetition.sub)?;
+                let mut all = Vec::new();
+                let mut times = vec![Literal::empty()];
+                for count in 0..=most {
+                    if count >= usize::try_from(repetition.min).ok()? {
+                        all.extend(times.iter().cloned());
+                    }
+                    if count < most {
+                        times = product(&times, &sub)?;
+                    }
+                }
+                unique(all)
+            }
+            HirKind::Concat(parts) => parts
+                .iter()
+                .try_fold(vec![Literal::empty()], |texts, part| product(&texts, &self.exact(part)?)),
+            HirKind::Alternation(parts) => {
+                let mut all = Vec::new();
+                for part in parts {
+                    all.extend(self.exact(part)?);
+                }
+                unique(all)
+            }
+        }
+    }
+
+    fn members(&self, class: &Class) -> Option<Vec<Literal>> {
+        let mut all = Vec::new();
+        let mut add = |bytes: &[u8]| {
+            all.push(bytes.to_vec());
+            all.len() <= MAX_MEMBERS
+        };
+        match class {
+            Class::Unicode(class) => {
+                for range in class.ranges() {
+                    for c in range.start()..=range.end() {
+                        if !add(c.encode_utf8(&mut [0; 4]).as_bytes()) {
+                            return None;
+                        }
+                    }
+                }
+            }
+            Class::Bytes(class) => {
+                for range in class.ranges() {
+                    for byte in range.start()..=range.end() {
+                        if !add(&[byte]) {
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
+        if self.spaced && all.iter().flatten().any(u8::is_ascii_whitespace) {
+            return None;
+        }
+        let cased = all.iter().filter_map(|bytes| match bytes.as_slice() {
+            [byte] if byte.is_ascii_alphabetic() => Some(byte.to_ascii_lowercase()),
+            _ => None,
+        });
+        let cased: Vec<u8> = cased.collect();
+        let literals = all.into_iter().map(|bytes| {
+            let twice =
+                |byte: u8| cased.iter().filter(|other| **other == byte.to_ascii_lowercase()).count() == 2;
+            let any_case = matches!(bytes.as_slice(), [byte] if byte.is_ascii_alphabetic() && twice(*byte));
+            let literal = Literal { bytes, any_case: false };
+            if any_case { literal.in_any_case() } else { literal }
+        });
+        unique(literals.collect())
+    }
+}
+
+/// What can stand before and behind some pieces.
+fn around(pieces: &[Piece<'_>], from: usize, to: usize, edges: Edges) -> Edges {
+    let (mut before, mut after) = (ByteSet::default(), ByteSet::default());
+    let mut behind = pieces.get(to..).unwrap_or_default().iter();
+    let mut ahead = pieces.get(..from).unwrap_or_default().iter().rev();
+    let collect = |next: &mut dyn FnMut() -> Option<ByteSetOf>, set: &mut ByteSet, outer: &ByteSet| loop {
+        match next() {
+            Some(one) => {
+                set.insert_all(&one.bytes);
+                if !one.can_be_empty {
+                    break;
+                }
+            }
+            None => {
+                set.insert_all(outer);
+                break;
+            }
+        }
+    };
+    let of = |piece: &Piece<'_>, end| ByteSetOf { bytes: piece.edge(end), can_be_empty: piece.lengths().0 == 0 };
+    collect(&mut || ahead.next().map(|piece| of(piece, true)), &mut before, &edges.before);
+    collect(&mut || behind.next().map(|piece| of(piece, false)), &mut after, &edges.after);
+    Edges { before, after }
+}
+
+/// The bytes at an edge of a piece.
+struct ByteSetOf {
+    bytes: ByteSet,
+    can_be_empty: bool,
+}
+
+impl Need {
+    /// The share of places at which one of the literals stands.
+    fn share(&self) -> f64 {
+        self.literals.iter().map(|literal| frequency::cost(&literal.bytes)).sum()
+    }
+}
+
+impl Required {
+    /// What looking for it costs, and trying the places before it, in nanoseconds for each byte of a text; `first` is the
+    /// share of places at which a match may begin.
+    fn cost(&self, first: f64) -> f64 {
+        let literal = frequency::cost(&self.literal.bytes);
+        let Around { lead, before, after } = &self.around;
+        let places = 1.0 + frequency::run(lead, self.max - self.min);
+        // What the first bytes tell may be the literal itself.
+        let seen = self.max + self.literal.bytes.len() <= LOOKED;
+        let tried = if seen { (first / literal).min(1.0).max(first) } else { first };
+        let near = self.need.as_ref().map_or(1.0, |need| {
+            (need.share() * (need.back + need.ahead) as f64).min(1.0)
+        });
+        let left = frequency::share(&[*before, *after]) * near;
+        literal * (HIT + left * places * (LOOK + tried * TRIAL))
+    }
+}
+
+/// An expression whose first match begins at its own beginning: what can be looked into.
+fn single(hir: &Hir) -> Option<&Hir> {
+    match hir.kind() {
+        HirKind::Capture(_) | HirKind::Alternation(_) | HirKind::Concat(_) => Some(hir),
+        HirKind::Repetition(repetition) if repetition.min > 0 => Some(&repetition.sub),
+        _ => None,
+    }
+}
+
+fn unique(mut all: Vec<Literal>) -> Option<Vec<Literal>> {
+    all.sort_unstable();
+    all.dedup();
+    (all.len() <= MAX_PRODUCT).then_some(all)
+}
+
+fn product(left: &[Literal], right: &[Literal]) -> Option<Vec<Literal>> {
+    if left.len() * right.len() > MAX_PRODUCT {
+        return None;
+    }
+    let all = left.iter().flat_map(|left| right.iter().map(move |right| left.then(right)));
+    let all: Vec<Literal> = all.collect();
+    if all.iter().any(|literal| literal.bytes.len() > MAX_LENGTH) {
+        return None;
+    }
+    unique(all)
+}
+
+fn better(one: Option<Set>, other: Option<Set>) -> Option<Set> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if other.cost < one.cost { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
