@@ -1,5 +1,7 @@
 //! What the first bytes of a match can be: a cheap look at a place before a pattern is tried there.
 
+use std::ops::Range;
+
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +63,8 @@ pub(super) struct First {
     over: u8,
     border: bool,
     at_start: bool,
+    /// What is told is told of matches inside a text: where it begins, others may.
+    inside: bool,
 }
 
 mod table {
@@ -78,25 +82,35 @@ mod table {
 
 impl First {
     pub(super) fn new(hir: &Hir) -> Self {
-        let prefix = prefix::<PLACES>(hir);
+        let at_start = begins_at_start(hir);
+        let inside = !at_start && hir.properties().look_set().contains(Look::Start);
+        let prefix = prefix::<PLACES>(hir, inside);
         let mut places = Box::new([0; 256]);
         for (place, set) in prefix.sets.iter().enumerate() {
             for (byte, places) in (0..=u8::MAX).zip(places.iter_mut()) {
                 *places |= u8::from(set.contains(byte)) << place;
             }
         }
-        let over = (0..PLACES).filter(|place| prefix.least <= *place).fold(0, |over, place| over | 1 << place);
-        Self { places, over, border: prefix.border, at_start: prefix.at_start }
+        let over =
+            (0..PLACES).filter(|place| prefix.least <= *place).fold(0, |over, place| over | 1 << place);
+        Self { places, over, border: prefix.border, at_start, inside }
     }
 
     /// Whether a match may begin here. Behind the end of an `open` text anything may stand.
     pub(super) fn allows(&self, bytes: &[u8], start: usize, open: bool) -> bool {
-        let before = start.checked_sub(1).and_then(|before| bytes.get(before));
-        if before.is_some_and(|before| self.at_start || (self.border && is_word(*before))) {
-            return false;
+        let stands = |place: usize, byte: u8| {
+            self.places.get(usize::from(byte)).is_some_and(|places| places >> place & 1 == 1)
+        };
+        match start.checked_sub(1).and_then(|before| bytes.get(before)) {
+            None if self.inside => return true,
+            Some(before) if self.at_start || (self.border && is_word(*before)) => return false,
+            _ => {}
         }
-        let stands = |place: usize, byte: u8| self.places.get(usize::from(byte)).is_some_and(|places| places >> place & 1 == 1);
-        let mut rest = bytes.get(start..).unwrap_or_default().iter();
+        let rest = bytes.get(start..).unwrap_or_default();
+        if let Some(first) = rest.first_chunk::<PLACES>() {
+            return first.iter().enumerate().all(|(place, byte)| stands(place, *byte));
+        }
+        let mut rest = rest.iter();
         (0..PLACES).all(|place| match rest.next() {
             Some(byte) => stands(place, *byte),
             None => open || self.over >> place & 1 == 1,
@@ -105,7 +119,27 @@ impl First {
 
     /// The first place from `at` to `last` where a match may begin.
     pub(super) fn find(&self, bytes: &[u8], at: usize, last: usize, open: bool) -> Option<usize> {
-        (at..bytes.len().min(last.saturating_add(1))).find(|start| self.allows(bytes, *start, open))
+        let end = bytes.len().min(last.saturating_add(1));
+        let one_by_one = |mut places: Range<usize>| places.find(|start| self.allows(bytes, *start, open));
+        if end.saturating_sub(at) <= PLACES || at == 0 {
+            let near = end.min(at + PLACES);
+            return one_by_one(at..near)
+                .or_else(|| if near < end { self.find(bytes, near, last, open) } else { None });
+        }
+        // All places at once: how far each of those fits that a byte may end, bit by bit (Baeza-Yates and Gonnet, 1992).
+        let mut fit = 0_u8;
+        let known = bytes.get(at..bytes.len().min(end + PLACES - 1)).unwrap_or_default();
+        for (ahead, byte) in known.iter().enumerate() {
+            fit = (fit << 1 | 1) & self.places.get(usize::from(*byte)).copied().unwrap_or_default();
+            if fit >> (PLACES - 1) == 1 {
+                let start = at + ahead + 1 - PLACES;
+                if self.allows(bytes, start, open) {
+                    return Some(start);
+                }
+            }
+        }
+        // The last ones have fewer bytes behind them.
+        one_by_one(at.max((bytes.len() + 1).saturating_sub(PLACES))..end)
     }
 }
 
@@ -121,10 +155,10 @@ pub(super) struct Prefix<const N: usize> {
     pub(super) at_start: bool,
 }
 
-/// Reads the first places of a pattern.
-pub(super) fn prefix<const N: usize>(hir: &Hir) -> Prefix<N> {
+/// Reads the first places of a pattern, for a match that begins anywhere, or `inside` a text, not where it begins.
+pub(super) fn prefix<const N: usize>(hir: &Hir, inside: bool) -> Prefix<N> {
     let mut sets = [ByteSet::default(); N];
-    let ends = walk(hir, 1, &mut sets);
+    let ends = walk(hir, 1, inside, &mut sets);
     // Where a match can be over, anything can follow; behind a word border, anything that is no word.
     let over = ends.trailing_zeros() as usize;
     let mut behind = sets.iter_mut().skip(over);
@@ -134,10 +168,15 @@ pub(super) fn prefix<const N: usize>(hir: &Hir) -> Prefix<N> {
         (0..=u8::MAX).filter(|byte| !is_word(*byte)).for_each(|byte| set.insert(byte));
     }
     behind.for_each(|set| *set = ByteSet::ALL);
-    let at_start = begins_with(hir, &[Look::Start]);
+    let at_start = begins_at_start(hir);
     let border = begins_with(hir, &[Look::WordAscii, Look::WordStartAscii])
         && sets.first().is_some_and(|set| set.all(is_word));
     Prefix { sets, least: hir.properties().minimum_len().unwrap_or(0), border, at_start }
+}
+
+/// Whether every match begins where the text does.
+pub(super) fn begins_at_start(hir: &Hir) -> bool {
+    begins_with(hir, &[Look::Start])
 }
 
 /// Whether every match begins with one of these.
@@ -188,13 +227,14 @@ fn last_is_word(hir: &Hir) -> bool {
 
 /// Marks the bytes that can stand at each place when the expression begins at one of `starts`, a set of places as bits;
 /// gives the places at which it can end.
-fn walk<const N: usize>(hir: &Hir, starts: u32, sets: &mut [ByteSet; N]) -> u32 {
+fn walk<const N: usize>(hir: &Hir, starts: u32, inside: bool, sets: &mut [ByteSet; N]) -> u32 {
     let within = (1_u32 << N) - 1;
     let starts = starts & within;
     if starts == 0 {
         return 0;
     }
     match hir.kind() {
+        HirKind::Look(Look::Start) if inside => 0,
         HirKind::Empty | HirKind::Look(_) => starts,
         HirKind::Literal(literal) => {
             let mut at = starts;
@@ -214,13 +254,13 @@ fn walk<const N: usize>(hir: &Hir, starts: u32, sets: &mut [ByteSet; N]) -> u32 
             }
             ends
         }
-        HirKind::Capture(capture) => walk(&capture.sub, starts, sets),
+        HirKind::Capture(capture) => walk(&capture.sub, starts, inside, sets),
         HirKind::Repetition(repetition) => {
             let mut ends = if repetition.min == 0 { starts } else { 0 };
             let mut at = starts;
             for count in 1..=repetition.max.unwrap_or(u32::MAX) {
                 let before = at;
-                at = walk(&repetition.sub, at, sets) & within;
+                at = walk(&repetition.sub, at, inside, sets) & within;
                 if count >= repetition.min {
                     ends |= at;
                 }
@@ -234,8 +274,10 @@ fn walk<const N: usize>(hir: &Hir, starts: u32, sets: &mut [ByteSet; N]) -> u32 
             }
             ends
         }
-        HirKind::Concat(parts) => parts.iter().fold(starts, |at, part| walk(part, at, sets)),
-        HirKind::Alternation(parts) => parts.iter().fold(0, |ends, part| ends | walk(part, starts, sets)),
+        HirKind::Concat(parts) => parts.iter().fold(starts, |at, part| walk(part, at, inside, sets)),
+        HirKind::Alternation(parts) => {
+            parts.iter().fold(0, |ends, part| ends | walk(part, starts, inside, sets))
+        }
     }
 }
 

@@ -35,6 +35,15 @@ pub(super) fn fold(text: &str, broken: bool) -> Mapped {
             folded.settle(folded.text.len().saturating_sub(1), at - 1);
             continue;
         }
+        let space = space_run(bytes.get(at..).unwrap_or_default());
+        if space > 0 && at + space - run_from <= MAX_RUN && !(broken && at == 0) {
+            push(&mut folded, ' ', (at, at + 1));
+            if space > 1 {
+                folded.widen(at + space);
+            }
+            at += space;
+            continue;
+        }
         let mut chars = rest.char_indices().peekable();
         let Some((_, c)) = chars.next() else { break };
         let mut end = at + c.len_utf8();
@@ -98,7 +107,18 @@ pub(super) fn is_solid(c: char) -> bool {
 
 /// How many bytes are visible ASCII with single spaces, up to one that a combining mark could follow.
 fn plain_run(bytes: &[u8]) -> usize {
+    const BLOCK: usize = 32;
     let mut run = 0;
+    // Without a branch per byte, so that it is done many bytes at a time.
+    while let Some(block) = bytes.get(run..).and_then(|rest| rest.first_chunk::<{ BLOCK + 1 }>()) {
+        let seen = |byte: u8| matches!(byte, b'!'..=b'~');
+        let pairs = block.iter().zip(block.iter().skip(1));
+        let plain = |(byte, next): (&u8, &u8)| seen(*byte) | ((*byte == b' ') & seen(*next));
+        if !pairs.fold(true, |all, pair| all & plain(pair)) {
+            break;
+        }
+        run += BLOCK;
+    }
     while let Some(byte) = bytes.get(run) {
         let plain = match byte {
             b'!'..=b'~' => true,
@@ -110,6 +130,12 @@ fn plain_run(bytes: &[u8]) -> usize {
         }
         run += 1;
     }
+    if bytes.get(run).is_some_and(|byte| !byte.is_ascii()) { run.saturating_sub(1) } else { run }
+}
+
+/// How many bytes are white space of ASCII, up to one that a combining mark could follow.
+fn space_run(bytes: &[u8]) -> usize {
+    let run = bytes.iter().take_while(|byte| matches!(byte, b'\t'..=b'\r' | b' ')).count();
     if bytes.get(run).is_some_and(|byte| !byte.is_ascii()) { run.saturating_sub(1) } else { run }
 }
 

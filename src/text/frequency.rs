@@ -11,11 +11,14 @@ const PAIRS: &[u8; CLASSES * CLASSES] = include_bytes!("frequency.bin");
 const MAX_RUN: usize = 1024;
 /// What looking for one more literal costs, as a share of positions.
 const ONE_MORE: f64 = 2e-6;
-/// What looking for a literal costs that is too short for the sieve.
-const SHORT: f64 = 5e-4;
+/// What looking for one or two bytes costs.
+const SINGLE: f64 = 5e-3;
 
-/// Length from which on a literal is found by the sieve.
-pub(super) const SIEVED: usize = 4;
+/// Literals that stand more often than their pairs tell.
+const COMMON: [(&str, f64); 4] = [("http", 1e-3), ("://", 1e-3), ("www.", 1e-4), ("_key", 1e-4)];
+
+/// Length from which on a literal is found by grams of four bytes.
+pub(super) const SIEVED: usize = 5;
 
 fn class(byte: u8) -> usize {
     match byte | 0x20 {
@@ -64,27 +67,61 @@ fn triple(one: u8, two: u8, three: u8) -> f64 {
     pair(one, two) * pair(two, three) / single(two).max(1e-9)
 }
 
-/// The place in a literal from which on four bytes are the rarest, and their cost.
+/// The place in a literal from which on the two grams of four bytes are the rarest, and how often they stand.
 pub(super) fn rarest(bytes: &[u8]) -> (usize, f64) {
     let mut best = (0, f64::MAX);
     for (at, window) in bytes.windows(SIEVED).enumerate() {
-        if let [a, b, c, d] = *window {
-            let cost = triple(a, b, c) + triple(b, c, d);
-            if cost < best.1 {
-                best = (at, cost);
+        if let [a, b, c, d, e] = *window {
+            // Of two neighbours one is looked up.
+            let share = (triple(a, b, c) * after(c, d) + triple(b, c, d) * after(d, e)) / 2.0;
+            if share < best.1 {
+                best = (at, share);
             }
         }
     }
     best
 }
 
-/// What looking for a literal costs, as a share of positions.
+/// The place in a literal from which on three bytes are the rarest.
+pub(super) fn rarest_three(bytes: &[u8]) -> usize {
+    let mut best = (0, f64::MAX);
+    for (at, window) in bytes.windows(3).enumerate() {
+        if let [a, b, c] = *window
+            && triple(a, b, c) < best.1
+        {
+            best = (at, triple(a, b, c));
+        }
+    }
+    best.0
+}
+
+/// Estimated share of positions at which a literal stands.
+pub(super) fn hits(bytes: &[u8]) -> f64 {
+    let Some(first) = bytes.first() else { return 1.0 };
+    let next = |[one, two]: &[u8; 2]| after(*one, *two);
+    let pairs = bytes.windows(2).filter_map(|two| two.first_chunk());
+    let share = pairs.map(next).fold(single(*first) * part(*first), |share, next| share * next);
+    let common = COMMON.iter().filter(|(text, _)| contains(bytes, text.as_bytes()));
+    common.fold(share, |share, (_, least)| share.max(*least))
+}
+
+fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text))
+}
+
+/// Estimated share of places behind the first byte at which the second stands.
+fn after(one: u8, two: u8) -> f64 {
+    pair(one, two) / single(one).max(1e-9)
+}
+
+/// Estimated share of positions that are looked at for a literal.
 pub(super) fn cost(bytes: &[u8]) -> f64 {
     match *bytes {
         [] => f64::MAX,
-        [one] => single(one) * 2.0 + SHORT,
-        [one, two] => pair(one, two) * 2.0 + SHORT,
-        [one, two, three] => triple(one, two, three) * 2.0 + SHORT,
+        [one] => single(one) * part(one) + SINGLE,
+        [one, two] => pair(one, two) + SINGLE,
+        [a, b, c] => triple(a, b, c) + ONE_MORE,
+        [a, b, c, d] => triple(a, b, c).min(triple(b, c, d)) + ONE_MORE,
         _ => rarest(bytes).1 + ONE_MORE,
     }
 }
@@ -107,12 +144,17 @@ pub(super) fn share(sets: &[ByteSet]) -> f64 {
 
 /// The share of bytes that are in a set.
 fn in_set(set: &ByteSet) -> f64 {
-    // What a byte has of the share of its class.
-    let part = |byte: u8| match byte {
+    (0..=u8::MAX).filter(|byte| set.contains(*byte)).map(|byte| single(byte) * part(byte)).sum()
+}
+
+/// What a byte has of the share of its class.
+fn part(byte: u8) -> f64 {
+    match byte {
         b'a'..=b'z' | b' '..=b'?' => 0.95,
         b'A'..=b'Z' | 0..b' ' => 0.05,
+        b'@' => 0.05,
+        b'`' => 0.95,
         ..0x80 => 0.5,
         _ => 1.0 / 64.0,
-    };
-    (0..=u8::MAX).filter(|byte| set.contains(*byte)).map(|byte| single(byte) * part(byte)).sum()
+    }
 }

@@ -6,12 +6,14 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde::{Deserialize, Serialize};
 
 use super::first::{ByteSet, bytes, edge, is_word, prefix};
-use super::frequency::{self, SIEVED};
+use super::frequency;
 
 /// Most literals of which one has to be there.
 const MAX_LITERALS: usize = 256;
 /// Most literals of which one has to stand near.
 const MAX_NEEDED: usize = 64;
+/// Shortest of them.
+const MIN_NEEDED: usize = 3;
 /// Most texts that are put together out of parts.
 const MAX_PRODUCT: usize = 64;
 /// Longest literal that is put together.
@@ -23,8 +25,10 @@ const MAX_MEMBERS: usize = 8;
 /// First bytes of a match that are looked at.
 const LOOKED: usize = 8;
 
-/// What finding a literal costs, in nanoseconds.
-const HIT: f64 = 20.0;
+/// What a look at a place costs where a literal may stand, in nanoseconds.
+const SEEN: f64 = 12.0;
+/// What a literal costs that stands there.
+const HIT: f64 = 12.0;
 /// What a look at a place costs where a match may begin.
 const LOOK: f64 = 1.5;
 /// What trying it costs.
@@ -93,7 +97,8 @@ pub(super) struct Need {
 /// The literals of which every match holds one and that cost least, and what they cost in nanoseconds for each byte.
 /// `spaced` where a space stands for any white space, so that no literal may hold one.
 pub(super) fn best(hir: &Hir, spaced: bool) -> Option<(Vec<Required>, f64)> {
-    let first = frequency::share(&prefix::<LOOKED>(hir).sets);
+    let first =
+        frequency::share(&prefix::<LOOKED>(hir, hir.properties().look_set().contains(Look::Start)).sets);
     let set = Extractor { spaced, first }.best(hir, Edges { before: ByteSet::ALL, after: ByteSet::ALL })?;
     Some((set.items, set.cost))
 }
@@ -281,7 +286,7 @@ impl Extractor {
             all.dedup();
             all
         };
-        let short = |literal: &Literal| literal.bytes.len() < SIEVED;
+        let short = |literal: &Literal| literal.bytes.len() < MIN_NEEDED;
         let taken = one.set.items.iter().any(|item| item.need.is_some());
         if taken || literals.len() > MAX_NEEDED || literals.iter().any(short) {
             return None;
@@ -311,7 +316,7 @@ impl Extractor {
         let mut needs: Vec<&Need> = items.iter().filter_map(|item| item.need.as_deref()).collect();
         needs.sort_unstable();
         needs.dedup();
-        cost += needs.iter().map(|need| need.share() * HIT).sum::<f64>();
+        cost += needs.iter().map(|need| need.cost()).sum::<f64>();
         Some(Set { items, cost })
     }
 
@@ -446,7 +451,8 @@ fn around(pieces: &[Piece<'_>], from: usize, to: usize, edges: Edges) -> Edges {
             }
         }
     };
-    let of = |piece: &Piece<'_>, end| ByteSetOf { bytes: piece.edge(end), can_be_empty: piece.lengths().0 == 0 };
+    let of =
+        |piece: &Piece<'_>, end| ByteSetOf { bytes: piece.edge(end), can_be_empty: piece.lengths().0 == 0 };
     collect(&mut || ahead.next().map(|piece| of(piece, true)), &mut before, &edges.before);
     collect(&mut || behind.next().map(|piece| of(piece, false)), &mut after, &edges.after);
     Edges { before, after }
@@ -461,7 +467,13 @@ struct ByteSetOf {
 impl Need {
     /// The share of places at which one of the literals stands.
     fn share(&self) -> f64 {
-        self.literals.iter().map(|literal| frequency::cost(&literal.bytes)).sum()
+        self.literals.iter().map(|literal| frequency::hits(&literal.bytes)).sum()
+    }
+
+    /// What finding them costs.
+    fn cost(&self) -> f64 {
+        let seen: f64 = self.literals.iter().map(|literal| frequency::cost(&literal.bytes)).sum();
+        seen * SEEN + self.share() * HIT
     }
 }
 
@@ -469,17 +481,16 @@ impl Required {
     /// What looking for it costs, and trying the places before it, in nanoseconds for each byte of a text; `first` is the
     /// share of places at which a match may begin.
     fn cost(&self, first: f64) -> f64 {
-        let literal = frequency::cost(&self.literal.bytes);
+        let (seen, hits) = (frequency::cost(&self.literal.bytes), frequency::hits(&self.literal.bytes));
         let Around { lead, before, after } = &self.around;
         let places = 1.0 + frequency::run(lead, self.max - self.min);
         // What the first bytes tell may be the literal itself.
-        let seen = self.max + self.literal.bytes.len() <= LOOKED;
-        let tried = if seen { (first / literal).min(1.0).max(first) } else { first };
-        let near = self.need.as_ref().map_or(1.0, |need| {
-            (need.share() * (need.back + need.ahead) as f64).min(1.0)
-        });
+        let within = self.max + self.literal.bytes.len() <= LOOKED;
+        let tried = if within { (first / hits).min(1.0).max(first) } else { first };
+        let near =
+            self.need.as_ref().map_or(1.0, |need| (need.share() * (need.back + need.ahead) as f64).min(1.0));
         let left = frequency::share(&[*before, *after]) * near;
-        literal * (HIT + left * places * (LOOK + tried * TRIAL))
+        seen * SEEN + hits * (HIT + left * places * (LOOK + tried * TRIAL))
     }
 }
 

@@ -395,7 +395,9 @@ impl Pattern {
         let shown = text.text;
         let Bound::Fixed(longest) = self.bound else { return self.next_long(text, at, last, stop) };
         let Some(walker) = self.walker() else { return Ok(Next::None) };
-        let input = |from: usize, last: usize| Input::new(shown).span(from..shown.len().min(last.saturating_add(longest)));
+        let input = |from: usize, last: usize| {
+            Input::new(shown).span(from..shown.len().min(last.saturating_add(longest)))
+        };
         let search = |input: Input<'_>| {
             let regex = self.expression.get()?;
             if self.expression.has_value {
@@ -422,7 +424,9 @@ impl Pattern {
         stop: &dyn Fn() -> bool,
     ) -> Result<Next, Stopped> {
         let (shown, bound) = (text.text, self.bound());
-        let Some(at) = self.first().find(shown.as_bytes(), at, last, text.open) else { return Ok(Next::None) };
+        let Some(at) = self.first().find(shown.as_bytes(), at, last, text.open) else {
+            return Ok(Next::None);
+        };
         let Some(walker) = self.walker() else { return Ok(Next::None) };
         let (start, end) = match walker.next(text, ceil_boundary(shown, at), last, self.first(), stop)? {
             Walked::None => return Ok(Next::None),

@@ -5,8 +5,8 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::FindError;
 use super::fold::{MAX_GAP, MAX_GAP_BYTES, MAX_RUN};
 use super::frequency;
-use super::pattern::{Answer, Found, Pattern, Progress, Shown, Sink};
 use super::literals::Literal;
+use super::pattern::{Answer, Found, Pattern, Progress, Shown, Sink};
 use super::view::{Mapped, Text};
 
 /// Longest part of a word that is looked for.
@@ -71,6 +71,13 @@ pub(super) enum Standing<'t> {
     Folded(&'t Mapped),
     /// It goes on behind what is known of it.
     Open(&'t Mapped),
+}
+
+impl<'t> Standing<'t> {
+    /// In the folded view.
+    pub(super) fn folded(text: &'t Text<'_>) -> Self {
+        if text.is_open() { Standing::Open(text.folded()) } else { Standing::Folded(text.folded()) }
+    }
 }
 
 /// Whether a phrase, as it stands in a squashed text, stands around `at`, where it has gone on for `before` bytes.

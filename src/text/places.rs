@@ -2,6 +2,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
+use super::first::ByteSet;
 use super::phrases::Occurrence;
 use super::scanner::Place as Literal;
 
@@ -158,13 +159,14 @@ impl Gathered {
     }
 
     /// Where a match of a unit can begin that has a literal at `at`, from `min` to `max` bytes behind its beginning: only
-    /// what `leads` stands between. Without the places that were given just before.
+    /// `leads` stand between. Without the places that were given just before.
     pub(super) fn starts(
         &mut self,
         (unit, lead): (Unit, u32),
         at: usize,
         (min, max): (usize, usize),
-        leads: impl Fn(usize) -> bool,
+        bytes: &[u8],
+        leads: &ByteSet,
     ) -> Range<usize> {
         let Some(tried) = self.tried.get_mut(unit as usize) else { return at..at };
         if tried.to == 0 {
@@ -172,8 +174,11 @@ impl Gathered {
         }
         let known = tried.lead == lead && tried.to > 0 && tried.to <= at;
         let low = if known { tried.to } else { 0 }.max(at.saturating_sub(max));
-        let from = (low..at).rev().take_while(|before| leads(*before)).last().unwrap_or(at);
-        let Some(to) = at.checked_sub(min).filter(|last| *last >= from).map(|last| last + 1) else { return at..at };
+        let before = bytes.get(low..at).unwrap_or_default().iter().rev();
+        let from = at - before.take_while(|byte| leads.contains(**byte)).count();
+        let Some(to) = at.checked_sub(min).filter(|last| *last >= from).map(|last| last + 1) else {
+            return at..at;
+        };
         *tried = Tried { from: if known && from == tried.to { tried.from } else { from }, to, lead };
         from..to
     }

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Hir, HirKind};
 
-use super::first::{ByteSet, only, prefix};
+use super::first::{ByteSet, begins_at_start, only, prefix};
 use super::literals::{self, Required};
 
 /// What tells where a pattern can match.
@@ -15,6 +15,8 @@ pub(super) enum Trigger {
     Digits { min: usize, max: usize, count: usize },
     /// Every match begins with one of these bytes.
     Bytes(ByteSet),
+    /// Every match begins where the text does.
+    Start,
 }
 
 /// What can stand between the digits of one number.
@@ -27,14 +29,17 @@ pub(super) fn is_joiner(byte: u8) -> bool {
 
 /// The best trigger of a pattern. `spaced` where a space stands for any white space, so that no literal may hold one.
 pub(super) fn trigger(hir: &Hir, spaced: bool) -> Trigger {
+    if begins_at_start(hir) {
+        return Trigger::Start;
+    }
     let literals = literals::best(hir, spaced);
     let digits = digits(hir).filter(|digits| digits.max.is_some());
     // What numbers of so many digits cost, which stand that often in prose and code, in nanoseconds for each byte.
     let digit_cost = digits.as_ref().map_or(f64::MAX, |digits| match digits.count {
-        0..=1 => 0.4,
-        2..=3 => 0.2,
-        4..=6 => 0.06,
-        _ => 0.016,
+        0..=1 => 0.1,
+        2..=3 => 0.05,
+        4..=6 => 0.02,
+        _ => 0.01,
     });
     if let Some((required, _)) = literals.filter(|(_, cost)| *cost <= digit_cost) {
         return Trigger::Literals(required);
@@ -42,7 +47,7 @@ pub(super) fn trigger(hir: &Hir, spaced: bool) -> Trigger {
     if let Some(Digits { min, max: Some(max), count, .. }) = digits {
         return Trigger::Digits { min, max, count };
     }
-    let [first] = prefix::<1>(hir).sets;
+    let [first] = prefix::<1>(hir, false).sets;
     Trigger::Bytes(first)
 }
 

@@ -4,23 +4,29 @@
 //! found by its digits and the bytes that can begin a match; or a byte. What a text says decoded is passed over in the same
 //! way, for the rules that name the view. Findings are those of the plain scanner.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::decoded::{self, Hint, Hints, hint_literals};
 use super::digits::Digits;
 use super::first::{ByteSet, First, prefix};
+use super::fold::fold;
 use super::literals::{Around, Literal, Required};
 use super::matcher::Leaf;
-use super::pattern::Pattern;
+use super::pattern::{Pattern, floor_boundary};
 use super::phrases::{Standing, stands};
 use super::places::{Gathered, Places, Unit, unit};
 use super::required::{Trigger, trigger};
 use super::sieve::Sieve;
 use super::tails::{self, Tails};
-use super::view::{Text, Views};
+use super::view::{Mapped, Text, Views};
 use super::{Finder, Hit, Stopped, unite_all};
+
+/// No literal is longer.
+const MAX_LITERAL: usize = 32;
 
 /// Finds where finders can match.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,6 +48,8 @@ pub struct Scanner {
     bytes: Vec<(Unit, ByteSet)>,
     /// Units of the folded view without anything better.
     always: Vec<Unit>,
+    /// Units whose matches begin where the text does, whether they are of the folded view, and what they begin with.
+    starts: Vec<(Unit, bool, u32)>,
     phrases: Vec<Box<str>>,
     pub(super) tails: Tails,
     /// Bytes before a match that words near it may stand in.
@@ -101,6 +109,7 @@ struct Builder {
     digits: Vec<super::digits::Unit>,
     bytes: Vec<(Unit, ByteSet)>,
     always: Vec<Unit>,
+    starts: Vec<(Unit, bool, u32)>,
     phrases: Vec<Box<str>>,
     tails: tails::Builder,
 }
@@ -141,11 +150,15 @@ impl Builder {
                 all.into_iter().for_each(|required| self.required(unit, folded, first, required));
             }
             Trigger::Digits { min, max, count } => {
-                let prefix = (!folded).then(|| prefix(hir));
+                let prefix = (!folded).then(|| prefix(hir, false));
                 self.digits.push(super::digits::Unit { unit, min, max, count, prefix });
             }
             Trigger::Bytes(_) if folded => self.always.push(unit),
             Trigger::Bytes(set) => self.bytes.push((unit, set)),
+            Trigger::Start => {
+                let first = self.firsts.number(First::new(hir));
+                self.starts.push((unit, folded, first));
+            }
         }
     }
 
@@ -235,6 +248,7 @@ impl Scanner {
             digits: Digits::new(builder.digits),
             bytes: builder.bytes,
             always: builder.always,
+            starts: builder.starts,
             tails: builder.tails.build(),
             near_bytes,
             need_all,
@@ -340,12 +354,21 @@ impl Scanner {
 
     pub(super) fn gather(&self, text: &Text<'_>, gathered: &mut Gathered, hints: &mut Hints) {
         let raw = text.raw();
-        let clean = text.is_clean();
-        let view = if clean { View::Both } else { View::Raw };
-        self.literals(raw, view, text, gathered, hints);
+        let view = if text.is_clean() { View::Both } else { View::Mixed };
+        self.sieve
+            .find(raw.as_bytes(), &mut |literal, at| self.note(literal, at, view, text, gathered, hints));
         self.digits.find(text, gathered);
-        if !clean {
-            self.literals(&text.folded().text, View::Folded, text, gathered, hints);
+        if view == View::Mixed {
+            let folded = text.folded();
+            for window in changed(raw.as_bytes(), folded) {
+                let shown = folded.text.as_bytes().get(window.clone()).unwrap_or_default();
+                self.sieve.find(shown, &mut |literal, at| {
+                    let at = window.start + at;
+                    if !is_copied(raw.as_bytes(), folded, at, self.sieve.length(literal)) {
+                        self.note(literal, at, View::Folded, text, gathered, hints);
+                    }
+                });
+            }
             self.digits.find_folded(text, gathered);
         }
         self.meet(text, gathered);
@@ -353,16 +376,40 @@ impl Scanner {
             let found = raw.bytes().enumerate().filter(|(_, byte)| set.contains(*byte));
             found.for_each(|(at, _)| gathered.range(*unit, at, at));
         }
+        self.at_start(text, gathered);
         for unit in &self.always {
             gathered.range(*unit, 0, u32::MAX as usize);
         }
     }
 
-    /// Whether a literal from `at` to `end` stands between what can stand around it.
-    fn stands_so(&self, place: &Place, shown: &[u8], at: usize, end: usize, view: View) -> bool {
-        let Some(around) = self.arounds.get(place.around as usize) else { return false };
-        let can = |set: &ByteSet, byte: Option<&u8>| byte.is_none_or(|byte| set.contains(view.byte(place.folded, *byte)));
-        can(&around.after, shown.get(end)) && can(&around.before, at.checked_sub(1).and_then(|at| shown.get(at)))
+    /// Whether a literal that a place is told by stands between what can stand around it; and where, in the text that the
+    /// unit reads.
+    #[inline]
+    fn stands_so(
+        &self,
+        place: &Place,
+        literal: u32,
+        at: usize,
+        view: View,
+        text: &Text<'_>,
+    ) -> Option<usize> {
+        let around = self.arounds.get(place.around as usize)?;
+        let length = self.sieve.length(literal);
+        let fits = |shown: &[u8], at: usize, byte: fn(u8) -> u8| {
+            let before = at.checked_sub(1).and_then(|at| shown.get(at));
+            before.is_none_or(|before| around.before.contains(byte(*before)))
+                && shown.get(at + length).is_none_or(|after| around.after.contains(byte(*after)))
+        };
+        if !place.folded {
+            return Some(at)
+                .filter(|at| view != View::Folded && fits(text.raw().as_bytes(), *at, |byte| byte));
+        }
+        match view {
+            View::Both => fits(text.raw().as_bytes(), at, folded_byte).then(|| text.folded().position(at)),
+            View::Mixed => copied(text, at, length),
+            View::Folded => Some(at),
+        }
+        .filter(|at| view == View::Both || fits(text.folded().text.as_bytes(), *at, |byte| byte))
     }
 
     /// Notes where a match can begin that has a literal at `at`.
@@ -371,12 +418,13 @@ impl Scanner {
         let (bytes, open) = (shown.as_bytes(), text.is_open());
         let first = self.firsts.get(place.first as usize);
         let Some((first, around)) = first.zip(self.arounds.get(place.around as usize)) else { return };
-        let leads = |at: usize| bytes.get(at).is_some_and(|byte| around.lead.contains(*byte));
         let within = (place.min as usize, place.max as usize);
-        for start in gathered.starts((place.unit, place.lead), at, within, leads) {
-            if first.allows(bytes, start, open) {
-                gathered.range(place.unit, start, start);
-            }
+        let mut starts = gathered.starts((place.unit, place.lead), at, within, bytes, &around.lead);
+        while let Some(start) =
+            first.find(bytes, starts.start, starts.end.wrapping_sub(1), open).filter(|_| !starts.is_empty())
+        {
+            gathered.range(place.unit, start, start);
+            starts.start = start + 1;
         }
     }
 
@@ -393,74 +441,132 @@ impl Scanner {
         }
     }
 
-    fn literals(&self, shown: &str, view: View, text: &Text<'_>, gathered: &mut Gathered, hints: &mut Hints) {
-        let standing = || match view {
-            View::Both => Some(Standing::Clean(text.raw())),
-            View::Folded if text.is_open() => Some(Standing::Open(text.folded())),
-            View::Folded => Some(Standing::Folded(text.folded())),
-            View::Raw => None,
-        };
-        self.sieve.find(shown, &mut |literal, at| {
-            for one in self.uses.get(literal as usize).map_or(&[][..], Vec::as_slice) {
-                match *one {
-                    Use::Pattern(place) => {
-                        let end = at + self.sieve.length(literal);
-                        if view.shows(place.folded) && self.stands_so(&place, shown.as_bytes(), at, end, view) {
-                            let at = view.position(text, place.folded, at);
-                            match place.need {
-                                None => self.starts(&place, text, at, gathered),
-                                Some(_) => gathered.wait(place, at),
-                            }
-                        }
-                    }
-                    Use::Mark { set, folded } if view.shows(folded) => {
-                        gathered.mark(set, view.position(text, folded, at));
-                    }
-                    Use::Mark { .. } => {}
-                    Use::Phrase { unit, text, phrase, before } => {
-                        let Some(standing) = standing() else { continue };
-                        let words = self.phrases.get(text as usize).map_or("", |words| words);
-                        if let Some((start, end)) = stands(standing, at, words, before as usize) {
-                            gathered.phrase(unit, start, end, phrase);
-                        }
-                    }
-                    Use::Hint(_) if view == View::Folded => {}
-                    Use::Hint(hint) => hints.add(hint, at),
-                }
+    /// Notes units whose matches begin where the text does.
+    fn at_start(&self, text: &Text<'_>, gathered: &mut Gathered) {
+        /// More than is looked at, however it is folded.
+        const BEGINNING: usize = 1024;
+        let beginning = floor_boundary(text.raw(), text.raw().len().min(BEGINNING));
+        let raw = text.raw().get(..beginning).unwrap_or_default();
+        let folded = OnceCell::new();
+        for (unit, of_folded, first) in &self.starts {
+            let shown = if *of_folded { folded.get_or_init(|| fold(raw, false).text).as_str() } else { raw };
+            let first = self.firsts.get(*first as usize);
+            if first.is_some_and(|first| {
+                first.allows(shown.as_bytes(), 0, text.is_open() || beginning < text.raw().len())
+            }) {
+                gathered.range(*unit, 0, 0);
             }
-        });
+        }
+    }
+
+    /// Notes what it means that a literal is there.
+    fn note(
+        &self,
+        literal: u32,
+        at: usize,
+        view: View,
+        text: &Text<'_>,
+        gathered: &mut Gathered,
+        hints: &mut Hints,
+    ) {
+        let length = || self.sieve.length(literal);
+        for one in self.uses.get(literal as usize).map_or(&[][..], Vec::as_slice) {
+            match *one {
+                Use::Pattern(place) => {
+                    if let Some(at) = self.stands_so(&place, literal, at, view, text) {
+                        match place.need {
+                            None => self.starts(&place, text, at, gathered),
+                            Some(_) => gathered.wait(place, at),
+                        }
+                    }
+                }
+                Use::Mark { set, folded } => {
+                    let at = match view {
+                        View::Both if folded => Some(text.folded().position(at)),
+                        View::Mixed if folded => copied(text, at, length()),
+                        View::Both | View::Mixed => Some(at),
+                        View::Folded => Some(at).filter(|_| folded),
+                    };
+                    at.into_iter().for_each(|at| gathered.mark(set, at));
+                }
+                Use::Phrase { unit, text: words, phrase, before } => {
+                    let (standing, at) = match view {
+                        View::Both => (Standing::Clean(text.raw()), Some(at)),
+                        View::Mixed => (Standing::folded(text), copied(text, at, length())),
+                        View::Folded => (Standing::folded(text), Some(at)),
+                    };
+                    let words = self.phrases.get(words as usize).map_or("", |words| words);
+                    let stands = at.and_then(|at| stands(standing, at, words, before as usize));
+                    if let Some((start, end)) = stands {
+                        gathered.phrase(unit, start, end, phrase);
+                    }
+                }
+                Use::Hint(hint) if view != View::Folded => hints.add(hint, at),
+                Use::Hint(_) => {}
+            }
+        }
     }
 }
 
-/// What a text that is searched stands for.
+/// What a text in which a literal was found stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum View {
-    Raw,
     Folded,
-    /// A clean text: what is found in it stands in the folded view too.
+    /// A raw text; where it is copied into the folded view, that too.
+    Mixed,
+    /// A clean text, all of which stands in the folded view too.
     Both,
 }
 
-impl View {
-    fn shows(self, folded: bool) -> bool {
-        match self {
-            View::Raw => !folded,
-            View::Folded => folded,
-            View::Both => true,
+/// What the folded view shows for a byte of a clean text.
+fn folded_byte(byte: u8) -> u8 {
+    if byte.is_ascii_whitespace() || byte == 0x0b { b' ' } else { byte.to_ascii_lowercase() }
+}
+
+/// Where the folded view shows a literal of the raw text that was copied there.
+fn copied(text: &Text<'_>, at: usize, length: usize) -> Option<usize> {
+    let (raw, folded) = (text.raw().as_bytes(), text.folded());
+    let shown = folded.position(at);
+    let same = |raw: &[u8], folded: &[u8]| raw.is_ascii() && raw.eq_ignore_ascii_case(folded);
+    let copy = raw.get(at..at + length).zip(folded.text.as_bytes().get(shown..shown + length));
+    copy.is_some_and(|(raw, folded)| same(raw, folded)).then_some(shown)
+}
+
+/// Whether [`copied`] gives this place of the folded view.
+fn is_copied(raw: &[u8], folded: &Mapped, at: usize, length: usize) -> bool {
+    let original = folded.original(at, at + length).filter(|hit| hit.end - hit.start == length);
+    original.is_some_and(|hit| {
+        let raw = raw.get(hit.start..hit.end).filter(|raw| raw.is_ascii());
+        raw.is_some_and(|raw| {
+            folded.text.as_bytes().get(at..at + length).is_some_and(|shown| raw.eq_ignore_ascii_case(shown))
+        }) && folded.position(hit.start) == at
+    })
+}
+
+/// The parts of the folded view in which a literal can stand that is not copied from the raw text.
+fn changed(raw: &[u8], folded: &Mapped) -> Vec<Range<usize>> {
+    let is_plain = |byte: u8| matches!(byte, b'\t'..=b'\r' | b' '..=b'~');
+    let mut windows: Vec<Range<usize>> = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
+        const BLOCK: usize = 64;
+        if let Some(block) = rest.first_chunk::<BLOCK>()
+            && block.iter().fold(true, |all, byte| all & is_plain(*byte))
+        {
+            at += BLOCK;
+            continue;
+        }
+        let Some(first) = rest.iter().position(|byte| !is_plain(*byte)) else { break };
+        let from = at + first;
+        let run = rest.iter().skip(first).take_while(|byte| !is_plain(**byte)).count();
+        at = from + run;
+        // A mark changes the letter before it.
+        let start = folded.place(from.saturating_sub(1)).saturating_sub(MAX_LITERAL);
+        let end = (folded.place_behind(at) + MAX_LITERAL).min(folded.text.len());
+        match windows.last_mut() {
+            Some(last) if start <= last.end => last.end = last.end.max(end),
+            _ => windows.push(start..end),
         }
     }
-
-    /// Where the folded view, or the raw text, shows what is found at `at`.
-    fn position(self, text: &Text<'_>, folded: bool, at: usize) -> usize {
-        if self == View::Both && folded { text.folded().position(at) } else { at }
-    }
-
-    /// What the folded view, or the raw text, shows for a byte.
-    fn byte(self, folded: bool, byte: u8) -> u8 {
-        match byte {
-            b'\t'..=b'\r' if self == View::Both && folded => b' ',
-            _ if self == View::Both && folded => byte.to_ascii_lowercase(),
-            _ => byte,
-        }
-    }
+    windows
 }

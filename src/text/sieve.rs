@@ -1,69 +1,110 @@
 //! Where a text holds any of many literals.
 //!
-//! Literals of four bytes and more are found by their two rarest neighbouring trigrams: of two neighbours one begins at an
-//! even place, so that only every second place is looked up, in a table of 2^16 bits. Shorter ones are searched with
-//! SIMD, single bytes with `memchr`.
+//! Of a literal of five bytes and more the rarest five in a row are looked for: of the two grams of four bytes in them one
+//! begins at an even place, so that only every second place is looked up, in a table of bits. Shorter ones are looked up at every
+//! place by three bytes, pairs and single bytes with SIMD.
 
-use aho_corasick::packed;
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use super::frequency::{self, SIEVED};
 use super::literals::Literal;
 
-/// Trigrams are hashed to so many bits.
-const BITS: u32 = 16;
-/// Buckets of trigrams.
-const BUCKETS: usize = 1 << 12;
-/// Most texts that SIMD search takes at once.
-const MAX_PACKED: usize = 48;
 /// Every byte in lower case, as far as letters go: other bytes fall together, which costs a look and nothing more.
 const LOWER: u64 = 0x2020_2020_2020_2020;
+/// The same of three bytes.
+const THREE: u32 = 0x0020_2020;
+/// Longest literal that is looked up by three bytes.
+const SHORT: usize = SIEVED - 1;
 
 /// Finds literals.
 #[derive(Debug, Deserialize)]
 #[serde(from = "Vec<Literal>")]
 pub(super) struct Sieve {
     literals: Vec<Literal>,
-    bits: Vec<u64>,
-    /// First entry of each bucket.
-    buckets: Vec<u32>,
-    entries: Vec<Entry>,
-    short: Option<Short>,
+    long: Grams<17, { 1 << 11 }>,
+    short: Grams<16, { 1 << 10 }>,
+    pairs: Vec<(memmem::Finder<'static>, u32)>,
     single: Vec<(u8, u32)>,
 }
 
+/// A part of a literal by which it is found, in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     hash: u32,
-    trigram: u32,
+    gram: u32,
     literal: u32,
-    /// Bytes of the literal before the trigram.
+    /// Bytes of the literal before it.
     before: u32,
 }
 
-/// Literals of two and three bytes.
+/// Grams, by a hash of so many bits.
 #[derive(Debug)]
-enum Short {
-    /// Of texts at one place the longest is found: with each come those that it begins with.
-    Packed(packed::Searcher, Vec<Vec<u32>>),
-    Automaton(aho_corasick::AhoCorasick, Vec<u32>),
+struct Grams<const BITS: u32, const WORDS: usize> {
+    /// Hashes that there are, as bits, 64 in a row.
+    hashes: Box<[u64; WORDS]>,
+    /// How many there are before each row.
+    before: Vec<u32>,
+    /// Of each of them, the first entry.
+    firsts: Vec<u32>,
+    entries: Vec<Entry>,
 }
 
-fn hash(trigram: u32) -> u32 {
-    trigram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)
-}
+impl<const BITS: u32, const WORDS: usize> Grams<BITS, WORDS> {
+    fn hash(gram: u32) -> u32 {
+        gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)
+    }
 
-fn bucket(hash: u32) -> usize {
-    (hash >> BITS.saturating_sub(BUCKETS.trailing_zeros())) as usize
+    fn new(grams: impl Iterator<Item = (u32, u32, usize)>) -> Self {
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let entry =
+            |(gram, literal, before)| Entry { hash: Self::hash(gram), gram, literal, before: small(before) };
+        let mut entries: Vec<Entry> = grams.map(entry).collect();
+        entries.sort_unstable();
+        entries.dedup();
+        let mut hashes = Box::new([0_u64; WORDS]);
+        let mut firsts = Vec::new();
+        let mut at = 0;
+        for same in entries.chunk_by(|one, other| one.hash == other.hash) {
+            let hash = same.first().map_or(0, |entry| entry.hash);
+            if let Some(bits) = hashes.get_mut((hash >> 6) as usize) {
+                *bits |= 1 << (hash & 63);
+            }
+            firsts.push(small(at));
+            at += same.len();
+        }
+        firsts.push(small(at));
+        let counts = hashes.iter().scan(0, |all, bits| {
+            let before = *all;
+            *all += bits.count_ones();
+            Some(before)
+        });
+        let before = counts.collect();
+        Self { hashes, before, firsts, entries }
+    }
+
+    #[inline]
+    fn has(&self, gram: u32) -> bool {
+        let hash = Self::hash(gram);
+        self.hashes.get((hash >> 6) as usize).is_some_and(|bits| bits >> (hash & 63) & 1 == 1)
+    }
+
+    /// The entries with the hash of a gram that is there.
+    fn of(&self, gram: u32) -> &[Entry] {
+        let hash = Self::hash(gram);
+        let row = (hash >> 6) as usize;
+        let Some((bits, rank)) = self.hashes.get(row).zip(self.before.get(row)) else { return &[] };
+        let number = (rank + (bits & ((1 << (hash & 63)) - 1)).count_ones()) as usize;
+        let range = self.firsts.get(number).zip(self.firsts.get(number + 1));
+        range.and_then(|(from, to)| self.entries.get(*from as usize..*to as usize)).unwrap_or_default()
+    }
 }
 
 impl Sieve {
     /// A sieve for these literals, none of them empty.
     pub(super) fn new(literals: Vec<Literal>) -> Self {
-        let mut bits = vec![0_u64; 1 << (BITS - 6)];
-        let mut entries = Vec::new();
-        let mut short = Vec::new();
-        let mut single = Vec::new();
+        let (mut long, mut short) = (Vec::new(), Vec::new());
+        let (mut pairs, mut single) = (Vec::new(), Vec::new());
         for (number, literal) in (0_u32..).zip(&literals) {
             match literal.bytes.as_slice() {
                 [] => {}
@@ -73,29 +114,33 @@ impl Sieve {
                         single.push((byte.to_ascii_uppercase(), number));
                     }
                 }
-                bytes if bytes.len() < SIEVED => short.push((number, literal)),
+                [_, _] => {
+                    let cases = cases(literal).into_iter();
+                    pairs.extend(cases.map(|pair| (memmem::Finder::new(&pair).into_owned(), number)));
+                }
+                bytes if bytes.len() <= SHORT => {
+                    let before = frequency::rarest_three(bytes);
+                    if let Some([a, b, c]) = bytes.get(before..).and_then(|rest| rest.first_chunk()) {
+                        short.push((u32::from_le_bytes([*a, *b, *c, 0]) | THREE, number, before));
+                    }
+                }
                 bytes => {
                     let (at, _) = frequency::rarest(bytes);
                     for before in [at, at + 1] {
-                        let Some([a, b, c]) = bytes.get(before..before + 3) else { continue };
-                        let trigram = u32::from_le_bytes([*a, *b, *c, 0]) | 0x0020_2020;
-                        let hash = hash(trigram);
-                        let before = u32::try_from(before).unwrap_or(u32::MAX);
-                        entries.push(Entry { hash, trigram, literal: number, before });
-                        if let Some(word) = bits.get_mut((hash >> 6) as usize) {
-                            *word |= 1 << (hash & 63);
+                        if let Some(four) = bytes.get(before..).and_then(|rest| rest.first_chunk::<4>()) {
+                            long.push((u32::from_le_bytes(*four) | LOWER as u32, number, before));
                         }
                     }
                 }
             }
         }
-        entries.sort_unstable();
-        let buckets = (0..=BUCKETS)
-            .map(|number| entries.partition_point(|entry| bucket(entry.hash) < number))
-            .map(|at| u32::try_from(at).unwrap_or(u32::MAX))
-            .collect();
-        let short = Short::new(&short);
-        Self { literals, bits, buckets, entries, short, single }
+        Self {
+            long: Grams::new(long.into_iter()),
+            short: Grams::new(short.into_iter()),
+            literals,
+            pairs,
+            single,
+        }
     }
 
     /// Bytes of a literal.
@@ -104,69 +149,58 @@ impl Sieve {
     }
 
     /// Calls `found` with each literal and where it begins, in no order.
-    pub(super) fn find(&self, text: &str, found: &mut dyn FnMut(u32, usize)) {
-        let bytes = text.as_bytes();
-        if !self.entries.is_empty() {
-            self.trigrams(bytes, found);
+    pub(super) fn find(&self, bytes: &[u8], found: &mut dyn FnMut(u32, usize)) {
+        let mut at = 0;
+        // Four places at a time, out of eight bytes.
+        while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            self.four(bytes, at, u64::from_le_bytes(*eight) | LOWER, found);
+            at += 4;
         }
-        if let Some(short) = &self.short {
-            short.find(bytes, found);
+        while at < bytes.len() {
+            let mut last = [0; 8];
+            last.iter_mut().zip(bytes.get(at..).unwrap_or_default()).for_each(|(to, from)| *to = *from);
+            self.four(bytes, at, u64::from_le_bytes(last) | LOWER, found);
+            at += 4;
+        }
+        for (pair, literal) in &self.pairs {
+            pair.find_iter(bytes).for_each(|at| found(*literal, at));
         }
         for (byte, literal) in &self.single {
             memchr::memchr_iter(*byte, bytes).for_each(|at| found(*literal, at));
         }
     }
 
-    fn trigrams(&self, bytes: &[u8], found: &mut dyn FnMut(u32, usize)) {
-        let Ok(bits) = <&[u64; 1 << (BITS - 6)]>::try_from(self.bits.as_slice()) else { return };
-        let is_set = |trigram: u32| {
-            let hash = hash(trigram);
-            bits.get((hash >> 6) as usize).map_or(0, |word| word >> (hash & 63) & 1)
-        };
-        let mut at = 0;
-        // Three trigrams out of eight bytes.
-        while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            let word = u64::from_le_bytes(*eight) | LOWER;
-            let trigram = |shift: u32| (word >> shift) as u32 & 0x00ff_ffff;
-            let (one, two, three) = (trigram(0), trigram(16), trigram(32));
-            if is_set(one) | is_set(two) | is_set(three) != 0 {
-                self.look(bytes, at, one, found);
-                self.look(bytes, at + 2, two, found);
-                self.look(bytes, at + 4, three, found);
+    #[inline]
+    fn four(&self, bytes: &[u8], at: usize, word: u64, found: &mut dyn FnMut(u32, usize)) {
+        let long = |shift: u32| (word >> shift) as u32;
+        let short = |shift: u32| (word >> shift) as u32 & 0x00ff_ffff;
+        let one = u32::from(self.long.has(long(0))) | u32::from(self.long.has(long(16))) << 1;
+        let other =
+            (0..4).fold(0, |all, place| all | u32::from(self.short.has(short(place * 8))) << (place + 2));
+        let mut all = one | other;
+        while all != 0 {
+            let place = all.trailing_zeros();
+            all &= all - 1;
+            let (at, gram, entries) = match place {
+                0 | 1 => (at + 2 * place as usize, long(place * 16), self.long.of(long(place * 16))),
+                _ => (at + place as usize - 2, short(place * 8 - 16), self.short.of(short(place * 8 - 16))),
+            };
+            for entry in entries.iter().filter(|entry| entry.gram == gram) {
+                self.check(bytes, at, entry, found);
             }
-            at += 6;
-        }
-        while let Some(three) = bytes.get(at..).and_then(|rest| rest.first_chunk::<3>()) {
-            let [a, b, c] = *three;
-            self.look(bytes, at, u32::from_le_bytes([a, b, c, 0]) | 0x0020_2020, found);
-            at += 2;
         }
     }
 
-    /// Every literal with this trigram that stands here.
-    fn look(&self, bytes: &[u8], at: usize, trigram: u32, found: &mut dyn FnMut(u32, usize)) {
-        let number = bucket(hash(trigram));
-        let (Some(from), Some(to)) = (self.buckets.get(number), self.buckets.get(number + 1)) else { return };
-        for entry in self.entries.get(*from as usize..*to as usize).unwrap_or_default() {
-            if entry.trigram != trigram {
-                continue;
-            }
-            let (Some(start), Some(literal)) =
-                (at.checked_sub(entry.before as usize), self.literals.get(entry.literal as usize))
-            else {
-                continue;
-            };
-            let here = bytes.get(start..start + literal.bytes.len());
-            let same = here.is_some_and(|here| {
-                if literal.any_case {
-                    here.eq_ignore_ascii_case(&literal.bytes)
-                } else {
-                    here == literal.bytes
-                }
-            });
-            if same {
-                found(entry.literal, start);
-            }
+    /// Whether the literal of an entry whose gram is at a place stands there.
+    fn check(&self, bytes: &[u8], at: usize, entry: &Entry, found: &mut dyn FnMut(u32, usize)) {
+        let start = at.checked_sub(entry.before as usize);
+        let Some((start, literal)) = start.zip(self.literals.get(entry.literal as usize)) else { return };
+        let here = bytes.get(start..start + literal.bytes.len());
+        let same = here.is_some_and(|here| {
+            if literal.any_case { here.eq_ignore_ascii_case(&literal.bytes) } else { here == literal.bytes }
+        });
+        if same {
+            found(entry.literal, start);
         }
     }
 }
@@ -180,57 +214,6 @@ impl From<Vec<Literal>> for Sieve {
 impl Serialize for Sieve {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.literals.serialize(to)
-    }
-}
-
-impl Short {
-    fn new(literals: &[(u32, &Literal)]) -> Option<Self> {
-        let mut texts: Vec<(Vec<u8>, u32)> = Vec::new();
-        for (number, literal) in literals {
-            texts.extend(cases(literal).into_iter().map(|text| (text, *number)));
-        }
-        if texts.is_empty() {
-            return None;
-        }
-        let mut distinct: Vec<&[u8]> = texts.iter().map(|(text, _)| text.as_slice()).collect();
-        distinct.sort_unstable_by_key(|text| (std::cmp::Reverse(text.len()), *text));
-        distinct.dedup();
-        if distinct.len() <= MAX_PACKED
-            && let Some(searcher) = packed::Searcher::new(&distinct)
-        {
-            let begins = |whole: &[u8]| {
-                texts.iter().filter(|(text, _)| whole.starts_with(text)).map(|(_, number)| *number).collect()
-            };
-            return Some(Short::Packed(searcher, distinct.into_iter().map(begins).collect()));
-        }
-        let (texts, numbers): (Vec<Vec<u8>>, Vec<u32>) = texts.into_iter().unzip();
-        aho_corasick::AhoCorasick::builder()
-            .kind(Some(aho_corasick::AhoCorasickKind::DFA))
-            .build(&texts)
-            .ok()
-            .map(|automaton| Short::Automaton(automaton, numbers))
-    }
-
-    fn find(&self, bytes: &[u8], found: &mut dyn FnMut(u32, usize)) {
-        match self {
-            Short::Packed(searcher, numbers) => {
-                let mut at = 0;
-                while let Some(one) =
-                    searcher.find_in(bytes, aho_corasick::Span { start: at, end: bytes.len() })
-                {
-                    let numbers = numbers.get(one.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
-                    numbers.iter().for_each(|number| found(*number, one.start()));
-                    at = one.start() + 1;
-                }
-            }
-            Short::Automaton(automaton, numbers) => {
-                for one in automaton.find_overlapping_iter(bytes) {
-                    if let Some(number) = numbers.get(one.pattern().as_usize()) {
-                        found(*number, one.start());
-                    }
-                }
-            }
-        }
     }
 }
 

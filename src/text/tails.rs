@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::digits::{self, GROUP, Group, MAX_DIGITS};
 use super::first::prefix;
+use super::literals::Required;
 use super::pattern::{ceil_boundary, floor_boundary};
 use super::places::Unit;
-use super::literals::Required;
 use super::required::Trigger;
 use super::view::Mapped;
 
@@ -61,13 +61,13 @@ impl Builder {
             }
             Trigger::Digits { max, .. } => max.saturating_add(1),
             Trigger::Bytes(_) if folded => usize::MAX,
-            Trigger::Bytes(_) => 1,
+            Trigger::Bytes(_) | Trigger::Start => 1,
         };
         if within <= CALM {
             self.calm = self.calm.max(within);
             return;
         }
-        let late = digits::Unit { unit, min: 0, max: 0, count: 0, prefix: Some(prefix(hir)) };
+        let late = digits::Unit { unit, min: 0, max: 0, count: 0, prefix: Some(prefix(hir, false)) };
         if folded { self.folded.push((late, within)) } else { self.raw.push((late, within)) }
     }
 

@@ -225,7 +225,11 @@ impl Mapped {
     /// Appends ASCII that stands for as many bytes of the original, in lower case.
     pub(super) fn push_lower(&mut self, ascii: &str, from: usize) {
         self.segment(offset(from), offset(from + ascii.len()), true);
-        self.text.extend(ascii.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+        let at = self.text.len();
+        self.text.push_str(ascii);
+        if let Some(pushed) = self.text.get_mut(at..) {
+            pushed.make_ascii_lowercase();
+        }
     }
 
     /// Lets the last character, of one byte, stand for what follows too.

@@ -39,7 +39,7 @@ impl Hints {
             (Sieve::new(literals), hints)
         });
         let mut all = Self::default();
-        sieve.find(text, &mut |literal, at| {
+        sieve.find(text.as_bytes(), &mut |literal, at| {
             if let Some(hint) = hints.get(literal as usize) {
                 all.add(*hint, at);
             }
