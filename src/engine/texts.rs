@@ -97,8 +97,8 @@ impl Texts {
 
 impl Texts {
     pub(super) fn long_parts(&self) -> impl Strategy<Value = Vec<LongPart>> + use<> {
-        let bytes = prop_oneof![6 => 1..200u16, 3 => 200..2000u16, 1 => 2000..20_000u16];
-        proptest::collection::vec((any::<Index>(), bytes, 0..=u8::MAX, 0..=u8::MAX), 1..8)
+        let bytes = prop_oneof![6 => 1..200u16, 3 => 200..2000u16, 1 => 2000..12_000u16];
+        proptest::collection::vec((any::<Index>(), bytes, 0..=u8::MAX, 0..=u8::MAX), 1..6)
     }
 
     /// A text with long encoded parts, in one line and in many, and with text near multiples of what is looked at together.

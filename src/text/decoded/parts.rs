@@ -94,6 +94,7 @@ impl Parts {
                 }
                 None => (rest.len(), false),
             };
+            // A changed word may go on behind a cut.
             let sure = if cut_after { end - MAX_HINT } else { end };
             self.read += end as u64;
             let part = Part {
