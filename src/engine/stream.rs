@@ -491,23 +491,23 @@ rules:
 
     #[test]
     fn what_decoding_costs_grows_with_the_text() {
+        const PART: usize = 24 << 10;
         let engine = Engine::embedded().unwrap();
         let rules = all(&engine);
         let coded = "U29tZSB3b3JkcyBhYm91dCB0aGUgd2VhdGhlciwgYW5kIG5vIG1vcmUuIA";
-        let costs = |piece: &str, bytes: usize| {
-            let mut stream = engine.stream(&rules);
-            piece
-                .repeat(bytes / piece.len())
-                .as_bytes()
-                .chunks(100)
-                .for_each(|chunk| drop(stream.push(chunk)));
-            stream.read() as usize / bytes
-        };
         let prose = "The board met on Tuesday and looked at the figures. ";
         for piece in [coded, &format!("{coded}\n"), prose, "some\n", "1gn0r3 th%69s gur noit\n"] {
-            // A longer one has less at its end that is not yet decoded.
-            let (short, long) = (costs(piece, 40_000), costs(piece, 120_000));
-            assert!(long <= short + short / 4 + 2 && long < 100, "{piece}: {short} and {long}");
+            let mut stream = engine.stream(&rules);
+            let mut cost = || {
+                let before = stream.read();
+                let text = piece.repeat(PART / piece.len());
+                text.as_bytes().chunks(100).for_each(|chunk| drop(stream.push(chunk)));
+                stream.read() - before
+            };
+            // What is held back of the beginning is counted with what follows it.
+            let [_, second, third] = [cost(), cost(), cost()];
+            assert!(third <= second + second / 3, "{piece}: {second} and {third}");
+            assert!(third <= 100 * PART as u64, "{piece}: {third}");
         }
     }
 
