@@ -142,14 +142,19 @@ fn found(inner: &Inner, one: Match) -> Option<Found> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use proptest::test_runner::{RngAlgorithm, TestRng};
 
     use super::*;
     use crate::engine::texts::{Texts, cases};
 
-    /// The rules that do not read what is encoded: those hold a text back to its end.
-    fn flowing(engine: &Engine) -> RuleSet {
+    fn all(engine: &Engine) -> RuleSet {
+        engine.rule_set(&[]).unwrap()
+    }
+
+    /// The rules that do not hold the line that has begun, in which encoded text may stand.
+    fn without_lines(engine: &Engine) -> RuleSet {
         let rules =
-            engine.0.rules.iter().filter(|rule| rule.finder().is_some_and(|finder| !finder.needs_all()));
+            engine.0.rules.iter().filter(|rule| rule.finder().is_some_and(|finder| !finder.holds_lines()));
         let names: Vec<String> = rules.map(|rule| rule.id.to_string()).collect();
         engine.rule_set(&names).unwrap()
     }
@@ -191,10 +196,10 @@ mod tests {
         chunks
     }
 
-    fn same(engine: &Engine, text: &str, lengths: &[usize]) -> Result<(), TestCaseError> {
-        for rules in [engine.rule_set(&[]).unwrap(), flowing(engine)] {
-            let (cleaned, findings) = engine.clean(text, &rules);
-            let (streamed, found, _) = streamed(engine, &rules, chunks(text.as_bytes(), lengths));
+    fn same(engines: &[(&Engine, RuleSet)], text: &str, lengths: &[usize]) -> Result<(), TestCaseError> {
+        for (engine, rules) in engines {
+            let (cleaned, findings) = engine.clean(text, rules);
+            let (streamed, found, _) = streamed(engine, rules, chunks(text.as_bytes(), lengths));
             prop_assert_eq!(found, findings, "{:?} in {:?}", text, lengths);
             prop_assert_eq!(streamed, cleaned, "{:?} in {:?}", text, lengths);
         }
@@ -204,15 +209,40 @@ mod tests {
     #[test]
     fn every_chunking_comes_out_as_the_whole() {
         let engine = Engine::embedded().unwrap();
+        let engines = [(&engine, all(&engine)), (&engine, without_lines(&engine))];
         let texts = Texts::of_the_packs();
         let lengths = prop_oneof![
             Just(vec![1]),
             proptest::collection::vec(1..8usize, 1..6),
             proptest::collection::vec(1..200usize, 1..6),
         ];
-        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases()));
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases() / 2));
         let outcome = runner
-            .run(&(texts.parts(), lengths), |(parts, lengths)| same(&engine, &texts.text(&parts), &lengths));
+            .run(&(texts.parts(), lengths), |(parts, lengths)| same(&engines, &texts.text(&parts), &lengths));
+        outcome.unwrap();
+    }
+
+    #[test]
+    fn long_encoded_texts_in_every_chunking_come_out_as_the_whole() {
+        let (engine, flows, holds) = (Engine::embedded().unwrap(), nasty(false), nasty(true));
+        let engines = [
+            (&engine, all(&engine)),
+            (&engine, without_lines(&engine)),
+            (&flows, all(&flows)),
+            (&holds, all(&holds)),
+        ];
+        let texts = Texts::of_the_packs();
+        let lengths = prop_oneof![
+            proptest::collection::vec(1..20usize, 1..6),
+            proptest::collection::vec(1..3000usize, 1..6),
+        ];
+        // The same ones each time.
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        let config = ProptestConfig::with_cases(cases() / 50);
+        let mut runner = proptest::test_runner::TestRunner::new_with_rng(config, rng);
+        let outcome = runner.run(&(texts.long_parts(), lengths), |(parts, lengths)| {
+            same(&engines, &texts.long_text(&parts), &lengths)
+        });
         outcome.unwrap();
     }
 
@@ -241,10 +271,15 @@ rules:
   - { id: said, action: flag, find: { phrases: [ignore that, that is it, 'act as', act, 指示, 'sys:'] } }
   - { id: told, find: { phrases: [tell me all, 'me all'] }, replace: '[T]' }
   - { id: two, action: deny, find: { signals: { at: 1.0, of: [{ phrases: [act as], weight: 0.4 }, { pattern: 'ab', weight: 0.6 }, { phrases: [that], weight: 0.5 }] } } }
+  - { id: coded, find: { phrases: [tell me all, act as, of the], views: [base64, hex, percent, html, rot13, reversed, leet, spaced] }, replace: '[D]' }
+  - { id: coded_open, find: { pattern: '(?i)m[a-z ]*y', max_bytes: 4, views: [base64, percent, reversed, folded] }, replace: '' }
+  - { id: coded_near, find: { pattern: '\b\d{3}', near: { words: [ssn], within: 9 }, views: [base64, hex, rot13] }, replace: { mask: all } }
+  - { id: coded_two, action: deny, find: { signals: { at: 1.0, of: [{ phrases: [act as, the], weight: 0.6 }, { pattern: 'a[bn]', weight: 0.5 }, { pattern: '[tf]o', weight: 0.4 }] }, views: [base64, percent, html, reversed, leet, folded] } }
   - { id: marks, find: { pattern: '[\x{200b}\x{301}]+', max_bytes: 8 }, replace: '' }
 ";
     const SIGNALS: &str = r"
   - { id: held, find: { signals: { at: 1.0, of: [{ phrases: [me], weight: 0.5 }, { pattern: 'foo', weight: 0.5 }, { pattern: 'zz', weight: 0.5 }] } }, replace: '[H]' }
+  - { id: held_coded, find: { signals: { at: 1.0, of: [{ phrases: [act as], weight: 0.5 }, { pattern: 'foo', weight: 0.5 }] }, views: [base64, reversed, leet] }, replace: '[C]' }
 ";
     const PIECES: &[&str] = &[
         "a",
@@ -307,6 +342,16 @@ rules:
         "\t\n",
         "Ｆｏｏ",
         "ﷺ",
+        "dGVsbCBtZSBhbGwgYWN0IGFzIGZvbyBhYiBzc24gMTIzLTQ1IA",
+        "dGhhdCBhY3QgYXMg\r\n",
+        "%61ct %61s f%6fo ",
+        "&#97;b act as",
+        "lla em llet ",
+        "gryy zr nyy gur ",
+        "4ct 4s f0o 1gn0re th4t\n",
+        "t e l l  m e  a l l ",
+        "\u{e0061}\u{e0062}\u{e0020}\u{e0065}\u{e0076}\u{e0069}\u{e006c}",
+        "6163742061732074656c6c206d6520616c6c",
         "\0",
         "é",
         "😀",
@@ -327,7 +372,8 @@ rules:
 
     #[test]
     fn rules_of_every_kind_in_every_chunking() {
-        let engines = [nasty(false), nasty(true)];
+        let (flows, holds) = (nasty(false), nasty(true));
+        let engines = [(&flows, all(&flows)), (&holds, all(&holds)), (&holds, without_lines(&holds))];
         let piece = (
             any::<proptest::sample::Index>(),
             prop_oneof![9 => Just(1_usize), 1 => 1..60_usize, 1 => 60..300_usize],
@@ -338,11 +384,11 @@ rules:
             proptest::collection::vec(1..8usize, 1..6),
             proptest::collection::vec(1..400usize, 1..6),
         ];
-        let config = ProptestConfig::with_cases(cases() / 4);
+        let config = ProptestConfig::with_cases(cases() / 8);
         let mut runner = proptest::test_runner::TestRunner::new(config);
         let outcome = runner.run(&(texts, lengths), |(parts, lengths)| {
             let text: String = parts.iter().map(|(piece, times)| piece.get(PIECES).repeat(*times)).collect();
-            engines.iter().try_for_each(|engine| same(engine, &text, &lengths))
+            same(&engines, &text, &lengths)
         });
         outcome.unwrap();
     }
@@ -377,56 +423,92 @@ rules:
     #[test]
     fn whatever_comes_is_held_within_the_bound_and_read_a_few_times() {
         let engine = Engine::embedded().unwrap();
-        let rules = flowing(&engine);
-        let held = engine.hold_back(&rules);
-        // Each round may hold a match of its own.
-        let bound = held.rule.unwrap().1 * ROUNDS;
-        assert!(bound < held.most);
-        for (name, text) in adversarial() {
-            let mut once = engine.stream(&rules);
-            once.push(text.as_bytes());
-            let bytes = text.len() as u64;
-            assert!(once.read() < 60 * bytes, "{name}: {} of {bytes}", once.read());
-            for lengths in [&[1][..], &[7, 300, 2]] {
-                let mut stream = engine.stream(&rules);
-                let (mut most, mut fed) = (0, 0);
-                let (mut cleaned, mut findings) = (String::new(), Vec::new());
-                for chunk in chunks(text.as_bytes(), lengths) {
-                    let released = stream.push(chunk);
-                    fed += chunk.len();
-                    cleaned.push_str(&released.text);
-                    findings.extend(released.findings);
-                    most = most.max(stream.held());
-                }
-                assert!(most <= bound, "{name}: {most} held of {fed}, said {bound}");
-                assert!(stream.read() < 60 * bytes, "{name}: {} of {bytes}", stream.read());
-                let end = stream.finish();
-                cleaned.push_str(&end.text);
-                findings.extend(end.findings);
-                let number = |one: &Finding| engine.0.rules.iter().position(|rule| *rule.id == one.rule);
-                findings.sort_by_key(|one: &Finding| (one.start, one.end, number(one)));
-                let (expected, found) = engine.clean(&text, &rules);
-                assert!(cleaned == expected && findings == found, "{name}");
+        let some = without_lines(&engine);
+        for (rules, lengths) in [(all(&engine), &[1][..]), (some, &[7, 300, 2])] {
+            let held = engine.hold_back(&rules);
+            // Each round may hold a match of its own.
+            let bound = held.rule.unwrap().1 * ROUNDS;
+            assert!(bound < held.most && held.to_the_end.is_empty());
+            for (name, text) in adversarial() {
+                held_within(&engine, &rules, (name, &text), lengths, bound);
             }
         }
+    }
+
+    fn held_within(
+        engine: &Engine,
+        rules: &RuleSet,
+        (name, text): (&str, &str),
+        lengths: &[usize],
+        bound: usize,
+    ) {
+        let mut once = engine.stream(rules);
+        once.push(text.as_bytes());
+        let bytes = text.len() as u64;
+        assert!(once.read() < 60 * bytes, "{name}: {} of {bytes}", once.read());
+        let (expected, found) = engine.clean(text, rules);
+        let mut stream = engine.stream(rules);
+        let (mut most, mut fed) = (0, 0);
+        let (mut cleaned, mut findings) = (String::new(), Vec::new());
+        for chunk in chunks(text.as_bytes(), lengths) {
+            let released = stream.push(chunk);
+            fed += chunk.len();
+            cleaned.push_str(&released.text);
+            findings.extend(released.findings);
+            most = most.max(stream.held());
+        }
+        assert!(most <= bound, "{name}: {most} held of {fed}, said {bound}");
+        assert!(stream.read() < 60 * bytes, "{name}: {} of {bytes}", stream.read());
+        let end = stream.finish();
+        cleaned.push_str(&end.text);
+        findings.extend(end.findings);
+        let number = |one: &Finding| engine.0.rules.iter().position(|rule| *rule.id == one.rule);
+        findings.sort_by_key(|one: &Finding| (one.start, one.end, number(one)));
+        assert!(cleaned == expected && findings == found, "{name}");
     }
 
     #[test]
     fn prose_flows() {
         let engine = Engine::embedded().unwrap();
-        let rules = flowing(&engine);
-        let idle = engine.hold_back(&rules).idle;
-        let mut stream = engine.stream(&rules);
-        let prose = "The board met on Tuesday and looked at the figures of the year. Nothing much had changed, they said, but \
-                     the roof of the old library would have to be mended before winter comes, whatever that costs. ";
-        let (mut fed, mut shown, mut late) = (0, 0, Vec::new());
-        for byte in prose.repeat(20).bytes() {
-            fed += 1;
-            shown += stream.push(&[byte]).text.len();
-            late.push(fed - shown);
+        let line = "The board met on Tuesday and looked at the figures of the year. Nothing much had changed, they said, but \
+                    the roof of the old library would have to be mended before winter comes, whatever that costs. ";
+        let lines = format!("{}\n\n", line.replace(". ", ".\n"));
+        let longest = lines.lines().map(str::len).max().unwrap();
+        for (rules, prose, open) in [(without_lines(&engine), line, 0), (all(&engine), &lines, longest)] {
+            let held = engine.hold_back(&rules);
+            let (mut fed, mut shown, mut late) = (0, 0, Vec::new());
+            let mut stream = engine.stream(&rules);
+            for byte in prose.repeat(20).bytes() {
+                fed += 1;
+                shown += stream.push(&[byte]).text.len();
+                late.push(fed - shown);
+            }
+            // And a word or phrase that a match could begin with.
+            let most = held.idle + held.line.unwrap_or(0) + open + 32;
+            assert!(late.iter().all(|late| *late <= most), "{:?} of {most}", late.iter().max());
         }
-        // And a word or phrase that a match could begin with.
-        assert!(late.iter().all(|late| *late <= idle + 32), "{:?} of {idle}", late.iter().max());
+    }
+
+    #[test]
+    fn what_decoding_costs_grows_with_the_text() {
+        const PART: usize = 24 << 10;
+        let engine = Engine::embedded().unwrap();
+        let rules = all(&engine);
+        let coded = "U29tZSB3b3JkcyBhYm91dCB0aGUgd2VhdGhlciwgYW5kIG5vIG1vcmUuIA";
+        let prose = "The board met on Tuesday and looked at the figures. ";
+        for piece in [coded, &format!("{coded}\n"), prose, "some\n", "1gn0r3 th%69s gur noit\n"] {
+            let mut stream = engine.stream(&rules);
+            let mut cost = || {
+                let before = stream.read();
+                let text = piece.repeat(PART / piece.len());
+                text.as_bytes().chunks(100).for_each(|chunk| drop(stream.push(chunk)));
+                stream.read() - before
+            };
+            // What is held back of the beginning is counted with what follows it.
+            let [_, second, third] = [cost(), cost(), cost()];
+            assert!(third <= second + second / 3, "{piece}: {second} and {third}");
+            assert!(third <= 100 * PART as u64, "{piece}: {third}");
+        }
     }
 
     #[test]

@@ -9,6 +9,9 @@ pub(super) struct Texts(Vec<String>);
 /// A piece, how much of it, and how it is written.
 pub(super) type Part = (Index, f64, f64, u8, u8);
 
+/// A long piece: how much of it, how it is spelt, and how it is laid out.
+pub(super) type LongPart = (Index, u16, u8, u8);
+
 /// How many texts are tried.
 pub(super) fn cases() -> u32 {
     std::env::var("RINGFENCE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500)
@@ -87,6 +90,59 @@ impl Texts {
                 10 => text = encoded(&text, *code),
                 _ => text.push_str(&piece),
             }
+        }
+        text
+    }
+}
+
+impl Texts {
+    pub(super) fn long_parts(&self) -> impl Strategy<Value = Vec<LongPart>> + use<> {
+        let bytes = prop_oneof![6 => 1..200u16, 3 => 200..2000u16, 1 => 2000..12_000u16];
+        proptest::collection::vec((any::<Index>(), bytes, 0..=u8::MAX, 0..=u8::MAX), 1..6)
+    }
+
+    /// A text with long encoded parts, in one line and in many, and with text near multiples of what is looked at together.
+    pub(super) fn long_text(&self, parts: &[LongPart]) -> String {
+        let mut text = String::new();
+        for (piece, bytes, code, layout) in parts {
+            let bytes = usize::from(*bytes);
+            let mut said = String::new();
+            while said.len() < bytes {
+                said.push_str(piece.get::<String>(&self.0));
+                said.push(if layout & 1 == 0 { ' ' } else { '\n' });
+            }
+            let mut coded = match code % 16 {
+                12 => said,
+                13 => encoded(&encoded(&said, code / 16), 0),
+                14 => encoded(&encoded(&said, 0), code / 16),
+                _ => encoded(&said, *code),
+            };
+            let wrapped = |width: usize, end: &str| {
+                let chars: Vec<char> = coded.chars().collect();
+                chars
+                    .chunks(width)
+                    .flat_map(|line| line.iter().copied().chain(end.chars()))
+                    .collect::<String>()
+            };
+            match layout / 2 % 8 {
+                0 => coded = wrapped(76, "\n"),
+                1 => coded = wrapped(64, "\r\n"),
+                2 => coded = wrapped(usize::from(*layout) + 1, "\n  "),
+                3 if coded.len() < 400 => coded = wrapped(1, "\n"),
+                4 => coded.push('\n'),
+                5 => coded.push_str(
+                    "\nan ordinary line, long enough to be looked at alone, with nothing in it at all\n",
+                ),
+                6 => {
+                    // What follows stands where parts are cut.
+                    let step = if layout & 16 == 0 { 8192 } else { 6144 };
+                    let filler = (step - text.len() % step).saturating_sub(usize::from(*code) % 48);
+                    text.push_str(&"é filler ".repeat(filler / 10));
+                    text.push_str(&"x".repeat(filler % 10));
+                }
+                _ => {}
+            }
+            text.push_str(&coded);
         }
         text
     }

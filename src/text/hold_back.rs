@@ -1,5 +1,6 @@
 //! How much of a stream is held back.
 
+use super::decoded::{BLOCK, MIN_LINES, OVERLAP};
 use super::fold::{MAX_GAP_BYTES, MAX_RUN};
 use super::matcher::Leaf;
 use super::pattern::{MAX_PART, Pattern, SEARCH_AGAIN};
@@ -11,10 +12,15 @@ const FOLDED: usize = 4;
 /// The same whatever comes: a character with marks, and a run that folds to nothing.
 const FLOODED: usize = 2 * MAX_RUN + 8;
 
+/// Two parts that are decoded, of which the second begins in the first: a match in both may be one.
+const DECODED: usize = 2 * BLOCK - OVERLAP;
+/// Lines that are together shorter than this are looked at once; then the line that has begun holds a stream back.
+pub const SHORT_LINES: usize = MIN_LINES;
+
 /// How text is counted that folds to nothing, or to one space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runs {
-    /// White space, marks and invisible characters come one by one.
+    /// White space, marks and invisible characters come one by one, and spell nothing.
     Short,
     /// They come in runs as long as a run is taken for one.
     Long,
@@ -24,15 +30,27 @@ impl Finder {
     /// The most bytes that one open match of this finder holds back, from its first byte on.
     #[must_use]
     pub fn hold_back(&self, runs: Runs) -> usize {
-        let (near, waited) = (self.near_bytes(), |bytes: usize| bytes.saturating_add(bytes / WAIT));
-        let longest = self.leaves().map(|leaf| leaf.hold_back(runs)).max().unwrap_or(0);
-        waited(longest.saturating_add(near)).saturating_add(STEP)
+        let bytes = self.undecoded(runs).saturating_add(self.near_bytes());
+        let decoded = if self.decodes(runs) { DECODED } else { 0 };
+        bytes.max(decoded).saturating_add(bytes / WAIT).saturating_add(STEP)
     }
 
     /// The longest match, or part of one, that comes out.
     #[must_use]
     pub fn longest(&self, runs: Runs) -> usize {
+        self.undecoded(runs).max(if self.decodes(runs) { BLOCK } else { 0 })
+    }
+
+    fn undecoded(&self, runs: Runs) -> usize {
         self.leaves().map(|leaf| leaf.hold_back(runs)).max().unwrap_or(0)
+    }
+
+    /// Whether it reads what such text says decoded.
+    fn decodes(&self, runs: Runs) -> bool {
+        match runs {
+            Runs::Short => self.holds_lines(),
+            Runs::Long => self.views.decodes(),
+        }
     }
 }
 

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 
 use expression::Expression;
 pub(crate) use fold::{is_invisible, look_alike};
-pub use hold_back::Runs;
+pub use hold_back::{Runs, SHORT_LINES};
 use matcher::Matcher;
 use near::Near;
 use pattern::Answer;
@@ -294,11 +294,10 @@ impl Finder {
         })
     }
 
-    /// Whether it can't be applied to a text as it comes: a stream is held back to its end.
+    /// Whether it reads what looks encoded, and may be seen: a stream is held back by the line that has begun.
     #[must_use]
-    pub fn needs_all(&self) -> bool {
-        // What is encoded is looked at as a whole.
-        self.views.decodes()
+    pub fn holds_lines(&self) -> bool {
+        self.views.decodes_visible()
     }
 
     /// Whether it fires when several signals come together.

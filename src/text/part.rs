@@ -15,7 +15,8 @@ use super::{Conditions, Finder, Hit, Made};
 pub(super) struct LeafHit {
     pub(super) hit: Hit,
     pub(super) finder: usize,
-    pub(super) leaf: usize,
+    /// `None` for a match of the whole finder in a decoded text.
+    pub(super) leaf: Option<usize>,
 }
 
 /// What scanning a part came to.
@@ -98,7 +99,7 @@ impl Scanner {
             // Nothing stops it.
             let found = of.leaf.find_in(of.folded, leaf, text, &at, conditions, &mut progress, &|| false);
             let found = found.unwrap_or_default().into_iter();
-            hits.extend(found.map(|hit| LeafHit { hit, finder: of.number, leaf }));
+            hits.extend(found.map(|hit| LeafHit { hit, finder: of.number, leaf: Some(leaf) }));
             if let Some(undecided) = progress.undecided {
                 let original = if of.is_shown_folded() { folded.anchor(undecided).0 } else { undecided };
                 settled = settled.min(original);
@@ -124,8 +125,7 @@ impl Scanner {
         places
     }
 
-    /// Up to where triggers have come that stand at the beginning of a match. A view whose parts are decided elsewhere than
-    /// where they are shown, such as a decoded one, has to hold the text back here from where an open part of it begins.
+    /// Up to where triggers have come that stand at the beginning of a match.
     fn calm(&self, text: &Text<'_>) -> usize {
         if !text.is_open() {
             return text.raw().len();

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::decoded::{self, Hint, Hints, hint_literals};
+use super::decoded::{self, Hint, Hints, Part, hint_literals};
 use super::digits::Digits;
 use super::first::{ByteSet, First, prefix};
 use super::fold::fold;
@@ -54,10 +54,8 @@ pub struct Scanner {
     pub(super) tails: Tails,
     /// Bytes before a match that words near it may stand in.
     near_bytes: usize,
-    /// Finders that need the whole text.
-    need_all: Vec<usize>,
-    /// Some finder reads decoded views.
-    decodes: bool,
+    /// Finders that read decoded views.
+    decoding: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -220,18 +218,17 @@ impl Scanner {
     pub fn new<'f>(finders: impl IntoIterator<Item = (usize, &'f Finder)>) -> Self {
         let mut builder = Builder::default();
         let mut units = Vec::new();
-        let (mut near_bytes, mut need_all, mut decodes) = (0, Vec::new(), false);
+        let (mut near_bytes, mut decoding) = (0, Vec::new());
         for (number, finder) in finders {
             near_bytes = near_bytes.max(finder.near_bytes());
-            need_all.extend(finder.needs_all().then_some(number));
-            decodes |= finder.views.decodes();
+            decoding.extend(finder.views.decodes().then_some(number));
             let base = Unit::try_from(units.len()).unwrap_or(Unit::MAX);
             for (leaf_number, leaf) in finder.leaves().enumerate() {
                 builder.leaf(base, leaf_number, leaf);
                 units.extend([u32::try_from(number).unwrap_or(u32::MAX); 2]);
             }
         }
-        if decodes {
+        if !decoding.is_empty() {
             for (literal, hint) in hint_literals() {
                 builder.literals.entry(literal).or_default().push(Use::Hint(hint));
             }
@@ -251,9 +248,8 @@ impl Scanner {
             starts: builder.starts,
             tails: builder.tails.build(),
             near_bytes,
-            need_all,
+            decoding,
             phrases: builder.phrases,
-            decodes,
         }
     }
 
@@ -280,15 +276,46 @@ impl Scanner {
         self.confirm(finder, &text, Views::default(), &mut gathered, stop, &mut |number, hit| {
             hits.push((number, hit));
         })?;
-        if self.decodes {
+        if !self.decoding.is_empty() {
             decoded::each(text.raw(), Some(hints), &mut |text, views, original| {
-                self.gather(text, &mut gathered, &mut Hints::default());
-                self.confirm(finder, text, views, &mut gathered, stop, &mut |number, hit| {
+                self.read_decoded(finder, text, views, &mut gathered, stop, &mut |number, hit| {
                     hits.extend(original(hit.start, hit.end).map(|hit| (number, hit)));
                 })
             })?;
         }
         Ok(unite_all(hits))
+    }
+
+    /// Scans a text that was decoded, for finders that read all of `views`.
+    fn read_decoded<'f>(
+        &self,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        text: &Text<'_>,
+        views: Views,
+        gathered: &mut Gathered,
+        stop: &dyn Fn() -> bool,
+        found: &mut dyn FnMut(usize, Hit),
+    ) -> Result<(), Stopped> {
+        self.gather(text, gathered, &mut Hints::default());
+        self.confirm(finder, text, views, gathered, stop, found)
+    }
+
+    /// Everything that finders find in what a part of a text says decoded, and how many bytes that was.
+    pub(super) fn scan_decoded<'f>(
+        &self,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        part: &Part<'_>,
+    ) -> (Vec<(usize, Hit)>, usize) {
+        let (mut hits, mut bytes) = (Vec::new(), 0);
+        let mut gathered = Gathered::new(self.units.len());
+        // Nothing stops it.
+        let _ = decoded::each_of(part, &mut |text, views, original| {
+            bytes += text.raw().len();
+            self.read_decoded(finder, text, views, &mut gathered, &|| false, &mut |number, hit| {
+                hits.extend(original(hit.start, hit.end).map(|hit| (number, hit)));
+            })
+        });
+        (hits, bytes)
     }
 
     /// Tries finders that read all of `views` at the places where they can match, and forgets these.
@@ -334,9 +361,10 @@ impl Scanner {
         Unit::try_from(base).unwrap_or(Unit::MAX)
     }
 
-    /// Whether a finder that is wanted needs the whole text.
-    pub(super) fn needs_all<'f>(&self, finder: &dyn Fn(usize) -> Option<&'f Finder>) -> bool {
-        self.need_all.iter().any(|number| finder(*number).is_some())
+    /// Decoded views that finders read which are wanted.
+    pub(super) fn decoded_views<'f>(&self, finder: &dyn Fn(usize) -> Option<&'f Finder>) -> Views {
+        let wanted = self.decoding.iter().filter_map(|number| finder(*number));
+        wanted.fold(Views::default(), |all, finder| all.and(finder.views))
     }
 
     /// Bytes before or after a match that words near it may stand in.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::decoded::{HIDDEN, Parts};
 use super::fold;
 use super::matcher::Matcher;
 use super::part::{LeafHit, Units};
 use super::pattern::floor_boundary;
 use super::scanner::Scanner;
-use super::view::{Mapped, Text};
+use super::view::{Mapped, Text, Views};
 use super::{Finder, Hit, unite};
 
 /// New bytes after which a text is looked at again, at least.
@@ -42,8 +43,14 @@ pub struct StreamScan {
     part: usize,
     /// The part begins where a long run is broken.
     broken: bool,
-    /// Every match that begins before this is known.
+    /// Every match that begins before this is known, those in decoded texts apart.
     settled: usize,
+    /// Views that are read, once that is known.
+    decoded: Option<Views>,
+    /// How far the text was cut into parts that are decoded.
+    parts: Parts,
+    /// Every match that begins before this is known.
+    decided: usize,
     /// When the text is as long as this, it is looked at.
     next: usize,
     /// What was given out.
@@ -67,10 +74,19 @@ struct State {
     /// By signal whether it was seen.
     seen: Vec<bool>,
     sum: f64,
-    /// First occurrences of signals that do not yet reach what fires.
-    signals: Vec<Hit>,
+    fires: bool,
+    /// First occurrences of signals that do not yet reach what fires, with matches that overlap them.
+    waiting: Vec<(Hit, Counts)>,
     /// They hold the text back.
     holds: bool,
+}
+
+/// Whether a match counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Counts {
+    Yes,
+    /// If the signals fire.
+    IfFired,
 }
 
 /// What is looked for in a stream.
@@ -88,31 +104,14 @@ impl StreamScan {
     /// Takes in the next piece. What a piece settles can be taken only behind it: large ones take that much memory.
     pub fn push(&mut self, piece: &str, wanted: &Wanted<'_, '_>) {
         self.buffer.push_str(piece);
-        if self.end() >= self.next && !wanted.scanner.needs_all(wanted.finder) {
+        if self.end() >= self.next {
             self.look(wanted, false);
         }
     }
 
     /// Takes note that nothing follows.
     pub fn finish(&mut self, wanted: &Wanted<'_, '_>) {
-        if wanted.scanner.needs_all(wanted.finder) {
-            self.look_at_all(wanted);
-        } else {
-            self.look(wanted, true);
-        }
-    }
-
-    /// Scans what was held back as a whole: all of the text.
-    fn look_at_all(&mut self, wanted: &Wanted<'_, '_>) {
-        self.read += self.buffer.len() as u64;
-        self.settled = self.end();
-        // Nothing stops it.
-        let hits = wanted.scanner.scan(wanted.finder, &self.buffer, &|| false).unwrap_or_default();
-        let found = hits.into_iter().map(|(finder, hit)| {
-            let text = self.buffer.get(hit.start..hit.end).map(str::to_owned);
-            Match { finder, hit, text }
-        });
-        self.found.extend(found);
+        self.look(wanted, true);
     }
 
     /// The text that can be given out, and what was found that begins in it, ordered by start, end and finder. Nothing
@@ -136,7 +135,7 @@ impl StreamScan {
     /// Bytes that were looked at so far, each time that they were.
     #[must_use]
     pub fn read(&self) -> u64 {
-        self.read
+        self.read + self.parts.read()
     }
 
     fn end(&self) -> usize {
@@ -146,11 +145,11 @@ impl StreamScan {
     /// Before this, nothing more will be found, signals that are not waited for apart.
     fn known(&self) -> usize {
         let start = |state: &State| {
-            let signal = state.signals.first().filter(|_| state.holds);
+            let signal = state.waiting.first().map(|(hit, _)| hit).filter(|_| state.holds);
             [state.open.as_ref(), signal].into_iter().flatten().map(|hit| hit.start).min()
         };
         let open = self.finders.values().filter_map(start);
-        open.min().unwrap_or(usize::MAX).min(self.settled).max(self.given)
+        open.min().unwrap_or(usize::MAX).min(self.decided).max(self.given)
     }
 
     fn look(&mut self, wanted: &Wanted<'_, '_>, last: bool) {
@@ -174,9 +173,10 @@ impl StreamScan {
                 if wanted.scanner.is_shown_folded(*unit, wanted.finder) { settled_folded } else { settled };
             progress.long.is_some() || progress.at > at
         });
-        self.decide(wanted);
-        if last {
-            self.finders.values_mut().for_each(|state| state.signals.clear());
+        let decided = self.decode(wanted, last).min(self.settled);
+        if decided > self.decided || last {
+            self.decided = decided;
+            self.decide(wanted, last);
         }
         if open {
             self.cut(&folded);
@@ -185,10 +185,31 @@ impl StreamScan {
         self.next = self.end() + STEP.max((self.end() - self.settled) / WAIT);
     }
 
+    /// Scans what parts of the text say decoded that are known. Every match there that begins before what it gives is known.
+    fn decode(&mut self, wanted: &Wanted<'_, '_>, last: bool) -> usize {
+        let views = *self.decoded.get_or_insert_with(|| wanted.scanner.decoded_views(wanted.finder));
+        if !views.decodes() {
+            return usize::MAX;
+        }
+        while let Some(part) = self.parts.next(&self.buffer, self.base, None, !last) {
+            let (hits, bytes) = wanted.scanner.scan_decoded(wanted.finder, &part);
+            self.read += bytes as u64;
+            self.waiting.extend(hits.into_iter().map(|(finder, hit)| LeafHit { hit, finder, leaf: None }));
+        }
+        let start = self.parts.start();
+        if last || views.decodes_visible() {
+            return if last { usize::MAX } else { start };
+        }
+        let rest = self.buffer.as_bytes().get(start - self.base..).unwrap_or_default();
+        memchr::memchr(HIDDEN, rest).map_or(usize::MAX, |at| start + at)
+    }
+
     /// Drops what no longer matters of the text.
     fn forget(&mut self, wanted: &Wanted<'_, '_>) {
         let near = self.settled.saturating_sub(wanted.scanner.near_bytes());
-        let keep = self.given.min(self.part).min(near).max(self.base) - self.base;
+        let decodes = self.decoded.is_some_and(Views::decodes);
+        let parts = if decodes { self.parts.start() } else { usize::MAX };
+        let keep = self.given.min(self.part).min(near).min(parts).max(self.base) - self.base;
         if keep > STEP && keep >= self.buffer.len() / 4 {
             let keep = floor_boundary(&self.buffer, keep);
             self.buffer.drain(..keep);
@@ -210,28 +231,28 @@ impl StreamScan {
     }
 
     /// Sorts out what is known by now.
-    fn decide(&mut self, wanted: &Wanted<'_, '_>) {
+    fn decide(&mut self, wanted: &Wanted<'_, '_>, last: bool) {
         self.waiting.sort_unstable();
-        let known = self.waiting.partition_point(|one| one.hit.start < self.settled);
+        let decided = self.decided;
+        let known = self.waiting.partition_point(|one| one.hit.start < decided);
         let waiting = self.waiting.split_off(known);
         for one in std::mem::replace(&mut self.waiting, waiting) {
             let Some(made) = (wanted.finder)(one.finder).and_then(Finder::made) else { continue };
             let state = self.finders.entry(one.finder).or_default();
-            let whole: Vec<Hit> = match &made.matcher {
-                Matcher::One(_) => unite(&mut state.open, one.hit).into_iter().collect(),
-                Matcher::Signals { at, of } => {
+            match (&made.matcher, one.leaf) {
+                (Matcher::Signals { at, of }, Some(leaf)) => {
                     state.holds = (wanted.holds)(one.finder);
-                    state.signal(&one, *at, of.iter().map(|(_, weight)| *weight))
+                    let weight = of.get(leaf).map_or(0.0, |(_, weight)| *weight);
+                    state.signal(one.hit, leaf, weight, *at);
                 }
-            };
-            whole.into_iter().for_each(|hit| self.give(one.finder, hit));
+                _ => state.waiting.push((one.hit, Counts::Yes)),
+            }
         }
-        let settled = self.settled;
-        let mut ended = Vec::new();
+        let mut whole = Vec::new();
         for (number, state) in &mut self.finders {
-            ended.extend(state.open.take_if(|open| open.end <= settled).map(|hit| (*number, hit)));
+            whole.extend(state.whole(decided, last).into_iter().map(|hit| (*number, hit)));
         }
-        ended.into_iter().for_each(|(number, hit)| self.give(number, hit));
+        whole.into_iter().for_each(|(number, hit)| self.give(number, hit));
         self.finders.retain(|_, state| state.open.is_some() || !state.seen.is_empty());
     }
 
@@ -246,21 +267,52 @@ impl StreamScan {
 }
 
 impl State {
-    /// The first occurrence of a signal counts; from when they fire on, matches come out.
-    fn signal(&mut self, one: &LeafHit, at: f64, weights: impl Iterator<Item = f64>) -> Vec<Hit> {
-        let weights: Vec<f64> = weights.collect();
-        self.seen.resize(weights.len(), false);
-        let Some(seen) = self.seen.get_mut(one.leaf).filter(|seen| !**seen) else { return Vec::new() };
-        *seen = true;
-        self.sum += weights.get(one.leaf).copied().unwrap_or_default();
-        self.signals.push(one.hit);
-        // Sums of decimal fractions: 0.4 + 0.6 has to reach 1.0.
-        if self.sum < at - 1e-9 {
-            return Vec::new();
+    /// The first occurrence of a signal counts, once there are enough of them.
+    fn signal(&mut self, hit: Hit, leaf: usize, weight: f64, at: f64) {
+        if self.seen.len() <= leaf {
+            self.seen.resize(leaf + 1, false);
         }
+        let Some(seen) = self.seen.get_mut(leaf).filter(|seen| !**seen) else { return };
+        *seen = true;
+        self.sum += weight;
+        self.waiting.push((hit, Counts::IfFired));
+        // Sums of decimal fractions: 0.4 + 0.6 has to reach 1.0.
+        self.fires |= self.sum >= at - 1e-9;
+    }
+
+    /// Matches that nothing lengthens, where all are known that begin before `decided`.
+    fn whole(&mut self, decided: usize, last: bool) -> Vec<Hit> {
+        let fires = self.fires;
+        let mut all: Vec<(Hit, Counts)> =
+            self.open.take().map(|hit| (hit, Counts::Yes)).into_iter().collect();
+        all.append(&mut self.waiting);
+        if last && !fires {
+            all.retain(|(_, counts)| *counts == Counts::Yes);
+        }
+        all.sort_unstable();
         let mut whole = Vec::new();
-        for hit in self.signals.drain(..) {
-            whole.extend(unite(&mut self.open, hit));
+        let mut rest = all.as_slice();
+        while let Some((first, _)) = rest.first() {
+            // Those that overlap are one.
+            let mut end = first.end;
+            let overlap = |(hit, _): &&(Hit, Counts)| {
+                let overlaps = hit.start < end;
+                end = end.max(hit.end);
+                overlaps
+            };
+            let count = 1 + rest.iter().skip(1).take_while(overlap).count();
+            let (together, behind) = rest.split_at(count);
+            rest = behind;
+            if !fires && together.iter().any(|(_, counts)| *counts == Counts::IfFired) {
+                self.waiting.extend(together);
+                continue;
+            }
+            for (hit, _) in together {
+                whole.extend(unite(&mut self.open, *hit));
+            }
+            if last || self.open.is_some_and(|open| open.end <= decided) {
+                whole.extend(self.open.take());
+            }
         }
         whole
     }

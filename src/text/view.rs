@@ -46,9 +46,18 @@ impl Views {
         all.0 & !self.0 == 0
     }
 
-    /// Whether there is one besides the raw text.
+    pub(super) fn and(self, others: Views) -> Self {
+        Self(self.0 | others.0)
+    }
+
+    /// Whether there is one besides the raw text. Of decoded ones, `folded` names what nobody sees.
     pub(super) fn decodes(self) -> bool {
         !Views::default().with(View::Raw).holds(self)
+    }
+
+    /// Whether there is one of what can be seen.
+    pub(super) fn decodes_visible(self) -> bool {
+        !Views::default().with(View::Raw).with(View::Folded).holds(self)
     }
 }
 

@@ -167,9 +167,8 @@ fn stdin_is_cleaned_as_it_comes() {
 fn check_says_how_much_of_a_stream_is_held_back() {
     let check = Command::new(env!("CARGO_BIN_EXE_ringfence")).arg("check").output().unwrap();
     let text = String::from_utf8(check.stdout).unwrap();
-    let line = |begin: &str| text.lines().find(|line| line.starts_with(begin)).unwrap();
-    let to_the_end = line("a stream is held back to its end");
-    assert!(to_the_end.contains("delimiters/sys_tag and "), "{to_the_end}");
-    let others = line("without them it is held back by at most");
-    assert!(others.contains(" where one match is open ("), "{others}");
+    let line = text.lines().find(|line| line.starts_with("a stream is held back by at most")).unwrap();
+    assert!(line.contains(" where one match is open ("), "{line}");
+    assert!(line.contains(" and the line that has begun where none is, "), "{line}");
+    assert!(!text.contains("to its end"), "{text}");
 }

@@ -70,9 +70,10 @@ fn hold_back(engine: &crate::engine::Engine, out: &mut Out) -> anyhow::Result<()
     let held = engine.hold_back(&rules);
     let Some((rule, bytes)) = held.rule else { return Ok(()) };
     let most = format!(
-        "at most {} where one match is open ({rule}), {} where none is, {} whatever comes",
+        "at most {} where one match is open ({rule}), {}{} where none is, {} whatever comes",
         size(bytes),
         size(held.idle),
+        if held.line.is_some() { " and the line that has begun" } else { "" },
         size(held.most)
     );
     match held.to_the_end.as_slice() {
@@ -80,9 +81,9 @@ fn hold_back(engine: &crate::engine::Engine, out: &mut Out) -> anyhow::Result<()
         [first, others @ ..] => {
             let who = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
             out.line(&format!(
-                "a stream is held back to its end by rules that read what is encoded, or replace signals: {first}{who}"
+                "a stream is held back to its end by rules that replace signals, from the first one on: {first}{who}"
             ))?;
-            out.line(&format!("without them it is held back by {most}"))?;
+            out.line(&format!("else it is held back by {most}"))?;
         }
     }
     Ok(())

@@ -108,6 +108,14 @@ fn further(bytes: &[u8], at: usize, line: usize) -> Option<(usize, usize)> {
     (end > start && end - start <= line && closed).then_some((start, end))
 }
 
+/// Whether the next line may be another of the same text, behind the line break that these bytes end with.
+pub(super) fn goes_on(bytes: &[u8]) -> bool {
+    let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let full = line.iter().rev().take(FULL_LINE).take_while(|byte| value(**byte).is_some());
+    full.count() == FULL_LINE
+}
+
 /// Decodes a part of a run.
 pub(super) fn decode(text: &str, piece: Piece) -> Option<Mapped> {
     let bytes = text.as_bytes().get(piece.start..piece.end)?;

@@ -1,9 +1,9 @@
 //! Where a text looks encoded. Ordinary text pays for little more than a look at eight bytes at a time.
 
 use super::base64::Run;
-use super::letters::{Hint, Hints};
+use super::letters::Hint;
 use super::region::{Regions, line};
-use super::{BLOCK, escapes, hex, hidden, leet, spaced};
+use super::{escapes, hex, hidden, leet, spaced};
 
 /// Segments by what they look like.
 #[derive(Debug, Default)]
@@ -25,8 +25,28 @@ pub(super) struct Evidence {
     walked: usize,
 }
 
-/// Looks at a text once for everything.
-pub(super) fn find(text: &str, hints: &Hints) -> Evidence {
+impl Evidence {
+    /// Nothing looks encoded.
+    pub(super) fn is_empty(&self) -> bool {
+        let all = [
+            &self.hidden,
+            &self.base64,
+            &self.hex,
+            &self.percent,
+            &self.html,
+            &self.spaced,
+            &self.leet,
+            &self.accents,
+            &self.rot13,
+            &self.reversed,
+            &self.overridden,
+        ];
+        all.into_iter().all(Regions::is_empty)
+    }
+}
+
+/// Looks at a part of a text once for everything. `hints` come from left to right.
+pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Evidence {
     let mut evidence = Evidence::default();
     let bytes = text.as_bytes();
     let mut words = leet::Words::default();
@@ -40,7 +60,7 @@ pub(super) fn find(text: &str, hints: &Hints) -> Evidence {
         look(text, chunks.len() * 8, Eight::new(last), &mut words, &mut evidence);
     }
     escapes::evidence(text, &mut evidence);
-    for (hint, at) in hints.iter() {
+    for (hint, at) in hints {
         match hint {
             Hint::Rot13 => evidence.rot13.add_line(text, at),
             Hint::Reversed => evidence.reversed.add_line(text, at),
@@ -87,12 +107,10 @@ fn run(text: &str, at: usize, evidence: &mut Evidence) {
     }
     let Some(run) = Run::around(text.as_bytes(), at, from) else { return };
     evidence.walked = run.end;
-    let long = run.end - run.start > BLOCK;
-    if long || run.all_hex() {
+    if run.all_hex() {
         evidence.hex.push(run.start, run.end);
     }
-    // The parts of a long one are looked at by themselves.
-    if long || run.is_mixed() {
+    if run.is_mixed() {
         evidence.base64.push(run.start, run.end);
     }
     if !run.all_hex() && run.is_one_word() {
@@ -106,12 +124,10 @@ fn run(text: &str, at: usize, evidence: &mut Evidence) {
 /// A digit or sign that may stand for a letter or begin a list of bytes.
 fn sign(text: &str, at: usize, words: &mut leet::Words, evidence: &mut Evidence) {
     let bytes = text.as_bytes();
-    if let Some((start, end)) = words.look(bytes, at) {
+    let before = evidence.leet.end();
+    if let Some((start, end)) = words.look(bytes, at).filter(|(_, end)| *end > before) {
         let ((first, _), (_, last)) = (line(text, start), line(text, end));
-        let before = evidence.leet.end();
-        if last > before {
-            evidence.leet.add(first.max(before), last);
-        }
+        evidence.leet.add(first.max(before), last);
     }
     if at >= evidence.hex.end()
         && let Some((start, end)) = hex::list(bytes, at)

@@ -64,6 +64,19 @@ pub(super) fn list(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     (count >= MIN_BYTES).then_some((at, end))
 }
 
+/// Whether a list may go on behind these bytes: they end with one of its bytes.
+pub(super) fn goes_on(bytes: &[u8]) -> bool {
+    let in_gap = |byte: &&u8| matches!(byte, b',' | b';' | b':' | b'-' | b' ' | b'\t' | b'\r' | b'\n');
+    let gap = bytes.iter().rev().take(4).take_while(in_gap).count();
+    match bytes.get(..bytes.len() - gap) {
+        Some([before @ .., high, low]) if nibble(*high).is_some() && nibble(*low).is_some() => {
+            matches!(before, [.., b'\\' | b'0', b'x' | b'X'])
+                || !before.last().is_some_and(u8::is_ascii_alphanumeric)
+        }
+        _ => false,
+    }
+}
+
 /// Decodes a part of a row or of a list.
 pub(super) fn decode(text: &str, piece: Piece) -> Option<Mapped> {
     let all = text.as_bytes().get(..piece.end)?;

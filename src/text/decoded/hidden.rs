@@ -8,6 +8,9 @@ use super::region::Piece;
 /// Fewest of these characters in a row.
 const MIN_CHARS: usize = 4;
 
+/// The first byte of tags and of most variation selectors, with one of which a row begins.
+pub(in super::super) const FIRST: u8 = 0xf3;
+
 /// What a character spells: tags ASCII, variation selectors a byte.
 fn spelt(c: char) -> Option<u8> {
     let number = u32::from(c);
@@ -27,8 +30,7 @@ fn in_run(c: char) -> bool {
 /// Marks runs of such characters, and lines with an override.
 pub(super) fn evidence(text: &str, evidence: &mut Evidence) {
     let mut end = 0;
-    // The first byte of tags and of most variation selectors.
-    for at in memchr::memchr_iter(0xf3, text.as_bytes()) {
+    for at in memchr::memchr_iter(FIRST, text.as_bytes()) {
         let Some(rest) = text.get(at..).filter(|_| at >= end) else { continue };
         let run: usize = rest.chars().take_while(|c| in_run(*c)).map(char::len_utf8).sum();
         end = at + run;
@@ -36,8 +38,10 @@ pub(super) fn evidence(text: &str, evidence: &mut Evidence) {
             evidence.hidden.push(at, end);
         }
     }
-    for at in memchr::memmem::find_iter(text.as_bytes(), "\u{202e}") {
-        evidence.overridden.add_line(text, at);
+    for at in memchr::memchr_iter(0xe2, text.as_bytes()) {
+        if text.get(at..).is_some_and(|rest| rest.starts_with('\u{202e}')) {
+            evidence.overridden.add_line(text, at);
+        }
     }
 }
 

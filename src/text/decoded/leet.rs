@@ -79,6 +79,18 @@ impl Words {
     }
 }
 
+/// Whether another such word behind these bytes is near the last one.
+pub(super) fn goes_on(bytes: &[u8]) -> bool {
+    let mut words = Words::default();
+    let tail = bytes.len().saturating_sub(NEAR + LONGEST);
+    for (at, byte) in bytes.iter().enumerate().skip(tail) {
+        if byte.is_ascii_digit() || matches!(byte, b'@' | b'$') {
+            words.look(bytes, at);
+        }
+    }
+    words.last.is_some_and(|(_, last)| last + NEAR >= bytes.len())
+}
+
 /// How many separate digits or signs stand for letters; `None` if the word does not look like that.
 fn replaced(word: &[u8]) -> Option<usize> {
     let letters = word.iter().filter(|byte| byte.is_ascii_alphabetic()).count();

@@ -26,6 +26,9 @@ pub(in super::super) enum Hint {
     Reversed,
 }
 
+/// Longest changed word.
+pub(super) const MAX_HINT: usize = 8;
+
 /// Words that were changed.
 #[derive(Debug, Default)]
 pub(in super::super) struct Hints(Vec<(usize, Hint)>);
@@ -44,6 +47,7 @@ impl Hints {
                 all.add(*hint, at);
             }
         });
+        all.sort();
         all
     }
 
@@ -51,11 +55,15 @@ impl Hints {
         self.0.push((at, hint));
     }
 
-    /// From left to right.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Hint, usize)> {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable_by_key(|(at, _)| *at);
-        sorted.into_iter().map(|(at, hint)| (hint, at))
+    pub(super) fn sort(&mut self) {
+        self.0.sort_unstable_by_key(|(at, _)| *at);
+    }
+
+    /// Those that begin in a range, from left to right, once sorted. Places are counted from `from`.
+    pub(super) fn within(&self, from: usize, to: usize) -> impl Iterator<Item = (Hint, usize)> {
+        let first = self.0.partition_point(|(at, _)| *at < from);
+        let rest = self.0.get(first..).unwrap_or_default().iter();
+        rest.take_while(move |(at, _)| *at < to).map(move |(at, hint)| (*hint, at - from))
     }
 }
 
@@ -86,4 +94,14 @@ pub(super) fn rot13(text: &str, piece: Piece) -> Option<Mapped> {
     let moved: String = part.chars().map(rotated).collect();
     decoded.push_same(&moved, piece.start);
     Some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_changed_word_is_longer_than_said() {
+        assert!(hint_literals().all(|(literal, _)| literal.bytes.len() <= MAX_HINT));
+    }
 }

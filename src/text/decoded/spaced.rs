@@ -65,6 +65,13 @@ pub(super) fn chain_at(text: &str, at: usize) -> Option<(usize, usize)> {
     around
 }
 
+/// Whether a row of letters may go on behind a text.
+pub(super) fn goes_on(text: &str) -> bool {
+    let mut before = text.chars().rev();
+    let last = before.by_ref().take(MAX_GAP + 1).find(|c| c.is_alphanumeric());
+    last.is_some() && !before.next().is_some_and(char::is_alphanumeric)
+}
+
 /// What stands between two neighbours.
 fn between<'t>(text: &'t str, one: &(usize, char), other: &(usize, char)) -> &'t str {
     text.get(one.0 + one.1.len_utf8()..other.0).unwrap_or_default()
