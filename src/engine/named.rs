@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::Inner;
 use crate::decode::pointer_name;
 use crate::event::Field;
-use crate::text::{Finder, Hit, Stopped};
+use crate::text::{Finder, Hit, Stopped, Text};
 
 /// Bytes of a value that its key may speak for: a longer one has words of its own.
 const LONGEST_VALUE: usize = 256;
@@ -81,19 +81,23 @@ impl Keys {
         }
         let Some(key) = key_of(&field.pointer) else { return Ok(()) };
         let key = self.0.entry(key).or_insert_with_key(|key| Key::new(key, inner));
-        if !key.rules.iter().any(|number| wanted(*number).is_some()) {
+        if key.rules.is_empty() {
             return Ok(());
         }
-        let of_key = |number: usize| key.rules.binary_search(&number).ok().and_then(|_| wanted(number));
         let text = format!("{}{}", key.label, field.text);
+        // A few rules on a short text: what the scanner does for many would cost more than it saves.
+        let text = Text::new(&text);
         let before = hits.len();
-        for (number, hit) in inner.scanner.scan(&of_key, &text, stop)? {
-            let start = hit.start.checked_sub(key.label.len());
-            let (Some(start), end) = (start, hit.end.saturating_sub(key.label.len())) else { continue };
-            let known =
-                |(other, known): &(usize, Hit)| *other == number && known.start < end && start < known.end;
-            if !hits.iter().take(before).any(known) {
-                hits.push((number, Hit { start, end }));
+        for number in &key.rules {
+            let Some(finder) = wanted(*number) else { continue };
+            for hit in finder.find_until(&text, stop)? {
+                let Some(start) = hit.start.checked_sub(key.label.len()) else { continue };
+                let end = hit.end - key.label.len();
+                let known =
+                    |(of, known): &(usize, Hit)| of == number && known.start < end && start < known.end;
+                if !hits.iter().take(before).any(known) {
+                    hits.push((*number, Hit { start, end }));
+                }
             }
         }
         hits.sort_unstable_by_key(|(number, hit)| (hit.start, hit.end, *number));
