@@ -17,7 +17,7 @@ use crate::bundle::{
 use crate::cedar::{self, Checks, Policies, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
-use crate::engine::{Engine, Inner, Limits};
+use crate::engine::{Engine, Inner, Limits, Named};
 use crate::rule::pack::{self, Examples, Fact, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
 use crate::rule::tool::ToolsSpec;
@@ -249,6 +249,7 @@ impl Compiler<'_> {
             },
             thresholds,
             scanner,
+            named: Named::default(),
             rules,
             policies,
             retention,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Inner;
+use super::named::Keys;
 use crate::bundle::Missing;
 use crate::decode::pointer_segment;
 use crate::event::{Event, Field, Stage};
@@ -67,12 +68,15 @@ impl Inner {
         let mut findings = Findings::default();
         let fields = event.fields();
         let mut matched_keys: BTreeSet<String> = BTreeSet::new();
+        let mut keys = Keys::default();
         for field in &fields {
             let wanted = |number: usize| match self.rules.get(number) {
                 Some(rule) if rule.applies(stage, field.part) => rule.finder(),
                 _ => None,
             };
-            for (number, hit) in self.scanner.scan(&wanted, field.text, stop)? {
+            let mut hits = self.scanner.scan(&wanted, field.text, stop)?;
+            keys.add_named(self, field, &wanted, &mut hits, stop)?;
+            for (number, hit) in hits {
                 let Some(rule) = self.rules.get(number) else { continue };
                 if field.is_key {
                     matched_keys.insert(field.pointer.clone());

@@ -7,6 +7,7 @@ mod decide;
 mod edits;
 mod find;
 mod hold_back;
+mod named;
 mod question;
 mod scan;
 mod stream;
@@ -15,6 +16,7 @@ mod texts;
 
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
 pub use hold_back::HoldBack;
+pub(crate) use named::Named;
 pub use scan::{RuleInfo, RuleSet};
 pub use stream::{Released, StreamScanner};
 
@@ -58,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) thresholds: Vec<usize>,
     /// Finds where any of `rules` can match.
     pub(crate) scanner: Scanner,
+    /// Rules by the words that must stand near a match.
+    pub(crate) named: Named,
     pub(crate) policies: Policies,
     pub(crate) retention: Vec<Class>,
     pub(crate) key: Vec<u8>,

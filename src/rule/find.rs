@@ -85,7 +85,7 @@ pub(crate) struct ThresholdSpec {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(title = "Near", deny_unknown_fields)]
 pub(crate) struct NearbySpec {
-    /// Any of these.
+    /// Any of these. The key of a short JSON value stands before it: `{"passportNumber": "…"}` is a passport number.
     words: Vec<String>,
     /// Characters between word and match at most.
     within: usize,

@@ -1,4 +1,4 @@
-//! Named checks: whether a match is more than its shape. Separators (space, dash, dot, slash) do not matter.
+//! Named checks: whether a match is more than its shape. Separators (space, dash, dot, slash, underscore) do not matter.
 
 mod asia_pacific;
 mod contact;
@@ -115,5 +115,5 @@ fn compact(text: &str) -> Vec<char> {
 }
 
 fn is_separator(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '-' | '.' | '/' | '\u{2010}'..='\u{2015}')
+    c.is_whitespace() || matches!(c, '-' | '.' | '/' | '_' | '\u{2010}'..='\u{2015}')
 }

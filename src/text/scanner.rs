@@ -307,7 +307,7 @@ impl Scanner {
         part: &Part<'_>,
     ) -> (Vec<(usize, Hit)>, usize) {
         let (mut hits, mut bytes) = (Vec::new(), 0);
-        let mut gathered = Gathered::new(self.units.len());
+        let mut gathered = self.gathered();
         // Nothing stops it.
         let _ = decoded::each_of(part, &mut |text, views, original| {
             bytes += text.raw().len();
