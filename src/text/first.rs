@@ -18,6 +18,11 @@ impl ByteSet {
         set
     }
 
+    /// Whether nothing of it is [plain](super::view::is_plain).
+    pub(super) fn is_unseen(&self) -> bool {
+        (b'\t'..=b'\r').chain(b' '..=b'~').all(|byte| !self.contains(byte))
+    }
+
     pub(super) fn without(mut self, out: impl Fn(u8) -> bool) -> Self {
         for byte in (0..=u8::MAX).filter(|byte| out(*byte)) {
             if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {

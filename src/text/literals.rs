@@ -10,10 +10,6 @@ use super::frequency;
 
 /// Most literals of which one has to be there.
 const MAX_LITERALS: usize = 256;
-/// Most literals of which one has to stand near.
-const MAX_NEEDED: usize = 64;
-/// Shortest of them.
-const MIN_NEEDED: usize = 3;
 /// Most texts that are put together out of parts.
 const MAX_PRODUCT: usize = 64;
 /// Longest literal that is put together.
@@ -24,6 +20,8 @@ const PIECE: usize = 16;
 const MAX_MEMBERS: usize = 8;
 /// First bytes of a match that are looked at.
 const LOOKED: usize = 8;
+/// So many of them are about independent of each other.
+const INDEPENDENT: usize = 3;
 
 /// What a look at a place costs where a literal may stand, in nanoseconds.
 const SEEN: f64 = 12.0;
@@ -68,7 +66,6 @@ pub(super) struct Required {
     pub(super) min: usize,
     pub(super) max: usize,
     pub(super) around: Around,
-    pub(super) need: Option<Box<Need>>,
 }
 
 /// The bytes around a literal.
@@ -82,23 +79,11 @@ pub(super) struct Around {
     pub(super) after: ByteSet,
 }
 
-/// Further literals of which one has to be there too.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Need {
-    pub(super) literals: Vec<Literal>,
-    /// It begins at most so many bytes before the beginning of the first literal.
-    pub(super) back: usize,
-    /// It begins at most so many bytes behind it.
-    pub(super) ahead: usize,
-    /// It ends so many bytes behind the beginning of the match at most.
-    pub(super) end: usize,
-}
-
 /// The literals of which every match holds one and that cost least, and what they cost in nanoseconds for each byte.
 /// `spaced` where a space stands for any white space, so that no literal may hold one.
 pub(super) fn best(hir: &Hir, spaced: bool) -> Option<(Vec<Required>, f64)> {
-    let first =
-        frequency::share(&prefix::<LOOKED>(hir, hir.properties().look_set().contains(Look::Start)).sets);
+    let starts = prefix::<LOOKED>(hir, hir.properties().look_set().contains(Look::Start)).sets;
+    let first = frequency::share(starts.get(..INDEPENDENT).unwrap_or_default());
     let set = Extractor { spaced, first }.best(hir, Edges { before: ByteSet::ALL, after: ByteSet::ALL })?;
     Some((set.items, set.cost))
 }
@@ -114,13 +99,6 @@ struct Set {
 struct Edges {
     before: ByteSet,
     after: ByteSet,
-}
-
-/// Literals out of some pieces of a concatenation.
-struct Candidate {
-    from: usize,
-    to: usize,
-    set: Set,
 }
 
 enum Piece<'h> {
@@ -200,7 +178,7 @@ impl Extractor {
 
     fn concat(&self, parts: &[Hir], edges: Edges) -> Option<Set> {
         let pieces = self.pieces(parts);
-        let mut candidates = Vec::new();
+        let mut best = None;
         let (mut from, mut texts) = (0, vec![Literal::empty()]);
         for (at, piece) in pieces.iter().enumerate() {
             let spelt = piece.hir().and_then(|hir| self.exact(hir));
@@ -208,26 +186,18 @@ impl Extractor {
                 texts = joined;
                 continue;
             }
-            candidates.extend(self.run(&pieces, from, at, texts, edges));
+            best = better(best, self.run(&pieces, from, at, texts, edges));
             match spelt {
                 Some(spelt) => (from, texts) = (at, spelt),
                 None => {
                     let inner = piece.hir().and_then(single);
                     let inner = inner.and_then(|hir| self.best(hir, around(&pieces, at, at + 1, edges)));
-                    let set = inner.and_then(|set| self.shift(set, pieces.get(..at)?));
-                    candidates.extend(set.map(|set| Candidate { from: at, to: at + 1, set }));
+                    best = better(best, inner.and_then(|set| self.shift(set, pieces.get(..at)?)));
                     (from, texts) = (at + 1, vec![Literal::empty()]);
                 }
             }
         }
-        candidates.extend(self.run(&pieces, from, pieces.len(), texts, edges));
-        let mut best = None;
-        for one in &candidates {
-            for other in candidates.iter().filter(|other| other.to <= one.from || one.to <= other.from) {
-                best = better(best, self.pair(&pieces, one, other));
-            }
-        }
-        candidates.into_iter().fold(best, |best, one| better(best, Some(one.set)))
+        better(best, self.run(&pieces, from, pieces.len(), texts, edges))
     }
 
     /// Pieces that spell out some texts.
@@ -238,7 +208,7 @@ impl Extractor {
         to: usize,
         texts: Vec<Literal>,
         edges: Edges,
-    ) -> Option<Candidate> {
+    ) -> Option<Set> {
         // What has no length only tells of the borders.
         let empty = |piece: &Piece<'_>| piece.lengths().1 == Some(0);
         let run = pieces.get(from..to)?;
@@ -256,10 +226,10 @@ impl Extractor {
             let before = cut(borders.0, literal.bytes.first(), edges.before);
             let after = cut(borders.1, literal.bytes.last(), edges.after);
             let around = Around { lead: ByteSet::default(), before, after };
-            Required { literal, min: 0, max: 0, around, need: None }
+            Required { literal, min: 0, max: 0, around }
         };
         let set = self.set(texts.into_iter().map(required).collect())?;
-        Some(Candidate { from: first, to, set: self.shift(set, before)? })
+        self.shift(set, before)
     }
 
     /// The same set behind what stands before it.
@@ -270,36 +240,9 @@ impl Extractor {
         before.iter().for_each(|piece| lead.insert_all(&piece.bytes()));
         let move_by = |mut item: Required| {
             item.around.lead.insert_all(&lead);
-            if let Some(need) = &mut item.need {
-                need.end += max;
-            }
             Required { min: item.min + min, max: item.max + max, ..item }
         };
         self.set(set.items.into_iter().map(move_by).collect())
-    }
-
-    /// Literals of which each counts only where one of others stands too.
-    fn pair(&self, pieces: &[Piece<'_>], one: &Candidate, other: &Candidate) -> Option<Set> {
-        let literals: Vec<Literal> = {
-            let mut all: Vec<Literal> = other.set.items.iter().map(|item| item.literal.clone()).collect();
-            all.sort_unstable();
-            all.dedup();
-            all
-        };
-        let short = |literal: &Literal| literal.bytes.len() < MIN_NEEDED;
-        let taken = one.set.items.iter().any(|item| item.need.is_some());
-        if taken || literals.len() > MAX_NEEDED || literals.iter().any(short) {
-            return None;
-        }
-        let (back, ahead) = if other.from < one.from {
-            (longest(pieces.get(other.from..one.to)?)?, 0)
-        } else {
-            (0, longest(pieces.get(one.from..other.to)?)?)
-        };
-        let end = longest(pieces.get(..other.to)?)?;
-        let need = Need { literals, back, ahead, end };
-        let with = |item: &Required| Required { need: Some(Box::new(need.clone())), ..item.clone() };
-        self.set(one.set.items.iter().map(with).collect())
     }
 
     fn set(&self, mut items: Vec<Required>) -> Option<Set> {
@@ -311,12 +254,7 @@ impl Extractor {
         {
             return None;
         }
-        let mut cost = items.iter().map(|item| item.cost(self.first)).sum();
-        // What is needed is mostly the same for all of them, and looked for once.
-        let mut needs: Vec<&Need> = items.iter().filter_map(|item| item.need.as_deref()).collect();
-        needs.sort_unstable();
-        needs.dedup();
-        cost += needs.iter().map(|need| need.cost()).sum::<f64>();
+        let cost = items.iter().map(|item| item.cost(self.first)).sum();
         Some(Set { items, cost })
     }
 
@@ -464,19 +402,6 @@ struct ByteSetOf {
     can_be_empty: bool,
 }
 
-impl Need {
-    /// The share of places at which one of the literals stands.
-    fn share(&self) -> f64 {
-        self.literals.iter().map(|literal| frequency::hits(&literal.bytes)).sum()
-    }
-
-    /// What finding them costs.
-    fn cost(&self) -> f64 {
-        let seen: f64 = self.literals.iter().map(|literal| frequency::cost(&literal.bytes)).sum();
-        seen * SEEN + self.share() * HIT
-    }
-}
-
 impl Required {
     /// What looking for it costs, and trying the places before it, in nanoseconds for each byte of a text; `first` is the
     /// share of places at which a match may begin.
@@ -487,9 +412,7 @@ impl Required {
         // What the first bytes tell may be the literal itself.
         let within = self.max + self.literal.bytes.len() <= LOOKED;
         let tried = if within { (first / hits).min(1.0).max(first) } else { first };
-        let near =
-            self.need.as_ref().map_or(1.0, |need| (need.share() * (need.back + need.ahead) as f64).min(1.0));
-        let left = frequency::share(&[*before, *after]) * near;
+        let left = frequency::share(&[*before, *after]);
         seen * SEEN + hits * (HIT + left * places * (LOOK + tried * TRIAL))
     }
 }

@@ -1,10 +1,9 @@
 //! Where a finder is tried: everywhere, or where a scanner saw what each of its matches needs.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use super::first::ByteSet;
 use super::phrases::Occurrence;
-use super::scanner::Place as Literal;
 
 /// Ranges that lie no further apart are searched as one.
 const JOIN: usize = 32;
@@ -75,8 +74,8 @@ pub(super) fn unit(base: Unit, leaf: usize, folded: bool) -> Unit {
 /// Where a match of a unit can begin that has a literal, for the literal that was seen last.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tried {
-    from: usize,
-    to: usize,
+    from: u32,
+    to: u32,
     /// Number of what can stand before the literal.
     lead: u32,
 }
@@ -91,52 +90,16 @@ pub(super) struct Gathered {
     tried: Vec<Tried>,
     /// Units of which there is such a range.
     touched: Vec<Unit>,
-    /// Literals that wait for others.
-    waiting: Vec<(Literal, usize)>,
-    /// Where literals stand that others need, by set.
-    marks: Vec<Vec<usize>>,
-    marked: Vec<u32>,
 }
 
 impl Gathered {
-    pub(super) fn new(units: usize, sets: usize) -> Self {
+    pub(super) fn new(units: usize) -> Self {
         Self {
             places: Vec::new(),
             latest: vec![0; units],
             tried: vec![Tried::default(); units],
             touched: Vec::new(),
-            waiting: Vec::new(),
-            marks: vec![Vec::new(); sets],
-            marked: Vec::new(),
         }
-    }
-
-    /// A literal is here that counts only near others.
-    pub(super) fn wait(&mut self, literal: Literal, at: usize) {
-        self.waiting.push((literal, at));
-    }
-
-    /// Those that waited.
-    pub(super) fn waiting(&mut self) -> Vec<(Literal, usize)> {
-        for set in &self.marked {
-            self.marks.get_mut(*set as usize).into_iter().for_each(|marks| marks.sort_unstable());
-        }
-        std::mem::take(&mut self.waiting)
-    }
-
-    /// A literal of a set is here.
-    pub(super) fn mark(&mut self, set: u32, at: usize) {
-        let Some(marks) = self.marks.get_mut(set as usize) else { return };
-        if marks.is_empty() {
-            self.marked.push(set);
-        }
-        marks.push(at);
-    }
-
-    /// Whether a literal of a set is in a range.
-    pub(super) fn is_marked(&self, set: u32, range: RangeInclusive<usize>) -> bool {
-        let marks = self.marks.get(set as usize).map_or(&[][..], Vec::as_slice);
-        marks.get(marks.partition_point(|at| at < range.start())).is_some_and(|at| at <= range.end())
     }
 
     /// All places, by unit.
@@ -149,9 +112,6 @@ impl Gathered {
     pub(super) fn clear(&mut self) {
         for place in self.places.drain(..) {
             self.latest.get_mut(place.unit as usize).into_iter().for_each(|latest| *latest = 0);
-        }
-        for set in self.marked.drain(..) {
-            self.marks.get_mut(set as usize).into_iter().for_each(Vec::clear);
         }
         for unit in self.touched.drain(..) {
             self.tried.get_mut(unit as usize).into_iter().for_each(|tried| *tried = Tried::default());
@@ -169,17 +129,19 @@ impl Gathered {
         leads: &ByteSet,
     ) -> Range<usize> {
         let Some(tried) = self.tried.get_mut(unit as usize) else { return at..at };
-        if tried.to == 0 {
-            self.touched.push(unit);
-        }
-        let known = tried.lead == lead && tried.to > 0 && tried.to <= at;
-        let low = if known { tried.to } else { 0 }.max(at.saturating_sub(max));
+        let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let known = tried.lead == lead && tried.to > 0 && tried.to as usize <= at;
+        let low = if known { tried.to as usize } else { 0 }.max(at.saturating_sub(max));
         let before = bytes.get(low..at).unwrap_or_default().iter().rev();
         let from = at - before.take_while(|byte| leads.contains(**byte)).count();
         let Some(to) = at.checked_sub(min).filter(|last| *last >= from).map(|last| last + 1) else {
             return at..at;
         };
-        *tried = Tried { from: if known && from == tried.to { tried.from } else { from }, to, lead };
+        if tried.to == 0 {
+            self.touched.push(unit);
+        }
+        let joined = known && from == tried.to as usize;
+        *tried = Tried { from: if joined { tried.from } else { small(from) }, to: small(to), lead };
         from..to
     }
 

@@ -22,11 +22,14 @@ use super::places::{Gathered, Places, Unit, unit};
 use super::required::{Trigger, trigger};
 use super::sieve::Sieve;
 use super::tails::{self, Tails};
-use super::view::{Mapped, Text, Views};
+use super::view::{Mapped, Text, Views, is_plain};
 use super::{Finder, Hit, Stopped, unite_all};
 
 /// No literal is longer.
 const MAX_LITERAL: usize = 32;
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 64;
 
 /// Finds where finders can match.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,9 +43,6 @@ pub struct Scanner {
     firsts: Vec<First>,
     /// What can stand around literals.
     arounds: Vec<Around>,
-    needs: Vec<Need>,
-    /// Number of sets of literals that are needed.
-    sets: u32,
     digits: Digits,
     /// First bytes of matches of patterns without anything better.
     bytes: Vec<(Unit, ByteSet)>,
@@ -62,8 +62,6 @@ pub struct Scanner {
 enum Use {
     /// A match may begin before.
     Pattern(Place),
-    /// One of a set of literals that others need is here.
-    Mark { set: u32, folded: bool },
     /// A phrase may stand around, of which so many bytes stand before.
     Phrase { unit: Unit, text: u32, phrase: u32, before: u32 },
     /// The text around may be encoded.
@@ -83,16 +81,6 @@ pub(super) struct Place {
     around: u32,
     /// Number of what stands between the beginning of a match and the literal.
     lead: u32,
-    /// Number of what has to stand near it too.
-    need: Option<u32>,
-}
-
-/// One of a set of literals that begins within so many bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Need {
-    set: u32,
-    back: u32,
-    ahead: u32,
 }
 
 /// Collects what a scanner looks for.
@@ -102,8 +90,6 @@ struct Builder {
     firsts: Numbered<First>,
     arounds: Numbered<Around>,
     leads: Numbered<ByteSet>,
-    needs: Numbered<Need>,
-    sets: Numbered<(Vec<Literal>, bool)>,
     digits: Vec<super::digits::Unit>,
     bytes: Vec<(Unit, ByteSet)>,
     always: Vec<Unit>,
@@ -163,21 +149,10 @@ impl Builder {
     fn required(&mut self, unit: Unit, folded: bool, first: u32, required: Required) {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let shown = |literal: Literal| if folded { literal.in_any_case() } else { literal };
-        let need = required.need.map(|need| {
-            let literals: Vec<Literal> = need.literals.into_iter().map(shown).collect();
-            let known = self.sets.len();
-            let set = self.sets.number((literals.clone(), folded));
-            if set >= known {
-                for literal in literals {
-                    self.literals.entry(literal).or_default().push(Use::Mark { set, folded });
-                }
-            }
-            self.needs.number(Need { set, back: small(need.back), ahead: small(need.ahead) })
-        });
         let lead = self.leads.number(required.around.lead);
         let around = self.arounds.number(required.around);
         let (min, max) = (small(required.min), small(required.max));
-        let one = Use::Pattern(Place { unit, folded, min, max, first, around, lead, need });
+        let one = Use::Pattern(Place { unit, folded, min, max, first, around, lead });
         self.literals.entry(shown(required.literal)).or_default().push(one);
     }
 
@@ -240,8 +215,6 @@ impl Scanner {
             uses,
             firsts: builder.firsts.all(),
             arounds: builder.arounds.all(),
-            needs: builder.needs.all(),
-            sets: builder.sets.len(),
             digits: Digits::new(builder.digits),
             bytes: builder.bytes,
             always: builder.always,
@@ -373,7 +346,7 @@ impl Scanner {
     }
 
     pub(super) fn gathered(&self) -> Gathered {
-        Gathered::new(self.units.len(), self.sets as usize)
+        Gathered::new(self.units.len())
     }
 
     pub(super) fn phrases(&self) -> &[Box<str>] {
@@ -399,10 +372,15 @@ impl Scanner {
             }
             self.digits.find_folded(text, gathered);
         }
-        self.meet(text, gathered);
         for (unit, set) in &self.bytes {
-            let found = raw.bytes().enumerate().filter(|(_, byte)| set.contains(*byte));
-            found.for_each(|(at, _)| gathered.range(*unit, at, at));
+            let (unseen, mut at) = (set.is_unseen(), 0);
+            for block in raw.as_bytes().chunks(BLOCK) {
+                if !(unseen && is_plain(block)) {
+                    let found = (at..).zip(block).filter(|(_, byte)| set.contains(**byte));
+                    found.for_each(|(at, _)| gathered.range(*unit, at, at));
+                }
+                at += block.len();
+            }
         }
         self.at_start(text, gathered);
         for unit in &self.always {
@@ -456,19 +434,6 @@ impl Scanner {
         }
     }
 
-    /// Notes the same for literals that waited for others.
-    fn meet(&self, text: &Text<'_>, gathered: &mut Gathered) {
-        for (place, at) in gathered.waiting() {
-            let Some(need) = place.need.and_then(|need| self.needs.get(need as usize)) else { continue };
-            let (from, to) = (at.saturating_sub(need.back as usize), at + need.ahead as usize);
-            let shown = if place.folded { text.folded().text.len() } else { text.raw().len() };
-            // What is needed may not have come yet.
-            if gathered.is_marked(need.set, from..=to) || (text.is_open() && to >= shown) {
-                self.starts(&place, text, at, gathered);
-            }
-        }
-    }
-
     /// Notes units whose matches begin where the text does.
     fn at_start(&self, text: &Text<'_>, gathered: &mut Gathered) {
         /// More than is looked at, however it is folded.
@@ -502,20 +467,8 @@ impl Scanner {
             match *one {
                 Use::Pattern(place) => {
                     if let Some(at) = self.stands_so(&place, literal, at, view, text) {
-                        match place.need {
-                            None => self.starts(&place, text, at, gathered),
-                            Some(_) => gathered.wait(place, at),
-                        }
+                        self.starts(&place, text, at, gathered);
                     }
-                }
-                Use::Mark { set, folded } => {
-                    let at = match view {
-                        View::Both if folded => Some(text.folded().position(at)),
-                        View::Mixed if folded => copied(text, at, length()),
-                        View::Both | View::Mixed => Some(at),
-                        View::Folded => Some(at).filter(|_| folded),
-                    };
-                    at.into_iter().for_each(|at| gathered.mark(set, at));
                 }
                 Use::Phrase { unit, text: words, phrase, before } => {
                     let (standing, at) = match view {
@@ -573,20 +526,18 @@ fn is_copied(raw: &[u8], folded: &Mapped, at: usize, length: usize) -> bool {
 
 /// The parts of the folded view in which a literal can stand that is not copied from the raw text.
 fn changed(raw: &[u8], folded: &Mapped) -> Vec<Range<usize>> {
-    let is_plain = |byte: u8| matches!(byte, b'\t'..=b'\r' | b' '..=b'~');
     let mut windows: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
     while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-        const BLOCK: usize = 64;
         if let Some(block) = rest.first_chunk::<BLOCK>()
-            && block.iter().fold(true, |all, byte| all & is_plain(*byte))
+            && is_plain(block)
         {
             at += BLOCK;
             continue;
         }
-        let Some(first) = rest.iter().position(|byte| !is_plain(*byte)) else { break };
+        let Some(first) = rest.iter().position(|byte| !is_plain(&[*byte])) else { break };
         let from = at + first;
-        let run = rest.iter().skip(first).take_while(|byte| !is_plain(**byte)).count();
+        let run = rest.iter().skip(first).take_while(|byte| !is_plain(&[**byte])).count();
         at = from + run;
         // A mark changes the letter before it.
         let start = folded.place(from.saturating_sub(1)).saturating_sub(MAX_LITERAL);

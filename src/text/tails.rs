@@ -53,10 +53,7 @@ impl Builder {
     pub(super) fn trigger(&mut self, unit: Unit, folded: bool, hir: &Hir, trigger: &Trigger) {
         let within = match trigger {
             Trigger::Literals(all) => {
-                let comes = |one: &Required| {
-                    let needed = one.need.as_ref().map_or(0, |need| need.end);
-                    one.max.saturating_add(one.literal.bytes.len()).max(needed)
-                };
+                let comes = |one: &Required| one.max.saturating_add(one.literal.bytes.len());
                 all.iter().map(comes).max().unwrap_or(0)
             }
             Trigger::Digits { max, .. } => max.saturating_add(1),

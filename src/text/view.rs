@@ -147,9 +147,7 @@ impl<'a> Text<'a> {
 
     /// Nothing but ASCII that can be seen, and white space: the folded view differs in case and in runs of white space.
     pub(super) fn is_clean(&self) -> bool {
-        let clean = |byte: u8| matches!(byte, b'\t'..=b'\r' | b' '..=b'~');
-        let all = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & clean(*byte));
-        *self.clean.get_or_init(|| self.raw.as_bytes().chunks(256).all(all))
+        *self.clean.get_or_init(|| self.raw.as_bytes().chunks(256).all(is_plain))
     }
 
     pub(super) fn folded(&self) -> &Mapped {
@@ -168,6 +166,12 @@ impl<'a> Text<'a> {
     pub(super) fn squashed(&self) -> &Mapped {
         self.squashed.get_or_init(|| fold::squash(self.folded(), self.open))
     }
+}
+
+/// Nothing but ASCII that can be seen, and white space.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    // Without a branch per byte, so that it is done many bytes at a time.
+    bytes.iter().fold(true, |all, byte| all & matches!(byte, b'\t'..=b'\r' | b' '..=b'~'))
 }
 
 /// A made-up text, and where each part of it comes from.

@@ -11,16 +11,24 @@ const INDENT: usize = 16;
 /// Characters by which it is told where groups of four begin.
 const PROBE: usize = 96;
 
+/// What six bits each character stands for; more than six where it stands for none.
+#[expect(clippy::indexing_slicing, reason = "checked when it is compiled")]
+const VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut value = 0;
+    while value < 64 {
+        values[digits[value as usize] as usize] = value;
+        value += 1;
+    }
+    values[b'-' as usize] = 62;
+    values[b'_' as usize] = 63;
+    values
+};
+
 /// What six bits a character stands for.
 fn value(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    })
+    VALUES.get(usize::from(byte)).copied().filter(|value| *value < 64)
 }
 
 /// A run of characters of base64.

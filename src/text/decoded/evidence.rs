@@ -23,6 +23,8 @@ pub(super) struct Evidence {
     pub(super) overridden: Regions,
     /// Where the latest run of characters of base64 ends, so that none is walked twice.
     walked: usize,
+    /// Where the last word ends that may be written in digits and signs for letters.
+    pub(super) last_leet: Option<usize>,
 }
 
 impl Evidence {
@@ -59,6 +61,7 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
         last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
         look(text, chunks.len() * 8, Eight::new(last), &mut words, &mut evidence);
     }
+    evidence.last_leet = words.last();
     escapes::evidence(text, &mut evidence);
     for (hint, at) in hints {
         match hint {

@@ -9,7 +9,7 @@ use super::region::Piece;
 /// Longest word.
 const LONGEST: usize = 24;
 /// Bytes between two words that together look written that way.
-const NEAR: usize = 64;
+pub(super) const NEAR: usize = 64;
 /// So many letters with accents look chosen for that, ...
 const ACCENTS: usize = 4;
 /// ... within so many bytes.
@@ -42,6 +42,11 @@ pub(super) struct Words {
 }
 
 impl Words {
+    /// Where the latest one ends.
+    pub(super) fn last(&self) -> Option<usize> {
+        self.last.map(|(_, end)| end)
+    }
+
     /// A range that looks written that way, with a digit or sign at `at`.
     pub(super) fn look(&mut self, bytes: &[u8], at: usize) -> Option<(usize, usize)> {
         // Before a letter; names and numbers have digits at their end.
@@ -77,18 +82,6 @@ impl Words {
             _ => None,
         }
     }
-}
-
-/// Whether another such word behind these bytes is near the last one.
-pub(super) fn goes_on(bytes: &[u8]) -> bool {
-    let mut words = Words::default();
-    let tail = bytes.len().saturating_sub(NEAR + LONGEST);
-    for (at, byte) in bytes.iter().enumerate().skip(tail) {
-        if byte.is_ascii_digit() || matches!(byte, b'@' | b'$') {
-            words.look(bytes, at);
-        }
-    }
-    words.last.is_some_and(|(_, last)| last + NEAR >= bytes.len())
 }
 
 /// How many separate digits or signs stand for letters; `None` if the word does not look like that.

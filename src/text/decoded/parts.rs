@@ -78,7 +78,9 @@ impl Parts {
                     let lines = std::mem::replace(&mut self.lines, end);
                     self.searched = end;
                     self.read += (end - lines) as u64;
-                    if goes_on(rest.get(..end).unwrap_or_default()) || !find(lines, end, end).is_empty() {
+                    let evidence = find(lines, end, end);
+                    let leet = evidence.last_leet.is_some_and(|last| lines + last + leet::NEAR >= end);
+                    if leet || !evidence.is_empty() || goes_on(rest.get(..end).unwrap_or_default()) {
                         continue;
                     }
                     if lines == 0 {
@@ -131,5 +133,5 @@ fn overlap(text: &str) -> usize {
 /// Whether something encoded may go on behind the line break that a text ends with.
 fn goes_on(text: &str) -> bool {
     let bytes = text.as_bytes();
-    base64::goes_on(bytes) || hex::goes_on(bytes) || spaced::goes_on(text) || leet::goes_on(bytes)
+    base64::goes_on(bytes) || hex::goes_on(bytes) || spaced::goes_on(text)
 }
