@@ -3,6 +3,7 @@
 mod command;
 mod path;
 mod schema;
+mod url;
 
 pub use command::{
     CommandError, CommandFind, CommandFinder, CommandFound, CommandLine, CommandPolicy, Construct,
@@ -13,4 +14,5 @@ pub use path::{
     lexical, normalised,
 };
 pub use schema::{Fault, FaultKind, Schema, SchemaError};
+pub use url::{AddressKind, HostError, UrlFind, UrlFinder, UrlPolicy, UrlRefused, kind_of as kind_of_address};
 pub(crate) use schema::{Impossible, Of, impossible};
