@@ -36,7 +36,7 @@ const MAX_PARSED: usize = 1 << 19;
 /// ```
 /// use ringfence::tool::CommandLine;
 ///
-/// let line = CommandLine::parse("cd src && sudo bash -c 'rm -r \"$1\"'").unwrap();
+/// let line = CommandLine::parse("cd src && sudo bash -c 'rm -r x'").unwrap();
 /// let programs: Vec<&str> = line.commands().iter().filter_map(|command| command.name()).collect();
 /// assert_eq!(programs, ["cd", "sudo", "bash", "rm"]);
 /// assert!(CommandLine::parse("echo 'open").is_err());
@@ -68,8 +68,8 @@ pub struct Simple {
     pub folder: Option<String>,
     /// Wrappers and programs through which it is run: `sudo`, `xargs`, `find`, `bash`.
     pub through: Vec<String>,
-    /// Whether it stands in a function and calls that function.
-    pub calls_itself: bool,
+    /// Whether it is started without end, by a function that calls itself or a loop that does not wait.
+    pub is_endless: bool,
     /// Where it stands in the line; for code within code, the word that holds it.
     pub span: Range<usize>,
     /// Commands whose output it is given: through a pipe, a substitution or a file that they wrote.

@@ -14,5 +14,7 @@ pub use path::{
     lexical, normalised,
 };
 pub use schema::{Fault, FaultKind, Schema, SchemaError};
-pub use url::{AddressKind, HostError, UrlFind, UrlFinder, UrlPolicy, UrlRefused, kind_of as kind_of_address};
 pub(crate) use schema::{Impossible, Of, impossible};
+pub use url::{
+    AddressKind, HostError, UrlFind, UrlFinder, UrlPolicy, UrlRefused, kind_of as kind_of_address,
+};

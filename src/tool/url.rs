@@ -6,8 +6,8 @@ pub use address::{AddressKind, kind_of};
 
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
 use ::url::{Host, Url};
+use serde::{Deserialize, Serialize};
 
 /// Bytes of a URL at most.
 const MAX_BYTES: usize = 1 << 13;
@@ -15,11 +15,32 @@ const MAX_BYTES: usize = 1 << 13;
 const ENTROPY_FROM: usize = 20;
 /// Domains whose names stand for the address that is written in them, or for this machine.
 const NAMES_OF_ADDRESSES: &[&str] = &[
-    "nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me", "vcap.me", "lacolhost.com", "readme.localtest.me", "traefik.me",
-    "backname.io", "1u.ms", "rbndr.us",
+    "nip.io",
+    "sslip.io",
+    "xip.io",
+    "localtest.me",
+    "lvh.me",
+    "vcap.me",
+    "lacolhost.com",
+    "readme.localtest.me",
+    "traefik.me",
+    "backname.io",
+    "1u.ms",
+    "rbndr.us",
 ];
 /// Domains within a network.
-const INNER_DOMAINS: &[&str] = &["localhost", "local", "internal", "intranet", "lan", "home", "corp", "private", "home.arpa", "localdomain"];
+const INNER_DOMAINS: &[&str] = &[
+    "localhost",
+    "local",
+    "internal",
+    "intranet",
+    "lan",
+    "home",
+    "corp",
+    "private",
+    "home.arpa",
+    "localdomain",
+];
 
 /// What URLs may be. Userinfo (`https://user@host`) is always refused.
 ///
@@ -178,9 +199,13 @@ impl UrlPolicy {
             Host::Ipv6(address) => address.to_string(),
         };
         if !self.hosts.is_empty() && !self.hosts.iter().any(|pattern| pattern.fits(&name)) {
-            return Err(UrlRefused::Host { hosts: self.hosts.iter().map(|host| host.written.clone()).collect() });
+            return Err(UrlRefused::Host {
+                hosts: self.hosts.iter().map(|host| host.written.clone()).collect(),
+            });
         }
-        if !self.ports.is_empty() && !url.port_or_known_default().is_some_and(|port| self.ports.contains(&port)) {
+        if !self.ports.is_empty()
+            && !url.port_or_known_default().is_some_and(|port| self.ports.contains(&port))
+        {
             return Err(UrlRefused::Port { ports: self.ports.clone() });
         }
         // A name that the policy lists is meant, even where it is one of an inner network; what it resolves to is
@@ -227,7 +252,9 @@ fn parse(text: &str) -> Result<Url, UrlRefused> {
     match Url::parse(text) {
         Ok(url) if url.has_host() || !url.cannot_be_a_base() => Ok(url),
         Ok(_) => Err(UrlRefused::Unclear("has no host")),
-        Err(_) => Err(UrlRefused::Unclear("does not parse; accepted: an absolute one, with a scheme and a host")),
+        Err(_) => {
+            Err(UrlRefused::Unclear("does not parse; accepted: an absolute one, with a scheme and a host"))
+        }
     }
 }
 
@@ -263,7 +290,9 @@ fn kind_of_host(host: &Host<String>) -> Option<AddressKind> {
         Host::Ipv4(address) => kind_of(IpAddr::V4(*address)),
         Host::Ipv6(address) => kind_of(IpAddr::V6(*address)),
         Host::Domain(name) => {
-            let is_in = |domain: &str| name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+            let is_in = |domain: &str| {
+                name == domain || name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+            };
             if !name.contains('.') || INNER_DOMAINS.iter().any(|domain| is_in(domain)) {
                 return Some(AddressKind::InnerName);
             }
@@ -271,7 +300,9 @@ fn kind_of_host(host: &Host<String>) -> Option<AddressKind> {
                 return Some(AddressKind::InnerName);
             }
             // What is left of an address that some resolver still reads: `127.1.` and the like.
-            name.split('.').all(|part| part.bytes().all(|byte| byte.is_ascii_digit())).then_some(AddressKind::Reserved)
+            name.split('.')
+                .all(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+                .then_some(AddressKind::Reserved)
         }
     }
 }
@@ -297,7 +328,9 @@ impl HostPattern {
 
     fn fits(&self, name: &str) -> bool {
         match self.is_below {
-            true => name.strip_suffix(self.host.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+            true => name
+                .strip_suffix(self.host.as_str())
+                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
             false => name == self.host,
         }
     }
@@ -359,7 +392,9 @@ impl UrlFinder {
     pub fn fits(&self, text: &str) -> bool {
         let cleaned: String = text.chars().filter(|sign| !sign.is_control()).collect();
         let Ok(url) = Url::parse(cleaned.trim()) else { return false };
-        if !self.find.schemes.is_empty() && !self.find.schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(url.scheme())) {
+        if !self.find.schemes.is_empty()
+            && !self.find.schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case(url.scheme()))
+        {
             return false;
         }
         if self.find.userinfo && !has_userinfo(&cleaned, &url) {
@@ -386,18 +421,69 @@ mod tests {
     fn addresses_that_are_not_public_are_refused_in_every_spelling() {
         let policy = UrlPolicy::default();
         for host in [
-            "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "0", "0.0.0.0",
-            "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]",
-            "[2002:7f00:1::]", "[fe80::1]", "[fc00::1]", "[fd12::1]", "[ff02::1]", "[2001:db8::1]", "10.0.0.1", "172.16.0.1", "172.31.255.255",
-            "192.168.1.1", "169.254.169.254", "100.100.100.200", "2852039166", "192.0.2.1", "198.18.0.1", "203.0.113.9", "224.0.0.1",
-            "240.0.0.1", "255.255.255.255", "localhost", "LOCALHOST", "localhost.", "a.localhost", "metadata.google.internal", "printer.local",
-            "intranet", "127.0.0.1.nip.io", "①②⑦.⓪.⓪.①", "127。0。0。1", "%31%32%37.0.0.1", "[fd00:ec2::254]", "x.lvh.me",
+            "127.0.0.1",
+            "127.1",
+            "127.0.1",
+            "2130706433",
+            "0x7f000001",
+            "0x7f.0.0.1",
+            "0177.0.0.1",
+            "017700000001",
+            "0",
+            "0.0.0.0",
+            "[::1]",
+            "[::]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[0:0:0:0:0:ffff:127.0.0.1]",
+            "[::127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[2002:7f00:1::]",
+            "[fe80::1]",
+            "[fc00::1]",
+            "[fd12::1]",
+            "[ff02::1]",
+            "[2001:db8::1]",
+            "10.0.0.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.100.100.200",
+            "2852039166",
+            "192.0.2.1",
+            "198.18.0.1",
+            "203.0.113.9",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "a.localhost",
+            "metadata.google.internal",
+            "printer.local",
+            "intranet",
+            "127.0.0.1.nip.io",
+            "①②⑦.⓪.⓪.①",
+            "127。0。0。1",
+            "%31%32%37.0.0.1",
+            "[fd00:ec2::254]",
+            "x.lvh.me",
         ] {
             let url = format!("http://{host}/");
             assert!(refused(&policy, &url).is_some(), "{url}");
             assert!(refused(&policy, &format!("http://{host}:8080/x")).is_some(), "{url}");
         }
-        for host in ["example.com", "8.8.8.8", "[2606:4700::1111]", "172.32.0.1", "xn--bcher-kva.example.org", "bücher.example.org", "example.com."] {
+        for host in [
+            "example.com",
+            "8.8.8.8",
+            "[2606:4700::1111]",
+            "172.32.0.1",
+            "xn--bcher-kva.example.org",
+            "bücher.example.org",
+            "example.com.",
+        ] {
             assert_eq!(refused(&policy, &format!("https://{host}/")), None, "{host}");
         }
         for address in ["10.1.2.3", "::1", "::ffff:10.0.0.1"] {
@@ -410,22 +496,53 @@ mod tests {
 
     #[test]
     fn hosts() {
-        let policy = UrlPolicy::default().with_schemes(["https"]).with_hosts(["*.example.com", "bücher.example", "api.internal"]).unwrap();
-        for url in ["https://a.example.com", "https://a.b.example.com:443/x", "https://A.EXAMPLE.COM./", "https://xn--bcher-kva.example", "https://api.internal/"] {
+        let policy = UrlPolicy::default()
+            .with_schemes(["https"])
+            .with_hosts(["*.example.com", "bücher.example", "api.internal"])
+            .unwrap();
+        for url in [
+            "https://a.example.com",
+            "https://a.b.example.com:443/x",
+            "https://A.EXAMPLE.COM./",
+            "https://xn--bcher-kva.example",
+            "https://api.internal/",
+        ] {
             assert_eq!(refused(&policy, url), None, "{url}");
         }
         for url in [
-            "https://example.com", "https://aexample.com", "https://a.example.com.evil.net", "https://evil.net/a.example.com",
-            "https://evil.net?a.example.com", "https://evil.net#.example.com", "https://a.example.com@evil.net", "https://evil.net\\.example.com",
-            "https://evil.net\\@a.example.com", "http://a.example.com", "https:a.example.com@evil.net", "https://a.example.com\t.evil.net",
-            "//a.example.com", "a.example.com", "https://", "javascript:alert(1)", "file:///etc/passwd", "https://a.exаmple.com", "https://.example.com",
-            "https://user:x@a.example.com", "https://@a.example.com", "data:text/plain,x",
+            "https://example.com",
+            "https://aexample.com",
+            "https://a.example.com.evil.net",
+            "https://evil.net/a.example.com",
+            "https://evil.net?a.example.com",
+            "https://evil.net#.example.com",
+            "https://a.example.com@evil.net",
+            "https://evil.net\\.example.com",
+            "https://evil.net\\@a.example.com",
+            "http://a.example.com",
+            "https:a.example.com@evil.net",
+            "https://a.example.com\t.evil.net",
+            "//a.example.com",
+            "a.example.com",
+            "https://",
+            "javascript:alert(1)",
+            "file:///etc/passwd",
+            "https://a.exаmple.com",
+            "https://.example.com",
+            "https://user:x@a.example.com",
+            "https://@a.example.com",
+            "data:text/plain,x",
         ] {
             assert!(refused(&policy, url).is_some(), "{url}");
         }
         let ports = UrlPolicy::default().with_ports([443]);
-        assert!(ports.check("https://example.com/").is_ok() && ports.check("https://example.com:8443/").is_err());
-        assert!(UrlPolicy::default().with_hosts(["*"]).is_err() && UrlPolicy::default().with_hosts(["a b"]).is_err());
+        assert!(
+            ports.check("https://example.com/").is_ok() && ports.check("https://example.com:8443/").is_err()
+        );
+        assert!(
+            UrlPolicy::default().with_hosts(["*"]).is_err()
+                && UrlPolicy::default().with_hosts(["a b"]).is_err()
+        );
     }
 
     #[test]
@@ -440,7 +557,11 @@ mod tests {
     fn what_is_found() {
         let find = |find: UrlFind| UrlFinder::new(find).unwrap();
         let private = find(UrlFind { private_addresses: true, ..UrlFind::default() });
-        assert!(private.fits("http://0x7f.1/") && private.fits("gopher://127.0.0.1:6379/x") && !private.fits("https://example.com"));
+        assert!(
+            private.fits("http://0x7f.1/")
+                && private.fits("gopher://127.0.0.1:6379/x")
+                && !private.fits("https://example.com")
+        );
         let hosts = find(UrlFind { hosts: vec!["*.ngrok.io".to_owned()], ..UrlFind::default() });
         assert!(hosts.fits("https://a.NGROK.io/x") && !hosts.fits("https://ngrok.io.example.com"));
     }

@@ -44,8 +44,8 @@ pub struct CommandFind {
     pub constructs: Vec<Construct>,
     /// Whether the program is known only at run time.
     pub unknown_program: bool,
-    /// Whether a function calls itself here.
-    pub calls_itself: bool,
+    /// Whether it is started without end, by a function that calls itself or a loop that does not wait.
+    pub is_endless: bool,
     /// A command whose output reaches this one.
     pub from: Option<Box<CommandFind>>,
     /// Of these, one has to hold besides.
@@ -59,6 +59,7 @@ pub struct CommandFinder {
     operands: Vec<Glob>,
     unknown_operand: bool,
     not_operands: Vec<Glob>,
+    not_unknown: bool,
     writes: Vec<Glob>,
     reads: Vec<Glob>,
     from: Option<Box<CommandFinder>>,
@@ -88,6 +89,7 @@ impl CommandFinder {
             operands: globs(&find.operands)?,
             unknown_operand: find.operands.iter().any(|glob| glob == UNKNOWN_OPERAND),
             not_operands: globs(&find.not_operands)?,
+            not_unknown: find.not_operands.iter().any(|glob| glob == UNKNOWN_OPERAND),
             writes: globs(&find.writes)?,
             reads: globs(&find.reads)?,
             from: find.from.clone().map(|from| Self::new(*from).map(Box::new)).transpose()?,
@@ -126,10 +128,15 @@ impl CommandFinder {
                 return false;
             }
         }
-        if find.unknown_program && (name.is_some() || one.program.is_none()) {
+        // What is supposed of an unknown word is looked at in its place.
+        let is_supposed = line
+            .commands()
+            .get(number + 1)
+            .is_some_and(|next| next.is_supposed && next.span == one.span && !one.is_supposed);
+        if find.unknown_program && (name.is_some() || one.program.is_none() || is_supposed) {
             return false;
         }
-        if find.calls_itself && !one.calls_itself {
+        if find.is_endless && !one.is_endless {
             return false;
         }
         if !find.constructs.iter().all(|construct| line.constructs().contains(*construct)) {
@@ -194,9 +201,10 @@ impl CommandFinder {
         if !find.operands.is_empty() {
             let folder = one.folder.as_deref();
             let fits = operands.any(|text| {
-                ((self.unknown_operand && text.starts_with(UNKNOWN))
+                let is_unknown = text.starts_with(UNKNOWN);
+                ((self.unknown_operand && is_unknown && !is_supposed)
                     || operand_fits(&self.operands, folder, text))
-                    && !operand_fits(&self.not_operands, folder, text)
+                    && !((self.not_unknown && is_unknown) || operand_fits(&self.not_operands, folder, text))
             });
             if !fits {
                 return false;
@@ -221,7 +229,8 @@ fn operand_fits(globs: &[Glob], folder: Option<&str>, text: &str) -> bool {
     }
     let fits = |path: &str| globs.iter().any(|glob| glob.fits_path(path));
     let clean = path::lexical(text);
-    if fits(text) || fits(&clean) {
+    // What leads out of a folder does not fit a glob of that folder.
+    if (!text.contains("..") && fits(text)) || fits(&clean) {
         return true;
     }
     if let Some(folder) = folder.filter(|_| !text.starts_with(['/', '~']))
@@ -288,7 +297,11 @@ impl<'a> Told<'a> {
             } else {
                 let cluster = text.get(1..).unwrap_or_default();
                 told.long.push(cluster.split('=').next().unwrap_or(cluster));
-                told.short.extend(cluster.chars().take_while(char::is_ascii_alphanumeric));
+                // What stands behind a flag that takes a value is its value.
+                let letters = names::valued_letters(name);
+                let end = cluster.find(letters).map_or(cluster.len(), |at| at + 1);
+                let cluster_flags = cluster.get(..end).unwrap_or(cluster);
+                told.short.extend(cluster_flags.chars().take_while(char::is_ascii_alphanumeric));
                 if let Some((_, value)) = cluster.split_once('=') {
                     told.values.push(value);
                 }

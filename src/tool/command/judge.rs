@@ -9,7 +9,7 @@ const TOLD: usize = 6;
 
 /// What command lines may be: every simple command has to pass, and every construct.
 ///
-/// Patterns read like commands: `*` is one word, `**` any number of words, `{path}` a path that stays below the
+/// Patterns read like commands: `*` is one word that is no flag, `**` any number of words, `{path}` a path that stays below the
 /// working folder or [`under`](CommandPolicy::with_under), `*` within a word any characters. A program is found by its
 /// bare name, unless the pattern names its file. Words that are known only at run time fit no pattern.
 ///
@@ -321,7 +321,8 @@ fn fits(parts: &[Part], words: &[&Word], is_path: &dyn Fn(&Word) -> bool) -> boo
                 Part::Text(text) => word.known() == Some(text),
                 Part::Glob(glob) => !word.has_glob && glob_fits(glob, &word.text),
                 Part::Path => is_path(word),
-                Part::One | Part::Any => true,
+                Part::One => !word.text.starts_with('-'),
+                Part::Any => true,
             };
             if let Some(place) = next.get_mut(at + 1).filter(|_| fits) {
                 *place = true;

@@ -160,6 +160,34 @@ fn sed_escapes(script: &str) -> bool {
     })
 }
 
+/// Letters of flags that take what stands behind them in the same word as their value.
+pub(super) fn valued_letters(name: &str) -> &'static [char] {
+    match name {
+        "git" => &['C', 'c', 'b', 'B', 'm', 'o', 'e', 'U'],
+        "curl" => &['o', 'd', 'H', 'X', 'u', 'A', 'F', 'T'],
+        "sudo" => &['u', 'g', 'C', 'D', 'p'],
+        "tar" | "gtar" | "bsdtar" => &['f', 'C', 'T'],
+        _ => &[],
+    }
+}
+
+/// Whether a program runs what stands on its standard input.
+pub(super) fn runs_input(name: &str, words: &[super::Word]) -> bool {
+    if !(is_shell(name) || code_flags(name).is_some()) {
+        return true;
+    }
+    let mut words = words.iter().map(super::Word::text).peekable();
+    let flags: Vec<&str> =
+        std::iter::from_fn(|| words.next_if(|text| text.starts_with('-') && text.len() > 1)).collect();
+    let has_code = code_flags(name)
+        .is_some_and(|with_code| flags.iter().any(|flag| with_code.contains(flag)))
+        || (is_shell(name) && flags.iter().any(|flag| !flag.starts_with("--") && flag.contains('c')));
+    let reads = is_shell(name) && flags.iter().any(|flag| !flag.starts_with("--") && flag.contains('s'));
+    let script =
+        words.next().filter(|script| *script != "-" && !script.starts_with(['/', super::word::UNKNOWN]));
+    !has_code && (reads || script.is_none())
+}
+
 /// Flags that take the next word as their value and stand before what the program is told to do.
 pub(super) fn valued_before_subcommand(name: &str) -> &'static [&'static str] {
     match name {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::state::{Draft, State};
+use super::state::{Draft, State, UNREAD};
 use super::word::{self, Piece, Raw, UNKNOWN, Word};
 use super::{
     CommandError, CommandLine, Construct, MAX_BYTES, MAX_DEPTH, MAX_PARSED, RedirectKind, Simple, names,
@@ -268,6 +268,7 @@ impl Parser<'_, '_> {
             } else if self.starts("&") && !self.starts("&&") {
                 self.at += 1;
                 self.state.out.constructs.insert(Construct::Background);
+                self.state.backgrounds += 1;
             } else if !self.starts("\n") {
                 // Whatever stands here ends the list, or is an error of who asked for it.
                 if self.starts(")") || self.rest().is_empty() {
@@ -377,8 +378,20 @@ impl Parser<'_, '_> {
                 }
             }
             "while" | "until" => {
+                let condition = self.state.out.commands.len();
+                let begin = self.at;
                 self.some(&["do"])?;
+                let shown =
+                    self.text.get(begin..self.at).unwrap_or_default().trim_matches([' ', ';', '\n', '\t']);
+                let is_endless = match word {
+                    "while" => matches!(shown, "true" | ":" | "((1))" | "[[ 1 ]]" | "[ 1 ]" | "/bin/true"),
+                    _ => matches!(shown, "false" | "((0))" | "/bin/false"),
+                };
+                let backgrounds = self.state.backgrounds;
                 self.body()?;
+                if is_endless && self.state.backgrounds > backgrounds {
+                    self.mark_endless(condition);
+                }
             }
             "for" | "select" => self.for_loop()?,
             "case" => self.case()?,
@@ -618,6 +631,7 @@ impl Parser<'_, '_> {
         }
         self.breaks()?;
         let calls_itself = self.state.out.commands.len();
+        let backgrounds = self.state.backgrounds;
         self.state.out.functions.push(name.clone());
         let compound = ["{", "if", "while", "until", "for", "case", "select", "[["];
         if !self.starts("(") && self.reserved(&compound).is_none() {
@@ -627,17 +641,27 @@ impl Parser<'_, '_> {
         let result = self.deeper(Self::command);
         self.state.upstream = upstream;
         result?;
-        // A function that calls itself more than once or in the background never ends.
-        let calls = self.state.out.commands.get(calls_itself..).unwrap_or_default();
-        let bomb = calls.iter().filter(|one| one.name() == Some(&name)).count();
-        if bomb > 0 {
-            for one in self.state.out.commands.iter_mut().skip(calls_itself) {
-                if one.name() == Some(&name) {
-                    one.calls_itself = true;
-                }
-            }
+        // A function that calls itself in the background or in a pipeline never ends.
+        let forks =
+            self.state.backgrounds > backgrounds || self.state.out.constructs.contains(Construct::Pipe);
+        for one in self.state.out.commands.iter_mut().skip(calls_itself).filter(|_| forks) {
+            one.is_endless |= one.name() == Some(&name);
         }
         Ok(())
+    }
+
+    /// The commands of a loop without end, unless one of them waits for others or leaves the loop.
+    fn mark_endless(&mut self, from: usize) {
+        let commands = self.state.out.commands.get_mut(from..).unwrap_or_default();
+        let waits = |one: &Simple| {
+            matches!(
+                one.name(),
+                Some("wait" | "sleep" | "break" | "return" | "exit" | "read" | "inotifywait")
+            )
+        };
+        if !commands.iter().any(waits) {
+            commands.iter_mut().for_each(|one| one.is_endless = true);
+        }
     }
 
     /// Redirections behind a compound command.
@@ -952,7 +976,12 @@ impl Parser<'_, '_> {
                     let reads = self.starts("<(");
                     self.at += 2;
                     self.state.out.constructs.insert(Construct::Substitution);
+                    let upstream = self.state.upstream.clone();
+                    if !reads {
+                        self.state.upstream = vec![UNREAD];
+                    }
                     let commands = self.substitution()?;
+                    self.state.upstream = upstream;
                     if reads {
                         draft.sources.extend(commands);
                     }
@@ -1242,7 +1271,11 @@ impl Parser<'_, '_> {
                 {
                     self.state.variable(&name, value.clone());
                 }
-                raw.push(Piece::Variable { name, is_quoted, or: known });
+                raw.push(match instead {
+                    // What stands there where it is set.
+                    Some(":+" | "+") => Piece::Output { is_quoted, constant: known },
+                    _ => Piece::Variable { name, is_quoted, or: known },
+                });
             }
             _ => raw.push(Piece::Unknown),
         }

@@ -7,11 +7,14 @@ use super::parse;
 use super::word::{self, Piece, Raw, UNKNOWN, Word};
 use super::{
     CommandError, CommandLine, Construct, MAX_COMMANDS, MAX_DEPTH, MAX_PARSED, MAX_WORDS, Redirect,
-    RedirectKind, Simple, unwrap,
+    RedirectKind, Simple, names, unwrap,
 };
 use crate::tool::path;
 
 type Result<T> = std::result::Result<T, CommandError>;
+
+/// Stands for the number of the command that is being read.
+pub(super) const UNREAD: usize = usize::MAX;
 
 /// What is known while a line is read.
 #[derive(Default)]
@@ -19,6 +22,8 @@ pub(super) struct State {
     pub(super) out: CommandLine,
     /// Values that variables may have, by what the line itself gave them.
     pub(super) variables: BTreeMap<String, Vec<String>>,
+    /// Commands whose output a variable holds.
+    carried: BTreeMap<String, Vec<usize>>,
     /// Files that commands of the line wrote.
     files: Vec<(String, usize)>,
     /// Commands whose output is the standard input at this point.
@@ -29,6 +34,8 @@ pub(super) struct State {
     pub(super) through: Vec<String>,
     pub(super) folder: Option<String>,
     words: usize,
+    /// How often something was put into the background.
+    pub(super) backgrounds: usize,
     pub(super) parsed: usize,
 }
 
@@ -109,18 +116,35 @@ impl State {
     }
 
     /// A command is complete: it is kept, and what it runs is read in turn.
-    pub(super) fn finish(&mut self, draft: Draft, depth: usize) -> Result<()> {
+    pub(super) fn finish(&mut self, mut draft: Draft, depth: usize) -> Result<()> {
+        let used = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flatten();
+        let names = used.filter_map(|piece| match piece {
+            Piece::Variable { name, .. } => self.carried.get(name),
+            _ => None,
+        });
+        let carried: Vec<usize> = names.flatten().copied().collect();
+        draft.sources.extend(carried);
         for (name, raw) in &draft.assignments {
             let value = word::settle(&self.suppose(raw, 0));
             if value.is_known {
                 self.variable(name, value.text);
             }
+            if !draft.sources.is_empty() && draft.words.is_empty() {
+                self.carried.insert(name.clone(), draft.sources.clone());
+            }
         }
+        let number = self.out.commands.len();
         // Names that can't be known before the line is run, and are tried as what they most likely are.
         let variants = if self.supposing { 0 } else { self.variants(&draft) };
         self.keep(&draft, None, depth)?;
         for variant in 0..variants {
             self.supposing(|state| state.keep(&draft, Some(variant), depth))?;
+        }
+        // What stands in `>(…)` is given what this command prints.
+        for one in self.out.commands.iter_mut().take(number) {
+            for source in one.sources.iter_mut().filter(|source| **source == UNREAD) {
+                *source = number;
+            }
         }
         Ok(())
     }
@@ -264,7 +288,9 @@ impl State {
         if simple.all().any(|word| word.has_glob) {
             self.out.constructs.insert(Construct::Glob);
         }
-        let given = simple.sources.iter().chain(&self.upstream).copied();
+        // A script, or code among the words, is not what stands on standard input.
+        let reads = simple.name().is_none_or(|name| names::runs_input(name, &simple.words));
+        let given = simple.sources.iter().chain(self.upstream.iter().filter(|_| reads)).copied();
         let mut sources: Vec<usize> = given.collect();
         sources.extend(self.read_files(&simple));
         sources.sort_unstable();
@@ -298,6 +324,10 @@ impl State {
                 .map(|redirect| &redirect.target),
         );
         match simple.name() {
+            Some("rm" | "unlink") => {
+                let gone: Vec<String> = simple.words.iter().map(|word| file_name(&word.text)).collect();
+                self.files.retain(|(name, _)| !gone.contains(name));
+            }
             Some("tee") => written.extend(&simple.words),
             Some("cp" | "mv" | "ln" | "install" | "link" | "rsync") => written.extend(simple.words.last()),
             _ => {

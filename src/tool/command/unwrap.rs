@@ -623,7 +623,9 @@ impl Unwrapping<'_> {
         let reads = codes.is_empty() && (!has_script || words.iter().any(|word| word.text == "-"));
         if reads && self.has_input() {
             self.opaque();
-            codes.extend(self.given_text().map(Word::new));
+            if let (Some(text), Some(program)) = (self.given_text(), &self.simple.program) {
+                return self.supposed(vec![program.clone(), Word::new("-c"), Word::new(text)]);
+            }
         }
         if codes.is_empty() {
             return Ok(());
@@ -962,6 +964,15 @@ fn is_assignment(text: &str) -> bool {
 pub(super) fn printed(simple: &Simple) -> Option<String> {
     let known = |word: &Word| word.known().map(str::to_owned);
     match simple.name()? {
+        // A new file or folder, of which only the place is known.
+        "mktemp"
+            if simple
+                .words
+                .iter()
+                .all(|word| matches!(word.text.as_str(), "-d" | "-t" | "--directory" | "-q")) =>
+        {
+            Some("/tmp/tmp.new".to_owned())
+        }
         "echo" => {
             let mut words = simple.words.iter().peekable();
             let (mut escapes, mut breaks) = (false, true);

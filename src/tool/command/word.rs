@@ -115,6 +115,7 @@ pub(super) fn settle(raw: &[Piece]) -> Word {
                 match name.as_str() {
                     "HOME" => word.text.push('~'),
                     "PWD" => word.text.push('.'),
+                    "TMPDIR" => word.text.push_str("/tmp"),
                     _ => word.text.push(UNKNOWN),
                 }
             }

@@ -55,7 +55,9 @@ fn kind_of_v4(address: Ipv4Addr) -> Option<AddressKind> {
         [172, second, ..] if second & 0xf0 == 16 => AddressKind::Private,
         [100, second, ..] if second & 0xc0 == 64 => AddressKind::Private,
         [169, 254, ..] => AddressKind::LinkLocal,
-        [192, 0, 0, _] | [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [192, 88, 99, _] => AddressKind::Reserved,
+        [192, 0, 0, _] | [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [192, 88, 99, _] => {
+            AddressKind::Reserved
+        }
         [198, 18 | 19, ..] => AddressKind::Reserved,
         [224..=239, ..] => AddressKind::Multicast,
         [240..=255, ..] => AddressKind::Reserved,
@@ -73,7 +75,9 @@ fn kind_of_v6(address: Ipv6Addr) -> Option<AddressKind> {
     Some(match segments {
         [0, 0, 0, 0, 0, 0, 0, 0 | 1] => AddressKind::Loopback,
         // IPv4 within IPv6: mapped, compatible, translated, NAT64, 6to4.
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             return kind_of_v4(v4(high, low));
         }
         [0x2002, high, low, ..] => return kind_of_v4(v4(high, low)),
