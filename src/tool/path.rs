@@ -449,4 +449,25 @@ mod tests {
         let strict = PathPolicy::under(["/srv"]).with_symlinks(Symlinks::Refuse);
         assert_eq!(strict.check_resolved(&leads("/srv/b")), Err(PathRefused::Link));
     }
+
+    /// How many labelled paths are refused without any folder to stay below: `RINGFENCE_PATHS=file.jsonl cargo test --lib
+    /// measure_paths -- --ignored --nocapture`. Rows have `path`, `label` and perhaps `form`.
+    #[test]
+    #[ignore = "needs data that is not part of the project"]
+    fn measure_paths() {
+        let rows = std::fs::read_to_string(std::env::var("RINGFENCE_PATHS").unwrap()).unwrap();
+        let mut counts = std::collections::BTreeMap::<String, [usize; 2]>::new();
+        for row in rows.lines() {
+            let row: serde_json::Value = serde_json::from_str(row).unwrap();
+            let refused = PathPolicy::any().check(row["path"].as_str().unwrap()).is_err();
+            let group = format!("{} {}", row["label"], row["form"]);
+            if !refused && row["label"] == "traversal" {
+                println!("let through: {}", row["path"]);
+            }
+            let count = counts.entry(group).or_default();
+            count[0] += 1;
+            count[1] += usize::from(refused);
+        }
+        println!("{counts:?}");
+    }
 }
