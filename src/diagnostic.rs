@@ -235,7 +235,7 @@ codes! {
     MixedPermit "mixed-permit" Error "a permit mixes `waive` or `reveal` with other actions",
     Confusable "confusable" Error "a policy or a name holds characters that look like others or do not show",
     Expired "expired" Warning "the policy has expired and no longer applies",
-    LikeOnPath "like-on-path" Warning "a policy compares a path as text",
+    LikeOnPath "like-on-path" Warning "a policy compares a path, URL or command as text",
     InputForbidUnlisted "input-forbid-unlisted" Warning "a forbid that reads arguments never binds unlisted tools",
     ShadowBundle "shadow-bundle" Warning "the bundle is in shadow: nothing is enforced",
     // Policy tests.

@@ -1,6 +1,9 @@
 //! The only door: evaluate, fail closed, advance the session, record.
 
 mod approval;
+mod resolver;
+
+pub use resolver::{FileSystem, NoLinks, Resolver};
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +14,7 @@ use jiff::Timestamp;
 
 use self::approval::Approval;
 use crate::audit::{AuditError, AuditSink, Record};
-use crate::engine::{CreatedAgent, Engine, Evaluation, Situation, Trace};
+use crate::engine::{CreatedAgent, Engine, Evaluation, ResolvedPaths, Situation, Trace};
 use crate::event::{Access, AccessKind, Body, Event, InputPart};
 use crate::session::{Run, Session};
 use crate::text;
@@ -47,6 +50,7 @@ pub struct Guard {
     sink: Option<Arc<dyn AuditSink>>,
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
+    resolver: Arc<dyn Resolver>,
     sessions: Mutex<Sessions>,
     created: Mutex<Created>,
 }
@@ -84,6 +88,7 @@ pub struct GuardBuilder {
     sink: Option<Arc<dyn AuditSink>>,
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
+    resolver: Arc<dyn Resolver>,
 }
 
 impl std::fmt::Debug for GuardBuilder {
@@ -107,6 +112,13 @@ impl GuardBuilder {
         self
     }
 
+    /// What says where paths lead: the file system, unless tools run somewhere else.
+    #[must_use]
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
     /// Lets an event take as long as it takes: for tests and evaluation of files, which must not depend on the machine.
     #[must_use]
     pub fn no_time_limit(mut self) -> Self {
@@ -117,9 +129,9 @@ impl GuardBuilder {
     /// The guard.
     #[must_use]
     pub fn build(self) -> Guard {
-        let Self { engine, sink, clock, time_limit } = self;
+        let Self { engine, sink, clock, time_limit, resolver } = self;
         let sessions = Mutex::new(Sessions::default());
-        Guard { engine, sink, clock, time_limit, sessions, created: Mutex::default() }
+        Guard { engine, sink, clock, time_limit, resolver, sessions, created: Mutex::default() }
     }
 }
 
@@ -139,7 +151,13 @@ impl Guard {
     /// A guard to be configured.
     #[must_use]
     pub fn builder(engine: Engine) -> GuardBuilder {
-        GuardBuilder { engine, sink: None, clock: Arc::new(SystemClock), time_limit: TimeLimit::OfTheBundle }
+        GuardBuilder {
+            engine,
+            sink: None,
+            clock: Arc::new(SystemClock),
+            time_limit: TimeLimit::OfTheBundle,
+            resolver: Arc::new(FileSystem),
+        }
     }
 
     /// The engine.
@@ -239,19 +257,29 @@ impl Guard {
 
     fn evaluate(&self, event: &Event, session: &Session, at: Timestamp) -> Evaluation {
         let created = event.agent.as_ref().and_then(|agent| lock(&self.created).by_name.get(agent).cloned());
+        let paths = self.resolve(event);
         let (started, ready) = (Instant::now(), text::ready::spent());
         let limit = Duration::from_millis(self.engine.0.limits.decide_ms);
         let limited = self.time_limit == TimeLimit::OfTheBundle;
         // Without what was made ready once for all events.
         let taken = || started.elapsed().saturating_sub(text::ready::spent().saturating_sub(ready));
         let stop = || limited && taken() >= limit;
-        let situation = Situation { session, created: created.as_ref(), at, stop: &stop };
+        let situation = Situation { session, created: created.as_ref(), at, paths: &paths, stop: &stop };
         let evaluation = self.engine.evaluate(event, &situation);
         if stop() {
             let reason = Reason::new(ReasonCode::TimeLimit, "deciding took longer than the bundle allows");
             return Evaluation::refuse(vec![reason]);
         }
         evaluation
+    }
+
+    /// Where the paths of an event lead. One that can't be resolved is not stated, and so refused.
+    fn resolve(&self, event: &Event) -> ResolvedPaths {
+        let paths = self.engine.paths_to_resolve(event);
+        paths
+            .into_iter()
+            .filter_map(|(field, path)| Some((field, self.resolver.resolve(&path).ok()?)))
+            .collect()
     }
 
     fn session_of(&self, id: &str) -> Arc<Mutex<Session>> {

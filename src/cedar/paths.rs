@@ -234,6 +234,20 @@ impl<'v> Attributes<'v> {
             Shape::Set(item) => of_text(&item.as_ref()),
             _ => None,
         };
+        let checked = || {
+            let checks = reach.tools.iter().flat_map(|tool| &tool.checks);
+            checks.filter(|(way, _)| way == path).map(|(_, kind)| *kind).next()
+        };
+        if let (How::Like(_), Some(kind)) = (&one.how, checked()) {
+            let what = if kind == "url" { "URL" } else { kind };
+            return Some(
+                Diagnostic::new(Code::LikeOnPath, format!("`{}` compares a {what} as text", parsed.id))
+                    .at(parsed.find("like"), format!("on `{shown}`"))
+                    .help(format!(
+                        "one {what} has many spellings: say what it may be in its `{kind}` check in tools.yaml"
+                    )),
+            );
+        }
         let values: Option<Vec<Vec<String>>> = match &one.how {
             How::Read => return None,
             How::Element(_) => shapes.iter().map(of_elements).collect(),

@@ -51,6 +51,7 @@ fn tool(name: &str, parents: &[&str], writes: &[&str], schema: &Value) -> Tool {
         declared: declared(name, parents),
         reads: vec!["private".to_owned()],
         writes: writes.iter().map(|label| (*label).to_owned()).collect(),
+        checks: Vec::new(),
         input: shape::Shape::of_arguments(schema),
     }
 }

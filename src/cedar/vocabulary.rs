@@ -59,6 +59,8 @@ pub(crate) struct Tool {
     pub(crate) writes: Vec<String>,
     /// The arguments' shape: always a record.
     pub(crate) input: Shape,
+    /// Arguments that are declared a command, path or URL: the way to each, and which.
+    pub(crate) checks: Vec<(Vec<String>, &'static str)>,
 }
 
 /// What a tool is that the bundle does not declare.

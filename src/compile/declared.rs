@@ -66,6 +66,7 @@ impl Compiler<'_> {
                 list.iter().map(|name| name.value.clone()).collect::<Vec<_>>()
             };
             let line = reporter.line(name.start);
+            let arguments = tool.arguments(&mut reporter);
             tools.push((
                 cedar::Tool {
                     declared: cedar::Declared {
@@ -76,6 +77,7 @@ impl Compiler<'_> {
                     reads: strings(&tool.reads),
                     writes: strings(&tool.writes),
                     input,
+                    checks: tool.checks(),
                 },
                 Tool {
                     reads: strings(&tool.reads),
@@ -83,6 +85,7 @@ impl Compiler<'_> {
                     file: source.name.to_string(),
                     line,
                     logged: tool.logged(),
+                    arguments,
                 },
             ));
         }

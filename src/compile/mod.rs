@@ -21,7 +21,7 @@ use crate::engine::{Engine, Inner, Limits, Named};
 use crate::rule::pack::{self, Examples, Fact, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
 use crate::rule::tool::ToolsSpec;
-use crate::rule::{Reporter, Rule};
+use crate::rule::{Find, Reporter, Rule};
 use crate::text::Scanner;
 use crate::yaml;
 
@@ -212,8 +212,12 @@ impl Compiler<'_> {
         } else {
             cedar::schema_text(&vocabulary).unwrap_or_default()
         };
-        let thresholds = rules.iter().enumerate().filter(|(_, rule)| rule.finder().is_none());
-        let thresholds = thresholds.map(|(number, _)| number).collect();
+        let numbers = |is: fn(&Find) -> bool| -> Vec<usize> {
+            let rules = rules.iter().enumerate().filter(|(_, rule)| is(&rule.find));
+            rules.map(|(number, _)| number).collect()
+        };
+        let thresholds = numbers(|find| matches!(find, Find::Threshold(_)));
+        let argument_rules = numbers(|find| matches!(find, Find::Argument(_)));
         let scanner = scanner.unwrap_or_else(|| {
             Scanner::new(rules.iter().enumerate().filter_map(|(number, rule)| Some((number, rule.finder()?))))
         });
@@ -248,6 +252,7 @@ impl Compiler<'_> {
                 }
             },
             thresholds,
+            argument_rules,
             scanner,
             named: Named::default(),
             rules,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::arguments::ResolvedPaths;
 use super::check::Identity;
 use super::combine::combine;
 use super::edits::{Edits, Pseudonym};
@@ -23,6 +24,8 @@ pub(crate) struct Situation<'a> {
     /// The event's agent, where it was created while the guard ran.
     pub(crate) created: Option<&'a CreatedAgent>,
     pub(crate) at: Timestamp,
+    /// Where paths among the arguments lead, as the host states it.
+    pub(crate) paths: &'a ResolvedPaths,
     /// Whether the time to decide has run out.
     pub(crate) stop: &'a dyn Fn() -> bool,
 }
@@ -178,25 +181,29 @@ impl Inner {
         situation: &Situation<'_>,
         earlier: &[Found],
     ) -> Result<Pass, Unfinished> {
-        let Findings { mut found, missing } = self.find(event, situation.stop)?;
+        let read = self.read_arguments(event);
+        let mut findings = self.find(event, situation.stop)?;
+        self.find_in_arguments(&read, &mut findings);
+        let Findings { mut found, missing } = findings;
         let mut trace = Trace { tool: self.declared_tool(event), ..Trace::default() };
         let mut ruled: Vec<&str> = found.iter().map(|one| one.finding.rule.as_str()).collect();
         ruled.dedup();
         trace.rules = ruled.into_iter().map(str::to_owned).collect();
-        let schema = self.check_schema(event);
+        let mut unfit = self.check_schema(event);
+        unfit.extend(self.check_arguments(event, &read, situation.paths));
         let seen = Seen::new(self, found.iter().chain(earlier));
         let session = view(situation);
         let ask = |question| self.ask(event, identity, situation, &seen, &session, question);
         if (situation.stop)() {
             return Err(Unfinished::Stopped);
         }
-        if !schema.is_empty() {
+        if !unfit.is_empty() {
             // Such arguments never reach Cedar; what it says without them is what else would have refused the event.
             let (answer, may_permit) = self.policies.ask_without_input(&ask(self.question(event)));
             let mut levels = self.levels(&answer, &found, &missing);
             levels.retain(|(_, reason)| !may_permit || reason.code != ReasonCode::NothingPermits);
             trace.also.extend(levels.into_iter().map(|(_, reason)| reason));
-            return Ok(Pass { decision: Decision::Deny, reasons: schema, found, shadow: Vec::new(), trace });
+            return Ok(Pass { decision: Decision::Deny, reasons: unfit, found, shadow: Vec::new(), trace });
         }
         trace.scanned = true;
         let answer = self.policies.ask(&ask(self.question(event)));

@@ -1,5 +1,6 @@
 //! A compiled bundle, and how it decides one event. Pure: no clock, no I/O, no randomness.
 
+mod arguments;
 mod check;
 mod clean;
 mod combine;
@@ -14,6 +15,7 @@ mod stream;
 #[cfg(test)]
 mod texts;
 
+pub(crate) use arguments::ResolvedPaths;
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
 pub use hold_back::HoldBack;
 pub(crate) use named::Named;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use crate::bundle::{Missing, Mode, RolesFrom};
 use crate::cedar::{AttributeType, AttributeValue, Policies, PolicyInfo};
 use crate::rule::Rule;
+use crate::rule::argument::Argument;
 use crate::rule::retention::Class;
 use crate::text::Scanner;
 use crate::tool::Schema;
@@ -58,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) rules: Vec<Rule>,
     /// Numbers of the rules that look at facts.
     pub(crate) thresholds: Vec<usize>,
+    /// Numbers of the rules that look at arguments by their kind.
+    pub(crate) argument_rules: Vec<usize>,
     /// Finds where any of `rules` can match.
     pub(crate) scanner: Scanner,
     /// Rules by the words that must stand near a match.
@@ -103,6 +108,8 @@ pub(crate) struct Tool {
     pub(crate) line: u32,
     /// Pointers of arguments whose values may stand in the audit record.
     pub(crate) logged: Vec<String>,
+    /// What single arguments may be.
+    pub(crate) arguments: Vec<Argument>,
 }
 
 /// Everything of a bundle that a test can reach.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::coverage::Coverage;
 use super::spec::{Case, ExpectSpec};
 use crate::engine::Engine;
 use crate::event::{Body, Event};
-use crate::guard::Guard;
+use crate::guard::{Guard, NoLinks};
 use crate::verdict::Verdict;
 
 /// How one case or gate went.
@@ -109,7 +109,7 @@ pub fn run(engine: &Engine, suite: &Suite, filter: &str) -> Report {
 }
 
 fn run_case(engine: &Engine, case: &Case, coverage: &mut Coverage) -> Outcome {
-    let guard = Guard::builder(engine.clone()).no_time_limit().build();
+    let guard = Guard::builder(engine.clone()).no_time_limit().resolver(Arc::new(NoLinks)).build();
     let mut failures = Vec::new();
     for (number, (event, expect)) in case.steps.iter().enumerate() {
         let (verdict, trace) = guard.examine(event);

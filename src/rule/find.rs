@@ -1,18 +1,26 @@
 //! `find:`: one file for what a rule looks for, as written and as used.
 
+mod argument;
+
+pub(crate) use argument::{ArgumentFind, ArgumentFinder};
+
 use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use argument::{FindCommandSpec, FindPathSpec, FindUrlSpec};
+
 use super::pack::{ExamplesSpec, Scope};
 use super::{Find, Reporter, Threshold};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::text::{self, Exception, Finder, FinderSpec, Kind, NearSpec, SignalSpec, Unless, View};
+use crate::tool::CommandFind;
 
-/// What a rule finds: exactly one of `pattern`, `phrases`, `signals` and `threshold`, and conditions on a match.
+/// What a rule finds: exactly one of `pattern`, `phrases`, `signals`, `threshold`, `command`, `path` and `url`, and
+/// conditions on a match in a text.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(title = "Find", deny_unknown_fields)]
 pub(crate) struct FindSpec {
@@ -25,12 +33,12 @@ pub(crate) struct FindSpec {
     signals: Option<Spanned<SignalsSpec>>,
     /// A score of a fact.
     threshold: Option<Spanned<ThresholdSpec>>,
-    /// Not yet in this version.
-    command: Option<Spanned<Value>>,
-    /// Not yet in this version.
-    path: Option<Spanned<Value>>,
-    /// Not yet in this version.
-    url: Option<Spanned<Value>>,
+    /// A simple command within an argument that is declared a command.
+    command: Option<Spanned<FindCommandSpec>>,
+    /// A path in an argument that is declared one.
+    path: Option<Spanned<FindPathSpec>>,
+    /// A URL in an argument that is declared one.
+    url: Option<Spanned<FindUrlSpec>>,
     /// Not yet in this version.
     sql: Option<Spanned<Value>>,
     /// A named checksum or range check that a match passes.
@@ -164,7 +172,7 @@ impl From<ViewSpec> for View {
 impl FindSpec {
     /// Reads these views too, if it reads texts.
     pub(crate) fn add_views(&mut self, views: &[ViewSpec]) {
-        if self.threshold.is_none() {
+        if self.threshold.is_none() && self.argument().is_none() {
             self.views.extend(views);
         }
     }
@@ -178,18 +186,17 @@ impl FindSpec {
         reporter: &mut Reporter<'_>,
     ) -> Option<Find> {
         let before = reporter.out.len();
-        let later =
-            [("command", &self.command), ("path", &self.path), ("url", &self.url), ("sql", &self.sql)];
-        for (name, value) in later {
-            if let Some(value) = value {
-                reporter.push(unsupported(name, reporter, value.range()));
-            }
+        if let Some(sql) = &self.sql {
+            reporter.push(unsupported("sql", reporter, sql.range()));
         }
         let given: Vec<&str> = [
             ("pattern", self.pattern.is_some()),
             ("phrases", self.phrases.is_some()),
             ("signals", self.signals.is_some()),
             ("threshold", self.threshold.is_some()),
+            ("command", self.command.is_some()),
+            ("path", self.path.is_some()),
+            ("url", self.url.is_some()),
         ]
         .iter()
         .filter(|(_, there)| *there)
@@ -206,12 +213,15 @@ impl FindSpec {
             reporter.push(
                 Diagnostic::new(Code::BadFind, message)
                     .at(reporter.span(at), "")
-                    .help("give exactly one of `pattern`, `phrases`, `signals` and `threshold`"),
+                    .help("give exactly one of `pattern`, `phrases`, `signals`, `threshold`, `command`, `path` and `url`"),
             );
             return None;
         }
         if let Some(threshold) = &self.threshold {
             return self.threshold(threshold, scope, reporter);
+        }
+        if let Some((find, at)) = self.argument() {
+            return self.argument_finder(find, at, reporter);
         }
         let spec = self.finder_spec(reporter)?;
         match Finder::new(&spec) {
@@ -223,6 +233,56 @@ impl FindSpec {
         }
     }
 
+    /// What it finds in an argument.
+    fn argument(&self) -> Option<(ArgumentFind, Range<usize>)> {
+        let command = self
+            .command
+            .as_ref()
+            .map(|spec| (ArgumentFind::Command(Box::new(spec.value.find())), spec.range()));
+        let path = self.path.as_ref().map(|spec| (ArgumentFind::Path(spec.value.find()), spec.range()));
+        let url = self.url.as_ref().map(|spec| (ArgumentFind::Url(spec.value.find()), spec.range()));
+        command.or(path).or(url)
+    }
+
+    fn argument_finder(
+        &self,
+        find: ArgumentFind,
+        at: Range<usize>,
+        reporter: &mut Reporter<'_>,
+    ) -> Option<Find> {
+        if self.has_conditions() {
+            reporter.push(
+                Diagnostic::new(Code::BadFind, "what is found in an argument takes no further conditions")
+                    .at(reporter.span(at), "")
+                    .help("`check`, `near`, `not`, `views` and `max_bytes` are about matches in a text"),
+            );
+            return None;
+        }
+        if matches!(&find, ArgumentFind::Command(find) if **find == CommandFind::default()) {
+            reporter.push(
+                Diagnostic::new(Code::BadFind, "this finds every command")
+                    .at(reporter.span(at), "")
+                    .help("name a `program`, flags, operands or what else the command has"),
+            );
+            return None;
+        }
+        match ArgumentFinder::new(find) {
+            Ok(finder) => Some(Find::Argument(Box::new(finder))),
+            Err(message) => {
+                reporter.push(Diagnostic::new(Code::BadPattern, message).at(reporter.span(at), ""));
+                None
+            }
+        }
+    }
+
+    fn has_conditions(&self) -> bool {
+        self.check.is_some()
+            || self.near.is_some()
+            || !self.not.is_empty()
+            || !self.views.is_empty()
+            || self.max_bytes.is_some()
+    }
+
     fn threshold(
         &self,
         threshold: &Spanned<ThresholdSpec>,
@@ -230,12 +290,7 @@ impl FindSpec {
         reporter: &mut Reporter<'_>,
     ) -> Option<Find> {
         let ThresholdSpec { fact, category, at } = &threshold.value;
-        if self.check.is_some()
-            || self.near.is_some()
-            || !self.not.is_empty()
-            || !self.views.is_empty()
-            || self.max_bytes.is_some()
-        {
+        if self.has_conditions() {
             reporter.push(
                 Diagnostic::new(Code::BadFind, "a threshold takes no further conditions")
                     .at(reporter.span(threshold.range()), "")
@@ -373,6 +428,8 @@ pub(crate) fn unsupported(name: &str, reporter: &Reporter<'_>, at: Range<usize>)
             "leave it out and use the tool's JSON Schema (`enum`, `pattern`, `maxLength`) and Cedar policies",
         )
 }
+
+pub(crate) use argument::prove as prove_argument;
 
 /// Holds a rule to its own examples.
 pub(crate) fn prove(

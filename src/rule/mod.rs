@@ -1,5 +1,6 @@
 //! Packs, tools and retention classes: as written, and as used.
 
+pub(crate) mod argument;
 pub(crate) mod find;
 pub(crate) mod pack;
 pub(crate) mod replace;
@@ -17,6 +18,7 @@ use crate::event::{Part, Stage};
 use crate::text::Finder;
 use crate::verdict::{Action, Severity};
 
+pub(crate) use find::ArgumentFinder;
 pub(crate) use replace::{Replacement, Replacing};
 
 /// A rule as used.
@@ -47,6 +49,8 @@ pub(crate) enum Find {
     Text(#[serde(with = "finder")] Box<Finder>),
     /// A fact's score.
     Threshold(Threshold),
+    /// Something in an argument that is declared a command, a path or a URL.
+    Argument(#[serde(with = "argument_finder")] Box<ArgumentFinder>),
 }
 
 /// Fires when a score reaches a bound.
@@ -73,12 +77,31 @@ mod finder {
     }
 }
 
+/// The same for what is found in arguments.
+mod argument_finder {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::ArgumentFinder;
+    use super::find::ArgumentFind;
+
+    #[expect(clippy::borrowed_box, reason = "the field's type")]
+    pub(super) fn serialize<S: Serializer>(finder: &Box<ArgumentFinder>, to: S) -> Result<S::Ok, S::Error> {
+        finder.find().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Box<ArgumentFinder>, D::Error> {
+        let find = ArgumentFind::deserialize(from)?;
+        ArgumentFinder::new(find).map(Box::new).map_err(D::Error::custom)
+    }
+}
+
 impl Rule {
     /// What it looks for in texts.
     pub(crate) fn finder(&self) -> Option<&Finder> {
         match &self.find {
             Find::Text(finder) => Some(finder),
-            Find::Threshold(_) => None,
+            Find::Threshold(_) | Find::Argument(_) => None,
         }
     }
 

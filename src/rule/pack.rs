@@ -215,6 +215,27 @@ fn compile_rule(
         );
         return None;
     }
+    if let Find::Argument(finder) = &find {
+        if action == Action::Redact {
+            reporter.push(
+                Diagnostic::new(Code::BadRule, format!("`{id}` has nothing to redact"))
+                    .at(reporter.span(spec.find.range()), "an argument is refused or let through as a whole")
+                    .help("use `action: deny`, `ask` or `flag`"),
+            );
+            return None;
+        }
+        if stages.iter().any(|stage| *stage != Stage::ToolCall) {
+            reporter.push(
+                Diagnostic::new(Code::BadRule, format!("`{id}` finds something only at `tool_call`"))
+                    .at(reporter.span(at.clone()), "")
+                    .help("write `stages: [tool_call]`"),
+            );
+            return None;
+        }
+        if scope.examples == Examples::Prove {
+            super::find::prove_argument(&id, finder, spec.examples.as_ref(), at.clone(), reporter);
+        }
+    }
     if let (Examples::Prove, Find::Text(finder)) = (scope.examples, &find) {
         super::find::prove(&id, &spec.find.value, finder, spec.examples.as_ref(), at.clone(), reporter);
         if let Replacement::Text(text) = &replacement

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Reporter;
-use super::find::unsupported;
+use super::argument::{Argument, ArgumentSpec};
 use crate::bundle::AttributeSpec;
 use crate::decode::{Entries, List, Spanned};
 use crate::diagnostic::{Code, Diagnostic};
@@ -49,23 +49,6 @@ pub(crate) struct ToolSpec {
     pub(crate) args: Entries<ArgumentSpec>,
 }
 
-/// What one argument may be.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(title = "Argument", deny_unknown_fields)]
-pub(crate) struct ArgumentSpec {
-    /// Not yet in this version.
-    command: Option<Spanned<Value>>,
-    /// Not yet in this version.
-    path: Option<Spanned<Value>>,
-    /// Not yet in this version.
-    url: Option<Spanned<Value>>,
-    /// Not yet in this version.
-    sql: Option<Spanned<Value>>,
-    /// Whether its value may stand in the audit record.
-    #[serde(default)]
-    pub(crate) log: bool,
-}
-
 impl ToolSpec {
     /// The schema as declared: inline, by the name of a file, or made of the names under `args`.
     pub(crate) fn schema<'a>(
@@ -73,19 +56,6 @@ impl ToolSpec {
         file: impl Fn(&str) -> Option<&'a str>,
         reporter: &mut Reporter<'_>,
     ) -> Option<Value> {
-        for (_, argument) in &self.args.0 {
-            let later = [
-                ("command", &argument.command),
-                ("path", &argument.path),
-                ("url", &argument.url),
-                ("sql", &argument.sql),
-            ];
-            for (name, value) in later {
-                if let Some(value) = value {
-                    reporter.push(unsupported(name, reporter, value.range()));
-                }
-            }
-        }
         let named =
             self.input.as_ref().and_then(|input| file_name(&input.value).map(|name| (name, input.range())));
         let named = named.or_else(|| self.schema.as_ref().map(|name| (name.value.as_str(), name.range())));
@@ -132,6 +102,19 @@ impl ToolSpec {
     /// Pointers of the arguments whose values may be recorded.
     pub(crate) fn logged(&self) -> Vec<String> {
         self.args.0.iter().filter(|(_, spec)| spec.log).map(|(pointer, _)| pointer.value.clone()).collect()
+    }
+
+    /// What single arguments may be.
+    pub(crate) fn arguments(&self, reporter: &mut Reporter<'_>) -> Vec<Argument> {
+        self.args.0.iter().flat_map(|(pointer, spec)| spec.compile(pointer, reporter)).collect()
+    }
+
+    /// Arguments that are declared a command, path or URL: the way to each, and which.
+    pub(crate) fn checks(&self) -> Vec<(Vec<String>, &'static str)> {
+        let way = |pointer: &str| pointer.split('/').skip(1).map(crate::decode::pointer_name).collect();
+        let checks =
+            self.args.0.iter().filter_map(|(pointer, spec)| Some((way(&pointer.value), spec.kind_name()?)));
+        checks.collect()
     }
 
     /// The pointers under `args`, each to be held against the schema.

@@ -57,3 +57,11 @@ fn every_surface_gives_the_same_verdicts() {
     }
     assert!(cases >= 3);
 }
+
+/// The same events as policy tests, sorted by what they try.
+#[test]
+fn no_known_way_around_a_check_is_open() {
+    let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/bypass/bundle");
+    let output = Command::new(env!("CARGO_BIN_EXE_ringfence")).arg("test").arg(bundle).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}

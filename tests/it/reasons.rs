@@ -160,9 +160,14 @@ fn every_reason_code() {
     assert_eq!(first(&guard.check_json(&long)), (Decision::Deny, "time-limit"));
     seen.insert(ReasonCode::TimeLimit);
 
-    // `argument` comes with the matchers of `args`, which this version refuses to load.
+    let checked =
+        "tools:\n  - name: note\n    in: [set]\n    args: { /text: { command: { allow: [git status] } } }\n";
+    let verdict = check(&[("tools.yaml", checked)], &[CALL]);
+    assert_eq!(first(&verdict), (Decision::Deny, "argument"));
+    seen.insert(ReasonCode::Argument);
+
     let missing: Vec<ReasonCode> = ReasonCode::ALL.into_iter().filter(|code| !seen.contains(code)).collect();
-    assert_eq!(missing, [ReasonCode::Argument]);
+    assert_eq!(missing, []);
 }
 
 #[test]

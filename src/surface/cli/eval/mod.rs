@@ -20,7 +20,7 @@ use super::summary::Summary;
 use crate::audit::JsonlSink;
 use crate::engine::Trace;
 use crate::event::{Event, User};
-use crate::guard::Guard;
+use crate::guard::{Guard, NoLinks};
 use crate::verdict::{Decision, ReasonCode, Verdict};
 
 /// Lines on their way between the reader and a worker.
@@ -113,7 +113,7 @@ impl Eval {
         let options = super::key(self.key_file.as_deref())?;
         let (engine, bundle) = super::engine(self.bundle.as_deref(), &options)?;
         // The outcome must not depend on how fast this machine is.
-        let mut builder = Guard::builder(engine).no_time_limit();
+        let mut builder = Guard::builder(engine).no_time_limit().resolver(Arc::new(NoLinks));
         if let Some(path) = &self.audit {
             builder = builder.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
         }

@@ -1,0 +1,347 @@
+//! What rules find in command lines.
+
+use serde::{Deserialize, Serialize};
+
+use super::judge::glob_fits;
+use super::word::{UNKNOWN, Word};
+use super::{CommandLine, Construct, RedirectKind, Simple, names};
+use crate::tool::path::{self, Glob, GlobError};
+
+/// What a rule finds in a command line: a simple command for which everything that is named here holds. Commands behind
+/// wrappers, in substitutions and in code within code are looked at like any other, and so is what most likely runs
+/// where that is known only at run time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CommandFind {
+    /// Names of programs, without folders; `*` stands for any characters.
+    pub program: Vec<String>,
+    /// What the program is told to do: one or more words, such as `stash drop`.
+    pub subcommand: Vec<String>,
+    /// Flags that all have to be there; `|` stands between spellings, as in `r|R|recursive`.
+    pub flags: Vec<String>,
+    /// Flags of which one has to be there.
+    pub any_flag: Vec<String>,
+    /// Flags that may not be there.
+    pub without_flags: Vec<String>,
+    /// Globs, one of which fits an operand or the value of a flag. `{unknown}` is one that is known only at run time.
+    pub operands: Vec<String>,
+    /// Globs of operands that do not count.
+    pub not_operands: Vec<String>,
+    /// Whether there may be no operands at all.
+    pub no_operands: bool,
+    /// Texts, one of which a word fits; `*` stands for any characters.
+    pub words: Vec<String>,
+    /// Texts that no word fits.
+    pub not_words: Vec<String>,
+    /// Globs, one of which fits a file that is written by a redirection.
+    pub writes: Vec<String>,
+    /// Globs, one of which fits a file that is read by a redirection.
+    pub reads: Vec<String>,
+    /// Names of variables, one of which is set for the command.
+    pub assignments: Vec<String>,
+    /// Names of wrappers, one of which runs the command.
+    pub through: Vec<String>,
+    /// Constructs that the line has.
+    pub constructs: Vec<Construct>,
+    /// Whether the program is known only at run time.
+    pub unknown_program: bool,
+    /// Whether it is started without end, by a function that calls itself or a loop that does not wait.
+    pub is_endless: bool,
+    /// A command whose output reaches this one.
+    pub from: Option<Box<CommandFind>>,
+    /// Of these, one has to hold besides.
+    pub any: Vec<CommandFind>,
+}
+
+/// [`CommandFind`], ready for use.
+#[derive(Debug, Clone)]
+pub struct CommandFinder {
+    find: CommandFind,
+    operands: Vec<Glob>,
+    unknown_operand: bool,
+    not_operands: Vec<Glob>,
+    not_unknown: bool,
+    writes: Vec<Glob>,
+    reads: Vec<Glob>,
+    from: Option<Box<CommandFinder>>,
+    any: Vec<CommandFinder>,
+}
+
+/// Where a rule found a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandFound {
+    /// Its bytes in the line.
+    pub span: std::ops::Range<usize>,
+}
+
+const UNKNOWN_OPERAND: &str = "{unknown}";
+
+impl CommandFinder {
+    /// Makes it ready.
+    ///
+    /// # Errors
+    /// The first glob that can't be used.
+    pub fn new(find: CommandFind) -> Result<Self, GlobError> {
+        let globs = |list: &[String]| {
+            let globs = list.iter().filter(|glob| *glob != UNKNOWN_OPERAND);
+            globs.map(|glob| Glob::new(glob)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            operands: globs(&find.operands)?,
+            unknown_operand: find.operands.iter().any(|glob| glob == UNKNOWN_OPERAND),
+            not_operands: globs(&find.not_operands)?,
+            not_unknown: find.not_operands.iter().any(|glob| glob == UNKNOWN_OPERAND),
+            writes: globs(&find.writes)?,
+            reads: globs(&find.reads)?,
+            from: find.from.clone().map(|from| Self::new(*from).map(Box::new)).transpose()?,
+            any: find.any.iter().cloned().map(Self::new).collect::<Result<Vec<_>, _>>()?,
+            find,
+        })
+    }
+
+    /// As written.
+    #[must_use]
+    pub fn find(&self) -> &CommandFind {
+        &self.find
+    }
+
+    /// The first command that it finds.
+    #[must_use]
+    pub fn search(&self, line: &CommandLine) -> Option<CommandFound> {
+        let commands = line.commands().iter().enumerate();
+        commands
+            .filter(|(number, one)| self.fits(line, *number, one))
+            .map(|(_, one)| CommandFound { span: one.span.clone() })
+            .next()
+    }
+
+    fn fits(&self, line: &CommandLine, number: usize, one: &Simple) -> bool {
+        let find = &self.find;
+        let name = one.name();
+        if !find.program.is_empty() {
+            let Some(name) = name else { return false };
+            let name = name.strip_suffix(".exe").unwrap_or(name);
+            if !find
+                .program
+                .iter()
+                .any(|program| program == name || (program.contains('*') && glob_fits(program, name)))
+            {
+                return false;
+            }
+        }
+        // What is supposed of an unknown word is looked at in its place.
+        let is_supposed = line
+            .commands()
+            .get(number + 1)
+            .is_some_and(|next| next.is_supposed && next.span == one.span && !one.is_supposed);
+        if find.unknown_program && (name.is_some() || one.program.is_none() || is_supposed) {
+            return false;
+        }
+        if find.is_endless && !one.is_endless {
+            return false;
+        }
+        if !find.constructs.iter().all(|construct| line.constructs().contains(*construct)) {
+            return false;
+        }
+        if !find.through.is_empty() && !find.through.iter().any(|wrapper| one.through.contains(wrapper)) {
+            return false;
+        }
+        if !find.assignments.is_empty()
+            && !find
+                .assignments
+                .iter()
+                .any(|glob| one.assignments.iter().any(|(name, _)| glob_fits(glob, name)))
+        {
+            return false;
+        }
+        let redirected = |kind: RedirectKind, globs: &[Glob]| {
+            one.redirects
+                .iter()
+                .filter(|redirect| redirect.kind == kind)
+                .any(|redirect| operand_fits(globs, one.folder.as_deref(), &redirect.target.text))
+        };
+        if !find.writes.is_empty() && !redirected(RedirectKind::Write, &self.writes) {
+            return false;
+        }
+        if !find.reads.is_empty() && !redirected(RedirectKind::Read, &self.reads) {
+            return false;
+        }
+        let told =
+            |globs: &[String]| globs.iter().any(|glob| one.all().any(|word| glob_fits(glob, &word.text)));
+        if (!find.words.is_empty() && !told(&find.words)) || told(&find.not_words) {
+            return false;
+        }
+        let told = Told::new(name.unwrap_or_default(), &one.words);
+        if told.asks_for_help {
+            return false;
+        }
+        if !find.subcommand.is_empty() && !find.subcommand.iter().any(|words| told.begins_with(words)) {
+            return false;
+        }
+        if !find.flags.iter().all(|flag| told.has(flag))
+            || (!find.any_flag.is_empty() && !find.any_flag.iter().any(|flag| told.has(flag)))
+            || find.without_flags.iter().any(|flag| told.has_exactly(flag))
+        {
+            return false;
+        }
+        let skipped = find
+            .subcommand
+            .iter()
+            .filter(|words| told.begins_with(words))
+            .map(|words| words.split(' ').count())
+            .max();
+        let mut operands = told
+            .operands
+            .iter()
+            .copied()
+            .skip(skipped.unwrap_or_default())
+            .chain(told.values.iter().copied());
+        if find.no_operands && operands.clone().next().is_some() {
+            return false;
+        }
+        if !find.operands.is_empty() {
+            let folder = one.folder.as_deref();
+            let fits = operands.any(|text| {
+                let is_unknown = text.starts_with(UNKNOWN);
+                ((self.unknown_operand && is_unknown && !is_supposed)
+                    || operand_fits(&self.operands, folder, text))
+                    && !((self.not_unknown && is_unknown) || operand_fits(&self.not_operands, folder, text))
+            });
+            if !fits {
+                return false;
+            }
+        }
+        if let Some(from) = &self.from {
+            let sources = line.sources_of(number);
+            let mut commands =
+                sources.into_iter().filter_map(|source| Some((source, line.commands().get(source)?)));
+            if !commands.any(|(source, one)| from.fits(line, source, one)) {
+                return false;
+            }
+        }
+        self.any.is_empty() || self.any.iter().any(|other| other.fits(line, number, one))
+    }
+}
+
+/// Whether an operand fits a glob, in one of the forms in which a program may take it.
+fn operand_fits(globs: &[Glob], folder: Option<&str>, text: &str) -> bool {
+    if globs.is_empty() || text.len() > 4096 {
+        return false;
+    }
+    let fits = |path: &str| globs.iter().any(|glob| glob.fits_path(path));
+    let clean = path::lexical(text);
+    // What leads out of a folder does not fit a glob of that folder.
+    if (!text.contains("..") && fits(text)) || fits(&clean) {
+        return true;
+    }
+    if let Some(folder) = folder.filter(|_| !text.starts_with(['/', '~']))
+        && fits(&path::lexical(&format!("{folder}/{text}")))
+    {
+        return true;
+    }
+    // `-d @file` and `name=@file`.
+    text.rsplit_once('@').is_some_and(|(_, file)| {
+        let file = file.split([',', ';']).next().unwrap_or(file);
+        !file.is_empty() && fits(&path::lexical(file))
+    })
+}
+
+/// The words of a command, told apart.
+struct Told<'a> {
+    short: Vec<char>,
+    long: Vec<&'a str>,
+    /// Those of them that were written with two dashes.
+    doubled: Vec<&'a str>,
+    operands: Vec<&'a str>,
+    /// Values of long flags.
+    values: Vec<&'a str>,
+    asks_for_help: bool,
+}
+
+impl<'a> Told<'a> {
+    fn new(name: &str, words: &'a [Word]) -> Self {
+        let mut told = Self {
+            short: Vec::new(),
+            long: Vec::new(),
+            doubled: Vec::new(),
+            operands: Vec::new(),
+            values: Vec::new(),
+            asks_for_help: false,
+        };
+        let valued = names::valued_before_subcommand(name);
+        let last = words.last().map(Word::text);
+        told.asks_for_help =
+            matches!(last, Some("--help" | "--version")) || (words.len() == 1 && last == Some("help"));
+        let mut flags_end = false;
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let text = word.text.as_str();
+            if flags_end || !text.starts_with('-') || text == "-" {
+                told.operands.push(text);
+            } else if text == "--" {
+                flags_end = true;
+            } else if let Some(long) = text.strip_prefix("--") {
+                match long.split_once('=') {
+                    Some((name, value)) => {
+                        told.long.push(name);
+                        told.doubled.push(name);
+                        told.values.push(value);
+                    }
+                    None => {
+                        told.long.push(long);
+                        told.doubled.push(long);
+                        if told.operands.is_empty() && valued.contains(&text) {
+                            words.next();
+                        }
+                    }
+                }
+            } else {
+                let cluster = text.get(1..).unwrap_or_default();
+                told.long.push(cluster.split('=').next().unwrap_or(cluster));
+                // What stands behind a flag that takes a value is its value.
+                let letters = names::valued_letters(name);
+                let end = cluster.find(letters).map_or(cluster.len(), |at| at + 1);
+                let cluster_flags = cluster.get(..end).unwrap_or(cluster);
+                told.short.extend(cluster_flags.chars().take_while(char::is_ascii_alphanumeric));
+                if let Some((_, value)) = cluster.split_once('=') {
+                    told.values.push(value);
+                }
+                if told.operands.is_empty() && valued.contains(&text) {
+                    words.next();
+                }
+            }
+        }
+        told
+    }
+
+    fn begins_with(&self, words: &str) -> bool {
+        let mut operands = self.operands.iter();
+        words.split(' ').all(|word| operands.next().is_some_and(|operand| *operand == word))
+    }
+
+    /// Whether a flag is there, long ones also shortened as far as programs take them.
+    fn has(&self, flag: &str) -> bool {
+        flag.split('|').any(|spelling| match single(spelling) {
+            Some(letter) => self.short.contains(&letter),
+            None => self
+                .long
+                .iter()
+                .any(|long| *long == spelling || (self.abbreviates(long) && spelling.starts_with(long))),
+        })
+    }
+
+    fn abbreviates(&self, long: &str) -> bool {
+        !long.is_empty() && self.doubled.contains(&long)
+    }
+
+    fn has_exactly(&self, flag: &str) -> bool {
+        flag.split('|').any(|spelling| match single(spelling) {
+            Some(letter) => self.short.contains(&letter),
+            None => self.long.contains(&spelling),
+        })
+    }
+}
+
+fn single(flag: &str) -> Option<char> {
+    let mut letters = flag.chars();
+    letters.next().filter(|_| letters.next().is_none())
+}

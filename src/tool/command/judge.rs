@@ -1,0 +1,354 @@
+//! What command lines an argument may hold, as people write it.
+
+use super::word::Word;
+use super::{CommandLine, Construct, Constructs, RedirectKind, Simple};
+use crate::tool::path;
+
+/// Patterns that a refusal lists at most.
+const TOLD: usize = 6;
+
+/// What command lines may be: every simple command has to pass, and every construct.
+///
+/// Patterns read like commands: `*` is one word that is no flag, `**` any number of words, `{path}` a path that stays below the
+/// working folder or [`under`](CommandPolicy::with_under), `*` within a word any characters. A program is found by its
+/// bare name, unless the pattern names its file. Words that are known only at run time fit no pattern.
+///
+/// ```
+/// use ringfence::tool::{CommandLine, CommandPolicy, Construct};
+///
+/// let policy = CommandPolicy::new(["git status", "git log **", "ls -la {path}"]).unwrap().with_constructs([Construct::Pipe]);
+/// let refused = |line: &str| policy.check(&CommandLine::parse(line).unwrap()).is_some();
+/// assert!(!refused("git log --oneline | git log -1"));
+/// assert!(refused("git status; rm -r src"));
+/// assert!(refused("ls -la ../secrets"));
+/// assert!(refused("git log $(id)"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommandPolicy {
+    allow: Option<Vec<Pattern>>,
+    deny_programs: Vec<String>,
+    constructs: Option<Constructs>,
+    assignments: Vec<String>,
+    under: Vec<String>,
+}
+
+/// A pattern of `allow`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern {
+    text: String,
+    words: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    /// This very word.
+    Text(String),
+    /// A word in which `*` stands for any characters.
+    Glob(String),
+    /// `*`
+    One,
+    /// `**`
+    Any,
+    /// `{path}`
+    Path,
+}
+
+/// A pattern that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// Nothing but blanks.
+    #[error("an empty pattern")]
+    Empty,
+    /// A pattern for any program at all.
+    #[error("`{pattern}` begins with a wildcard, and so allows every program")]
+    AnyProgram {
+        /// The pattern.
+        pattern: String,
+    },
+    /// A placeholder that does not exist.
+    #[error("there is no placeholder `{placeholder}`")]
+    UnknownPlaceholder {
+        /// The placeholder.
+        placeholder: String,
+    },
+    /// A pattern with an operator or substitution.
+    #[error("`{pattern}` is more than one simple command")]
+    NotSimple {
+        /// The pattern.
+        pattern: String,
+    },
+}
+
+/// Why a command line is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What is refused, by which part of the policy, and what would be accepted. Nothing of the line is repeated but names
+    /// that the policy itself holds.
+    pub message: String,
+    /// Where it stands in the line, in bytes.
+    pub span: std::ops::Range<usize>,
+}
+
+impl CommandPolicy {
+    /// A policy that allows what fits one of these patterns, and no constructs.
+    ///
+    /// # Errors
+    /// The first pattern that can't be used.
+    pub fn new<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Result<Self, PatternError> {
+        let allow = patterns.into_iter().map(Pattern::new).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { allow: Some(allow), ..Self::default() })
+    }
+
+    /// A policy that allows every program that it does not deny.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// With programs that are refused wherever they stand, behind wrappers too.
+    #[must_use]
+    pub fn with_deny_programs(mut self, programs: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.deny_programs.extend(programs.into_iter().map(Into::into));
+        self
+    }
+
+    /// With the constructs that are allowed; all others are refused.
+    #[must_use]
+    pub fn with_constructs(mut self, constructs: impl IntoIterator<Item = Construct>) -> Self {
+        self.constructs = Some(constructs.into_iter().collect());
+        self
+    }
+
+    /// With variables that may be set for a command.
+    #[must_use]
+    pub fn with_assignments(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.assignments.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// With folders below which `{path}` and the files of redirections may be; without them, only relative paths that
+    /// do not lead out.
+    #[must_use]
+    pub fn with_under(mut self, folders: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.under.extend(folders.into_iter().map(Into::into));
+        self
+    }
+
+    /// The first thing for which the line is refused; `None` where it is allowed.
+    #[must_use]
+    pub fn check(&self, line: &CommandLine) -> Option<Refused> {
+        self.denied_program(line).or_else(|| self.construct(line)).or_else(|| {
+            let certain = line.commands().iter().filter(|one| !one.is_supposed);
+            certain.enumerate().find_map(|(number, one)| self.command(line, number, one))
+        })
+    }
+
+    fn denied_program(&self, line: &CommandLine) -> Option<Refused> {
+        if self.deny_programs.is_empty() {
+            return None;
+        }
+        line.commands().iter().find_map(|one| {
+            let name = one.name();
+            if name.is_none() && one.program.is_some() && !one.is_supposed {
+                let message =
+                    "a program that is known only at run time, where `deny_programs` has to know it";
+                return Some(Refused { message: message.to_owned(), span: one.span.clone() });
+            }
+            let denied = self
+                .deny_programs
+                .iter()
+                .find(|denied| name.is_some_and(|name| name.eq_ignore_ascii_case(denied)))?;
+            Some(Refused { message: format!("`{denied}` is one of `deny_programs`"), span: one.span.clone() })
+        })
+    }
+
+    fn construct(&self, line: &CommandLine) -> Option<Refused> {
+        let allowed = match (self.constructs, &self.allow) {
+            (Some(allowed), _) => allowed,
+            (None, Some(_)) => Constructs::default(),
+            (None, None) => return None,
+        };
+        let refused = line.constructs().iter().find(|construct| !allowed.contains(*construct))?;
+        let names: Vec<&str> = allowed.iter().map(Construct::name).collect();
+        let accepted = if names.is_empty() {
+            "none is".to_owned()
+        } else {
+            format!("only {} may stand", names.join(", "))
+        };
+        Some(Refused {
+            message: format!("`{refused}` is not among the `constructs`; {accepted}"),
+            span: 0..0,
+        })
+    }
+
+    fn command(&self, line: &CommandLine, number: usize, one: &Simple) -> Option<Refused> {
+        let refused = |message: String| Some(Refused { message, span: one.span.clone() });
+        let position = number + 1;
+        // A policy without a list is about programs and constructs only.
+        let allow = self.allow.as_ref()?;
+        if one.assignments.iter().any(|(name, _)| !self.assignments.contains(name)) {
+            return refused(format!(
+                "command {position} sets a variable that is not among the `assignments`"
+            ));
+        }
+        for redirect in &one.redirects {
+            if matches!(redirect.kind, RedirectKind::Read | RedirectKind::Write)
+                && !self.is_target(line, one, &redirect.target)
+            {
+                return refused(format!(
+                    "command {position} redirects to a file outside; {}",
+                    self.accepted_paths()
+                ));
+            }
+        }
+        let Some(program) = &one.program else { return None };
+        if one.is_wrapper {
+            return None;
+        }
+        // A call of a function has to be allowed like any command: where a function was defined in a pipeline, behind a
+        // condition or later than here, its name is that of a program.
+        let name = program.known();
+        if allow.iter().any(|pattern| pattern.fits(self, one)) {
+            return None;
+        }
+        let related: Vec<&str> = allow
+            .iter()
+            .filter(|pattern| matches!(pattern.words.first(), Some(Part::Text(text)) if Some(text.as_str()) == name))
+            .map(|pattern| pattern.text.as_str())
+            .collect();
+        let (what, listed) = match related.as_slice() {
+            [] => (
+                format!("the program of command {position} is not in `allow`"),
+                allow.iter().map(|pattern| pattern.text.as_str()).collect(),
+            ),
+            _ => (format!("`{}` with these words is not in `allow`", name.unwrap_or_default()), related),
+        };
+        let mut accepted: Vec<String> = listed.iter().take(TOLD).map(|text| format!("`{text}`")).collect();
+        if listed.len() > TOLD {
+            accepted.push(format!("{} more", listed.len() - TOLD));
+        }
+        refused(format!("{what}; accepted: {}", accepted.join(", ")))
+    }
+
+    fn is_target(&self, line: &CommandLine, one: &Simple, word: &Word) -> bool {
+        word.known() == Some("/dev/null") || self.is_path(line_changes_folder(line), one, word)
+    }
+
+    fn is_path(&self, changes_folder: bool, one: &Simple, word: &Word) -> bool {
+        let Some(text) = word.pattern() else { return false };
+        if text.is_empty()
+            || text.starts_with('-')
+            || text.starts_with('~')
+            || text.contains([':', '\\', '%'])
+        {
+            return false;
+        }
+        let clean = path::lexical(text);
+        if text.starts_with('/') {
+            return self.under.iter().any(|root| path::is_under(&clean, root));
+        }
+        let leads_out = clean == ".." || clean.starts_with("../");
+        // Behind a `cd`, a relative path is below another folder.
+        !leads_out
+            && (!changes_folder
+                || one.folder.as_deref().is_some_and(|folder| !folder.starts_with(['/', '~', '.'])))
+    }
+
+    fn accepted_paths(&self) -> String {
+        if self.under.is_empty() {
+            "relative paths that do not lead out are accepted".to_owned()
+        } else {
+            format!("accepted: below {}", self.under.join(", "))
+        }
+    }
+}
+
+fn line_changes_folder(line: &CommandLine) -> bool {
+    line.commands().iter().any(|one| matches!(one.name(), Some("cd" | "pushd" | "popd")))
+}
+
+impl Pattern {
+    fn new(text: &str) -> Result<Self, PatternError> {
+        let mut words = Vec::new();
+        for word in text.split_whitespace() {
+            if word.contains([';', '&', '|', '<', '>', '`', '$', '(', ')', '\'', '"', '\\']) {
+                return Err(PatternError::NotSimple { pattern: text.to_owned() });
+            }
+            words.push(match word {
+                "*" => Part::One,
+                "**" => Part::Any,
+                "{path}" => Part::Path,
+                word if word.contains(['{', '}']) => {
+                    return Err(PatternError::UnknownPlaceholder { placeholder: word.to_owned() });
+                }
+                word if word.contains('*') => Part::Glob(word.to_owned()),
+                word => Part::Text(word.to_owned()),
+            });
+        }
+        match words.first() {
+            None => Err(PatternError::Empty),
+            Some(Part::Text(_)) => Ok(Self { text: text.to_owned(), words }),
+            Some(_) => Err(PatternError::AnyProgram { pattern: text.to_owned() }),
+        }
+    }
+
+    fn fits(&self, policy: &CommandPolicy, one: &Simple) -> bool {
+        let words: Vec<&Word> = one.all().collect();
+        fits(&self.words, &words, &|word| policy.is_path(one.folder.is_some(), one, word))
+    }
+}
+
+fn fits(parts: &[Part], words: &[&Word], is_path: &dyn Fn(&Word) -> bool) -> bool {
+    // Patterns are short, and `**` is the only part with a choice.
+    let mut reachable = vec![false; words.len() + 1];
+    if let Some(first) = reachable.first_mut() {
+        *first = true;
+    }
+    for part in parts {
+        let mut next = vec![false; words.len() + 1];
+        for (at, reached) in reachable.iter().enumerate() {
+            if !reached {
+                continue;
+            }
+            if *part == Part::Any {
+                let known = words.iter().skip(at).take_while(|word| word.is_known).count();
+                next.iter_mut().skip(at).take(known + 1).for_each(|place| *place = true);
+                continue;
+            }
+            let Some(word) = words.get(at).filter(|word| word.is_known) else { continue };
+            let fits = match part {
+                Part::Text(text) => word.known() == Some(text),
+                Part::Glob(glob) => !word.has_glob && glob_fits(glob, &word.text),
+                Part::Path => is_path(word),
+                Part::One => !word.text.starts_with('-'),
+                Part::Any => true,
+            };
+            if let Some(place) = next.get_mut(at + 1).filter(|_| fits) {
+                *place = true;
+            }
+        }
+        reachable = next;
+    }
+    reachable.last().copied().unwrap_or_default()
+}
+
+/// Whether a text fits a glob in which `*` is any characters.
+pub(super) fn glob_fits(glob: &str, text: &str) -> bool {
+    let mut parts = glob.split('*');
+    let Some(first) = parts.next() else { return false };
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut last = None;
+    for part in parts {
+        if let Some(part) = last.replace(part) {
+            match rest.find(part) {
+                Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+                None => return false,
+            }
+        }
+    }
+    match last {
+        Some(last) => rest.ends_with(last),
+        None => rest.is_empty(),
+    }
+}

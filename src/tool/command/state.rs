@@ -1,0 +1,400 @@
+//! What is known of a line while it is read: its commands, what its variables hold, and what is given to what.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::parse;
+use super::word::{self, Piece, Raw, UNKNOWN, Word};
+use super::{
+    CommandError, CommandLine, Construct, MAX_COMMANDS, MAX_DEPTH, MAX_PARSED, MAX_WORDS, Redirect,
+    RedirectKind, Simple, names, unwrap,
+};
+use crate::tool::path;
+
+type Result<T> = std::result::Result<T, CommandError>;
+
+/// Stands for the number of the command that is being read.
+pub(super) const UNREAD: usize = usize::MAX;
+
+/// What is known while a line is read.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) out: CommandLine,
+    /// Values that variables may have, by what the line itself gave them.
+    pub(super) variables: BTreeMap<String, Vec<String>>,
+    /// Commands whose output a variable holds.
+    carried: BTreeMap<String, Vec<usize>>,
+    /// Files that commands of the line wrote.
+    files: Vec<(String, usize)>,
+    /// Commands whose output is the standard input at this point.
+    pub(super) upstream: Vec<usize>,
+    /// Whether what is read now is only supposed to run.
+    pub(super) supposing: bool,
+    /// Names of the wrappers around what is read now.
+    pub(super) through: Vec<String>,
+    pub(super) folder: Option<String>,
+    words: usize,
+    /// How often something was put into the background.
+    pub(super) backgrounds: usize,
+    pub(super) parsed: usize,
+}
+
+/// A simple command as it is read.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Draft {
+    pub(super) assignments: Vec<(String, Raw)>,
+    pub(super) words: Vec<Raw>,
+    pub(super) redirects: Vec<(RedirectKind, Raw)>,
+    pub(super) sources: Vec<usize>,
+    pub(super) span: Range<usize>,
+}
+
+impl State {
+    /// Reads code, which stands in the line as a whole or, where it is code within code, at `outer`.
+    pub(super) fn code(&mut self, text: &str, outer: Option<Range<usize>>, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(CommandError::TooLarge { what: "nested too deeply" });
+        }
+        self.parsed += text.len();
+        if self.parsed > MAX_PARSED {
+            return Err(CommandError::TooLarge { what: "code within code that is too long in all" });
+        }
+        parse::code(self, text, outer, depth)
+    }
+
+    /// The same for code that may be anything: what does not parse is opaque.
+    pub(super) fn try_code(&mut self, text: &str, outer: Range<usize>, depth: usize) -> Result<()> {
+        match self.code(text, Some(outer), depth) {
+            Err(CommandError::Syntax { .. }) => {
+                self.out.constructs.insert(Construct::Opaque);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Runs something while it is only supposed to run: constructs in it do not count.
+    pub(super) fn supposing<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let constructs = self.out.constructs;
+        let before = std::mem::replace(&mut self.supposing, true);
+        let result = run(self);
+        self.supposing = before;
+        self.out.constructs = constructs;
+        result
+    }
+
+    pub(super) fn variable(&mut self, name: &str, value: String) {
+        let values = self.variables.entry(name.to_owned()).or_default();
+        if values.len() < 8 && !values.contains(&value) {
+            values.push(value);
+        }
+    }
+
+    /// The only value of a variable.
+    pub(super) fn set(&mut self, name: &str, value: String) {
+        self.variables.insert(name.to_owned(), vec![value]);
+    }
+
+    pub(super) fn values(&self, name: &str) -> Vec<String> {
+        self.variables.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The text that was last given to a command of the line.
+    pub(super) fn last_text(&self) -> Option<String> {
+        let texts = self.out.commands.iter().rev().flat_map(|one| one.redirects.iter().rev());
+        texts
+            .filter(|redirect| redirect.kind == RedirectKind::Text)
+            .map(|redirect| redirect.target.text.clone())
+            .next()
+    }
+
+    pub(super) fn with_variables<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = self.variables.clone();
+        let result = run(self);
+        self.variables = before;
+        result
+    }
+
+    /// A command is complete: it is kept, and what it runs is read in turn.
+    pub(super) fn finish(&mut self, mut draft: Draft, depth: usize) -> Result<()> {
+        let used = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flatten();
+        let names = used.filter_map(|piece| match piece {
+            Piece::Variable { name, .. } => self.carried.get(name),
+            _ => None,
+        });
+        let carried: Vec<usize> = names.flatten().copied().collect();
+        draft.sources.extend(carried);
+        for (name, raw) in &draft.assignments {
+            let value = word::settle(&self.suppose(raw, 0));
+            if value.is_known {
+                self.variable(name, value.text);
+            }
+            if !draft.sources.is_empty() && draft.words.is_empty() {
+                self.carried.insert(name.clone(), draft.sources.clone());
+            }
+        }
+        let number = self.out.commands.len();
+        // Names that can't be known before the line is run, and are tried as what they most likely are.
+        let variants = if self.supposing { 0 } else { self.variants(&draft) };
+        self.keep(&draft, None, depth)?;
+        for variant in 0..variants {
+            self.supposing(|state| state.keep(&draft, Some(variant), depth))?;
+        }
+        // What stands in `>(…)` is given what this command prints.
+        for one in self.out.commands.iter_mut().take(number) {
+            for source in one.sources.iter_mut().filter(|source| **source == UNREAD) {
+                *source = number;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many ways there are to suppose the values of a command's variables.
+    fn variants(&self, draft: &Draft) -> usize {
+        let pieces = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flatten();
+        let known = pieces.map(|piece| match piece {
+            Piece::Variable { name, or, .. } => match self.variables.get(name) {
+                Some(values) => values.len(),
+                None => usize::from(or.is_some() || is_empty_name(name) || name == "IFS"),
+            },
+            Piece::Output { constant: Some(_), .. } => 1,
+            _ => 0,
+        });
+        let known = known.max().unwrap_or_default().min(4);
+        // A program that is named with a part that is not set is named by its other parts.
+        let parted = draft.words.first().is_some_and(|program| {
+            program.len() > 1 && program.iter().any(|piece| matches!(piece, Piece::Variable { .. }))
+        });
+        known.max(usize::from(parted))
+    }
+
+    /// A word with the values that its variables are supposed to have.
+    pub(super) fn suppose(&self, raw: &Raw, variant: usize) -> Raw {
+        raw.iter()
+            .map(|piece| match piece {
+                Piece::Variable { name, or, .. } => {
+                    let values = self.variables.get(name);
+                    let value =
+                        values.and_then(|values| values.get(variant).or(values.last())).or(or.as_ref());
+                    match value {
+                        Some(value) => Piece::Text(value.clone()),
+                        None if name == "IFS" => Piece::Text(" ".to_owned()),
+                        None if is_empty_name(name) => Piece::Text(String::new()),
+                        None => piece.clone(),
+                    }
+                }
+                Piece::Output { constant: Some(value), .. } => Piece::Text(value.clone()),
+                other => other.clone(),
+            })
+            .collect()
+    }
+
+    /// Words of a command as they are supposed to be, split where the shell splits them.
+    fn supposed_words(&self, raw: &Raw, variant: usize, is_program: bool) -> Vec<Raw> {
+        let supposed = self.suppose(raw, variant);
+        let splits = raw.iter().any(|piece| match piece {
+            Piece::Variable { is_quoted, name, .. } => !is_quoted || name == "@",
+            Piece::Output { is_quoted, .. } => !is_quoted,
+            _ => false,
+        });
+        let supposed: Raw = supposed
+            .into_iter()
+            .filter(|piece| !(is_program && raw.len() > 1 && matches!(piece, Piece::Variable { .. })))
+            .collect();
+        if !splits {
+            return vec![supposed];
+        }
+        let mut words = vec![Raw::new()];
+        for (piece, before) in supposed.into_iter().zip(raw) {
+            let quoted = match before {
+                Piece::Variable { is_quoted, name, .. } => *is_quoted && name != "@",
+                Piece::Output { is_quoted, .. } => *is_quoted,
+                _ => true,
+            };
+            match piece {
+                Piece::Text(text) if !quoted => {
+                    // `IFS` may have been set to anything; colons are what it is mostly set to.
+                    let separators: &[char] = if self.variables.contains_key("IFS") {
+                        &[' ', '\t', '\n', ':']
+                    } else {
+                        &[' ', '\t', '\n']
+                    };
+                    let mut parts = text.split(separators);
+                    if let (Some(first), Some(last)) = (parts.next(), words.last_mut()) {
+                        word::push(last, first);
+                    }
+                    words.extend(parts.map(|part| vec![Piece::Text(part.to_owned())]));
+                }
+                piece => {
+                    if let Some(last) = words.last_mut() {
+                        last.push(piece);
+                    }
+                }
+            }
+        }
+        words.retain(|word| !word::settle(word).text.is_empty());
+        words
+    }
+
+    fn keep(&mut self, draft: &Draft, variant: Option<usize>, depth: usize) -> Result<()> {
+        let mut raws = Vec::new();
+        for (number, raw) in draft.words.iter().enumerate() {
+            let supposed = match variant {
+                Some(variant) => self.supposed_words(raw, variant, number == 0),
+                None => vec![raw.clone()],
+            };
+            for raw in supposed {
+                let several = word::braces(raw)?;
+                if several.len() > 1 {
+                    self.out.constructs.insert(Construct::Glob);
+                }
+                raws.extend(several);
+            }
+        }
+        let settle = |state: &Self, raw: &Raw| match variant {
+            Some(variant) => word::settle(&state.suppose(raw, variant)),
+            None => word::settle(raw),
+        };
+        let mut words = raws.iter().map(|raw| word::settle(raw));
+        let simple = Simple {
+            assignments: draft
+                .assignments
+                .iter()
+                .map(|(name, raw)| (name.clone(), settle(self, raw)))
+                .collect(),
+            program: words.next(),
+            words: words.collect(),
+            redirects: draft
+                .redirects
+                .iter()
+                .map(|(kind, raw)| Redirect { kind: *kind, target: settle(self, raw) })
+                .collect(),
+            span: draft.span.clone(),
+            sources: draft.sources.clone(),
+            ..Simple::default()
+        };
+        self.add(simple, depth)
+    }
+
+    /// Keeps a command, and reads what it runs.
+    pub(super) fn add(&mut self, mut simple: Simple, depth: usize) -> Result<()> {
+        self.words += simple.words.len() + simple.redirects.len() + simple.assignments.len() + 1;
+        if self.out.commands.len() >= MAX_COMMANDS || self.words > MAX_WORDS {
+            return Err(CommandError::TooLarge { what: "made of too many commands or words" });
+        }
+        simple.is_supposed = self.supposing;
+        simple.through.clone_from(&self.through);
+        simple.folder.clone_from(&self.folder);
+        if simple.all().any(|word| word.has_glob) {
+            self.out.constructs.insert(Construct::Glob);
+        }
+        // A script, or code among the words, is not what stands on standard input.
+        let reads = simple.name().is_none_or(|name| names::runs_input(name, &simple.words));
+        let given = simple.sources.iter().chain(self.upstream.iter().filter(|_| reads)).copied();
+        let mut sources: Vec<usize> = given.collect();
+        sources.extend(self.read_files(&simple));
+        sources.sort_unstable();
+        sources.dedup();
+        simple.sources = sources;
+        let number = self.out.commands.len();
+        self.written_files(&simple, number);
+        self.change_folder(&simple);
+        self.out.commands.push(simple.clone());
+        unwrap::unwrap(self, number, simple, depth)
+    }
+
+    /// Commands that wrote a file which this one names.
+    fn read_files(&self, simple: &Simple) -> Vec<usize> {
+        if self.files.is_empty() {
+            return Vec::new();
+        }
+        let named = simple.all().chain(simple.redirects.iter().map(|redirect| &redirect.target));
+        let names: Vec<String> =
+            named.filter(|word| word.text.len() < 4096).map(|word| file_name(&word.text)).collect();
+        self.files.iter().filter(|(name, _)| names.contains(name)).map(|(_, number)| *number).collect()
+    }
+
+    fn written_files(&mut self, simple: &Simple, number: usize) {
+        let mut written: Vec<&Word> = Vec::new();
+        written.extend(
+            simple
+                .redirects
+                .iter()
+                .filter(|redirect| redirect.kind == RedirectKind::Write)
+                .map(|redirect| &redirect.target),
+        );
+        match simple.name() {
+            Some("rm" | "unlink") => {
+                let gone: Vec<String> = simple.words.iter().map(|word| file_name(&word.text)).collect();
+                self.files.retain(|(name, _)| !gone.contains(name));
+            }
+            Some("tee") => written.extend(&simple.words),
+            Some("cp" | "mv" | "ln" | "install" | "link" | "rsync") => written.extend(simple.words.last()),
+            _ => {
+                let mut words = simple.words.iter();
+                while let Some(word) = words.next() {
+                    match word.text.as_str() {
+                        "-o" | "-O" | "--output" | "--output-document" | "-out" => {
+                            written.extend(words.next())
+                        }
+                        text => {
+                            if let Some(name) = text.strip_prefix("--output=").or(text.strip_prefix("of=")) {
+                                self.files.push((file_name(name), number));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let names: Vec<String> = written
+            .into_iter()
+            .filter(|word| {
+                word.text.len() < 4096 && !word.text.starts_with('-') && !word.text.starts_with("/dev/")
+            })
+            .map(|word| file_name(&word.text))
+            .collect();
+        for name in names {
+            if self.files.len() < 64 && !name.is_empty() {
+                self.files.push((name, number));
+            }
+        }
+    }
+
+    fn change_folder(&mut self, simple: &Simple) {
+        if !matches!(simple.name(), Some("cd" | "pushd")) || self.supposing {
+            return;
+        }
+        let target = simple.words.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
+        self.folder = match target.map(|word| word.text.as_str()) {
+            None => Some("~".to_owned()),
+            Some("-") => None,
+            Some(to) if to.contains(UNKNOWN) || to.len() > 4096 => None,
+            Some(to) => match &self.folder {
+                Some(from) if !to.starts_with(['/', '~']) => Some(path::lexical(&format!("{from}/{to}"))),
+                _ => Some(path::lexical(to)),
+            },
+        };
+    }
+
+    /// What a run of commands prints, where it is one command that prints a constant.
+    pub(super) fn constant_output(&self, numbers: &[usize]) -> Option<String> {
+        let mut printing =
+            numbers.iter().filter_map(|number| self.out.commands.get(*number)).filter(|one| !one.is_supposed);
+        match (printing.next(), printing.next()) {
+            (Some(simple), None) if simple.redirects.is_empty() => unwrap::printed(simple),
+            _ => None,
+        }
+    }
+}
+
+/// Parameters that are mostly empty.
+fn is_empty_name(name: &str) -> bool {
+    matches!(name, "@" | "*" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9")
+}
+
+/// A file's name as one command writes and another reads it: `./x`, `@x`, `files=@x` and `x` are one.
+fn file_name(text: &str) -> String {
+    let text = text.rsplit('@').next().unwrap_or(text);
+    let text = text.split(',').next().unwrap_or(text);
+    path::lexical(text)
+}

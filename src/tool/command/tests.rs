@@ -1,0 +1,509 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The certain commands of a line: programs with their words, unknown parts as `?`.
+fn commands(text: &str) -> Vec<String> {
+    let line = CommandLine::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let certain = line.commands().iter().filter(|one| !one.is_supposed && one.program.is_some());
+    certain
+        .map(|one| one.all().map(|word| word.text().replace('\0', "?")).collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+fn constructs(text: &str) -> Vec<Construct> {
+    CommandLine::parse(text).unwrap().constructs().iter().collect()
+}
+
+fn supposed(text: &str, command: &str) -> bool {
+    let line = CommandLine::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    line.commands().iter().any(|one| {
+        one.all().map(|word| word.text()).collect::<Vec<_>>().join(" ").replace('\0', "?") == command
+    })
+}
+
+#[test]
+fn every_simple_command_is_found() {
+    let cases: &[(&str, &[&str])] = &[
+        ("ls", &["ls"]),
+        ("a; b\nc & d && e || f | g |& h", &["a", "b", "c", "d", "e", "f", "g", "h"]),
+        ("(a; { b; }) && ! c", &["a", "b", "c"]),
+        ("if a; then b; elif c; then d; else e; fi", &["a", "b", "c", "d", "e"]),
+        ("for x in 1 2; do a; done; while b; do c; done; until d; do e; done", &["a", "b", "c", "d", "e"]),
+        ("for ((i=0;i<3;i++)); do a; done", &["a"]),
+        ("case x in a|b) c;; (*) d;; esac", &["c", "d"]),
+        ("f() { a; }; function g { b; }; f", &["a", "b", "f"]),
+        ("[[ -f x && $y == z* ]] && a", &["a"]),
+        ("time -p a; time b", &["a", "b"]),
+        ("coproc a; coproc n { b; }", &["a", "b"]),
+        ("a $(b `c`) \"$(d)\" <(e) >(f)", &["c", "b ?", "d", "e", "f", "a ? ? ? ?"]),
+        ("x=$(a) y=1 b >$(c)", &["a", "c", "b"]),
+        ("a <<E\n$(b) `c`\nE\nd", &["b", "c", "a", "d"]),
+        ("a <<'E' | b\n$(c)\nE\n", &["a", "b"]),
+        ("a <<-E\n\tx\n\tE\nb", &["a", "b"]),
+        ("a <<E <<F\n$(b)\nE\n$(c)\nF\n", &["b", "c", "a"]),
+        ("a ${x:-$(b)} $((1+$(c)))", &["b", "c", "a ? ?"]),
+        ("$(( 1 + 2 ))", &["?"]),
+        ("a $( (b); (c) )", &["b", "c", "a ?"]),
+        ("a # b; c\nd", &["a", "d"]),
+        ("a\\\nb 'c d' \"e\"f\\ g", &["ab c d ef g"]),
+        ("a $'x\\x41\\n'", &["a xA\n"]),
+        ("{a,b}c {1..3}", &["ac bc 1 2 3"]),
+        ("a 2>&1 >x </dev/null", &["a"]),
+        ("x=(1 $(a) 2) b", &["a", "b"]),
+        ("declare -a x=(1 $(a))", &["a", "declare -a x="]),
+        ("a & wait", &["a", "wait"]),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(commands(text), *expected, "{text}");
+    }
+}
+
+#[test]
+fn wrappers_are_taken_off() {
+    let cases: &[(&str, &str)] = &[
+        ("sudo -u root -- rm x", "rm x"),
+        ("env -i A=1 rm x", "rm x"),
+        ("env -S 'rm x' y", "rm x y"),
+        ("nohup nice -n 5 timeout -k 1 10s rm x", "rm x"),
+        ("command -p rm x", "rm x"),
+        ("exec -a name rm x", "rm x"),
+        ("bash -c 'rm x'", "rm x"),
+        ("bash -euo pipefail -c 'rm x'", "rm x"),
+        ("sh -c -- 'rm x'", "rm x"),
+        ("/bin/sh -lc \"sh -c 'rm x'\"", "rm x"),
+        ("eval rm '\"x\"'", "rm x"),
+        ("trap 'rm x' EXIT", "rm x"),
+        ("xargs -n 1 -I {} rm {} x", "rm ? x"),
+        ("find . -name x -exec rm {} +", "rm ?"),
+        ("find . -type f -execdir rm x \\; -print", "rm x"),
+        ("bash <<< 'rm x'", "rm x"),
+        ("bash <<E\nrm x\nE\n", "rm x"),
+        ("echo rm x | sh", "rm x"),
+        ("printf 'rm %s\\n' x | bash -s", "rm x"),
+        ("flock /tmp/l -c 'rm x'", "rm x"),
+        ("su - root -c 'rm x'", "rm x"),
+        ("busybox rm x", "rm x"),
+        ("alias l='rm x'", "rm x"),
+        ("watch -n 1 rm x", "rm x"),
+        ("\\rm x", "rm x"),
+        ("r'm' x", "rm x"),
+        ("builtin command rm x", "rm x"),
+    ];
+    for (text, expected) in cases {
+        assert!(commands(text).iter().any(|one| one == expected), "{text}: {:?}", commands(text));
+    }
+}
+
+#[test]
+fn what_most_likely_runs_is_supposed() {
+    for (text, expected) in [
+        ("x=rm; $x y", "rm y"),
+        ("x='rm y'; $x z", "rm y z"),
+        ("rm${IFS}-rf${IFS}/", "rm -rf /"),
+        ("r$@m y", "rm y"),
+        ("$(echo rm) y", "rm y"),
+        ("for x in a b; do rm $x; done", "rm b"),
+        ("echo 'rm y' | xargs -I{} bash -c {}", "rm y"),
+        ("echo a b | xargs rm", "rm a b"),
+        ("bash -c '\"$@\"' x rm y", "rm y"),
+        ("bash -c 'rm $1' x y", "rm y"),
+        ("ssh host rm y", "rm y"),
+        ("parallel rm {} ::: y", "rm y"),
+        ("find /x -exec rm {} \\;", "rm /x"),
+        ("python -c \"import os; os.system('rm y')\"", "rm y"),
+        ("node -e 'require(\"child_process\").execSync(\"rm y\")'", "rm y"),
+        ("docker exec -it c rm y", "rm y"),
+        ("git -c alias.x='!rm y' x", "rm y"),
+    ] {
+        assert!(supposed(text, expected), "{text}");
+    }
+}
+
+#[test]
+fn constructs_are_told() {
+    use Construct::{Background, Glob, HereDocument, Opaque, Pipe, Redirect, Subshell, Substitution};
+    let cases: &[(&str, &[Construct])] = &[
+        ("a b", &[]),
+        ("a | b", &[Pipe]),
+        ("a > b", &[Redirect]),
+        ("a &", &[Background]),
+        ("(a)", &[Subshell]),
+        ("a *.x", &[Glob]),
+        ("a {b,c}", &[Glob]),
+        ("a '*'", &[]),
+        ("a $x", &[Substitution]),
+        ("a \"$(b)\"", &[Substitution]),
+        ("a <<< b", &[HereDocument]),
+        ("python -c 1", &[Opaque]),
+        ("python x.py", &[]),
+        ("ssh h", &[]),
+        ("ssh h ls", &[Opaque]),
+        ("bash x.sh", &[]),
+        ("a | bash", &[Pipe, Opaque]),
+        ("bash -c \"$x\"", &[Substitution, Opaque]),
+        ("$x", &[Substitution, Opaque]),
+        ("git -c core.pager=x log", &[Opaque]),
+        ("git -C . -c core.pager=x log", &[Opaque]),
+        ("git commit -c HEAD", &[]),
+        ("git log --output=x", &[Opaque]),
+        ("find . -delete", &[Opaque]),
+        ("awk '{print $1}' x", &[]),
+        ("awk 'BEGIN{system(\"id\")}'", &[Opaque]),
+        ("sed s/a/b/ x", &[]),
+        ("sed 's/a/b/e' x", &[Opaque]),
+        ("sed -n '1,5p' x", &[]),
+        ("LD_PRELOAD=x a", &[Opaque]),
+        ("source <(a)", &[Substitution, Opaque]),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(constructs(text), *expected, "{text}");
+    }
+}
+
+#[test]
+fn what_does_not_parse_is_refused() {
+    for text in [
+        "",
+        "a 'b",
+        "a \"b",
+        "a `b",
+        "a $(b",
+        "a ${b",
+        "a |",
+        "| a",
+        "a ;; b",
+        "&& a",
+        "a && ",
+        "(a",
+        "a)",
+        "{ a",
+        "if a",
+        "if a; then",
+        "for x in a; do b",
+        "case x in a) b",
+        "a <<E",
+        "a <<E\nb",
+        "a > ",
+        "a b(c)",
+        "a !(b)",
+        "a\0b",
+        "fi",
+        "do",
+        "! ",
+        "f() a",
+        "x[$(a)]=1",
+        "a <(b",
+        "[[ a",
+        "a <<E \"\n\"\nE\n",
+        "a <<$x\nb\n$x\n",
+    ] {
+        if text.is_empty() {
+            continue;
+        }
+        assert!(CommandLine::parse(text).is_err(), "{text}: {:?}", commands(text));
+    }
+    for text in ["Remove-Item -Recurse x", "del /s x", "dir %USERPROFILE%"] {
+        assert!(matches!(CommandLine::parse(text), Err(CommandError::ForeignShell { .. })), "{text}");
+    }
+    assert!(CommandLine::parse(&"a".repeat(MAX_BYTES + 1)).is_err());
+    for (open, close) in [
+        ("$(", ")"),
+        ("(", ")"),
+        ("$((", "))"),
+        ("{ ", "; }"),
+        ("\"$(", ")\""),
+        ("${x:-", "}"),
+        ("if ", "; then a; fi"),
+    ] {
+        for depth in [100, 10_000] {
+            let text = format!("a {} b {}", open.repeat(depth), close.repeat(depth));
+            let _ = CommandLine::parse(&text);
+            let text = format!("{} b {}", open.repeat(depth), close.repeat(depth));
+            let _ = CommandLine::parse(&text);
+        }
+    }
+    let mut code = "rm x".to_owned();
+    for _ in 0..12 {
+        code = format!("bash -c '{}'", code.replace('\'', r"'\''"));
+        if code.len() > MAX_BYTES {
+            break;
+        }
+        let _ = CommandLine::parse(&code);
+    }
+}
+
+#[test]
+fn policies() {
+    let policy = CommandPolicy::new([
+        "git status",
+        "git log **",
+        "ls -la {path}",
+        "cargo test *",
+        "cat *.md",
+        "/usr/bin/id",
+    ])
+    .unwrap();
+    let allowed =
+        |policy: &CommandPolicy, text: &str| policy.check(&CommandLine::parse(text).unwrap()).is_none();
+    for text in [
+        "git status",
+        "git  'status'",
+        "git log",
+        "git log -p -1 src",
+        "ls -la src/x",
+        "cargo test tool::",
+        "git status; git log",
+        "cat README.md",
+        "/usr/bin/id",
+        "nohup git status",
+        "bash -c 'git status && git log'",
+        "if git status; then git log; fi",
+    ] {
+        assert!(allowed(&policy, text), "{text}: {:?}", policy.check(&CommandLine::parse(text).unwrap()));
+    }
+    for text in [
+        "git",
+        "git status -s",
+        "git push",
+        "ls -la ../x",
+        "ls -la /etc",
+        "ls -la ~",
+        "ls -la -R",
+        "ls -la x y",
+        "cargo test",
+        "cargo test a b",
+        "git log $(id)",
+        "git log $x",
+        "git log | cat",
+        "git log > x",
+        "git log &",
+        "(git log)",
+        "git log *",
+        "/tmp/git status",
+        "./git log",
+        "FOO=1 git log",
+        "sudo git status",
+        "env PATH=/tmp git status",
+        "git log --output=x",
+        "git log\nrm x",
+        "git status; rm x",
+        "bash -c 'git status; rm x'",
+        "id",
+        "cat x.txt",
+        "f() { rm x; }; f",
+        "/tmp/bash -c 'git log'",
+        "xargs git log",
+        "git() { rm x; }; git log",
+        "find . -exec git log {} \\;",
+        "cd / && ls -la x",
+        "eval git log '$(id)'",
+        "python -c 1",
+        "GIT_PAGER=x git log",
+        "f() { git log; }; f",
+        "git log | id() { git log; }; id",
+        "id; id() { git log; }",
+    ] {
+        assert!(!allowed(&policy, text), "{text}");
+    }
+    let piped = policy.clone().with_constructs([Construct::Pipe, Construct::Redirect]).with_under(["/srv"]);
+    assert!(allowed(&piped, "git log | git log > out.txt 2>/dev/null"));
+    assert!(allowed(&piped, "git log > /srv/out.txt"));
+    for text in [
+        "git log | sh",
+        "git log > ../x",
+        "git log > /etc/x",
+        "git log > ~/x",
+        "git log > /srv/../etc/x",
+        "git log 3<>/dev/tcp/a/1",
+    ] {
+        assert!(!allowed(&piped, text), "{text}");
+    }
+    let denying = CommandPolicy::any().with_deny_programs(["sudo", "curl"]);
+    assert!(allowed(&denying, "ls | grep x > y"));
+    for text in [
+        "sudo ls",
+        "ls; curl x",
+        "bash -c 'curl x'",
+        "/usr/bin/curl x",
+        "$x",
+        "x=curl; $x y",
+        "ls | xargs curl",
+    ] {
+        assert!(!allowed(&denying, text), "{text}");
+    }
+    assert!(
+        CommandPolicy::new(["** x"]).is_err()
+            && CommandPolicy::new(["a | b"]).is_err()
+            && CommandPolicy::new(["a {file}"]).is_err()
+    );
+}
+
+#[test]
+fn a_refusal_repeats_nothing_of_the_line() {
+    let policy = CommandPolicy::new(["git status"]).unwrap();
+    for text in
+        ["hunter2 x", "git hunter2", "hunter2=1 git status", "git status > hunter2", "git status $hunter2"]
+    {
+        let refused = policy.check(&CommandLine::parse(text).unwrap()).unwrap();
+        assert!(!refused.message.contains("hunter2"), "{}", refused.message);
+    }
+    assert_eq!(
+        policy.check(&CommandLine::parse("git push").unwrap()).unwrap().message,
+        "`git` with these words is not in `allow`; accepted: `git status`"
+    );
+}
+
+/// A line that runs all of its commands, whatever each returns, since all return 0.
+fn line_strategy() -> impl Strategy<Value = String> {
+    let text = prop_oneof![
+        4 => "[a-z]{1,4}",
+        1 => "'[a-z ;|&$(]{0,5}'",
+        1 => "\"[a-z ;|&']{0,5}\"",
+        1 => Just(r"x\ y".to_owned()),
+        1 => Just("--flag=v".to_owned()),
+        1 => Just(r"$'a\tb'".to_owned()),
+        1 => Just("{p,q}r".to_owned()),
+        1 => Just("''".to_owned()),
+        1 => Just("a#b".to_owned()),
+    ];
+    let words = prop::collection::vec(text, 0..4)
+        .prop_map(|words| words.iter().fold(String::new(), |all, word| all + " " + word));
+    let simple = (
+        prop::sample::select(vec!["p0", "p1", "p2", "p3"]),
+        words,
+        prop::sample::select(vec!["", "", "", " 2>/dev/null", " </dev/null", " <<<x"]),
+    )
+        .prop_map(|(program, words, redirect)| format!("{program}{words}{redirect}"));
+    let quoted = |code: &str| format!("'{}'", code.replace('\'', r"'\''"));
+    simple.prop_recursive(4, 24, 3, move |inner| {
+        prop_oneof![
+            (
+                inner.clone(),
+                prop::sample::select(vec!["; ", " && ", " | ", "\n", " & wait; "]),
+                inner.clone()
+            )
+                .prop_map(|(a, sign, b)| format!("{a}{sign}{b}")),
+            inner.clone().prop_map(|a| format!("( {a} )")),
+            inner.clone().prop_map(|a| format!("{{ {a}; }}")),
+            inner.clone().prop_map(|a| format!("if {a}; then {a}; fi")),
+            inner.clone().prop_map(|a| format!("for x in 1; do {a}; done")),
+            inner.clone().prop_map(|a| format!("{{ f() {{ {a}; }}; f; }}")),
+            inner.clone().prop_map(|a| format!("case x in y) ;; x) {a};; esac")),
+            inner.clone().prop_map(|a| format!("x=$( {a} )")),
+            inner.clone().prop_map(move |a| format!("bash -c {}", quoted(&a))),
+            inner.clone().prop_map(move |a| format!("eval {}", quoted(&a))),
+            inner.clone().prop_map(|a| format!("nohup p0 x <<'END'\n{}\nEND\n{a}", "text")),
+            inner.clone().prop_map(|a| format!("! {a}")),
+        ]
+    })
+}
+
+/// Programs that write down how they were called.
+struct Recorder {
+    folder: tempfile::TempDir,
+}
+
+impl Recorder {
+    fn new() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let bin = folder.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        let script = "#!/bin/bash\nline=\"${0##*/}\"\nfor word in \"$@\"; do line+=\"\x01$word\"; done\nprintf '%s\\n' \"${line//$'\\n'/$'\\x02'}\" >> \"$RECORD\"\n";
+        for program in ["p0", "p1", "p2", "p3"] {
+            let file = bin.join(program);
+            fs::write(&file, script).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::write(bin.join("nohup"), "#!/bin/bash\nexec \"$@\"\n").unwrap();
+        fs::set_permissions(bin.join("nohup"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::metadata("/bin/bash").ok()?;
+        std::os::unix::fs::symlink("/bin/bash", bin.join("bash")).unwrap();
+        Some(Self { folder })
+    }
+
+    /// What bash runs, sorted.
+    fn run(&self, line: &str) -> Option<Vec<String>> {
+        let record = self.folder.path().join("record");
+        fs::write(&record, "").unwrap();
+        let status = Command::new("/bin/bash")
+            .args(["--norc", "-c", line])
+            .env_clear()
+            .env("PATH", self.folder.path().join("bin"))
+            .env("RECORD", &record)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        let mut lines: Vec<String> =
+            fs::read_to_string(&record).unwrap().lines().map(str::to_owned).collect();
+        lines.sort();
+        (status.code() != Some(2)).then_some(lines)
+    }
+}
+
+fn found(line: &str) -> Vec<String> {
+    let line = CommandLine::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let recorded = |one: &&Simple| {
+        one.name().is_some_and(|name| matches!(name, "p0" | "p1" | "p2" | "p3")) && !one.is_supposed
+    };
+    let mut found: Vec<String> = line
+        .commands()
+        .iter()
+        .filter(recorded)
+        .map(|one| one.all().map(|word| word.text().replace('\n', "\x02")).collect::<Vec<_>>().join("\x01"))
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn commands_are_those_that_bash_runs() {
+    let Some(recorder) = Recorder::new() else { return };
+    let cases = std::env::var("RINGFENCE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases));
+    let outcome = runner.run(&line_strategy(), |line| {
+        // Of what stands behind `!` and `&&`, bash may leave out some.
+        let Some(ran) = recorder.run(&line) else { return Ok(()) };
+        let found = found(&line);
+        if line.contains('!') {
+            let mut rest = found.clone();
+            for one in &ran {
+                let at = rest.iter().position(|other| other == one);
+                prop_assert!(at.is_some(), "{:?}: ran {:?}, found {:?}", line, ran, found);
+                rest.remove(at.unwrap());
+            }
+        } else {
+            prop_assert_eq!(&found, &ran, "{:?}", line);
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+proptest! {
+    #[test]
+    fn nothing_panics(text in "[a-z $(){}'\"`|&;<>\\\\\n#=\\[\\]!*~:/0-9-]{0,60}") {
+        let _ = CommandLine::parse(&text);
+    }
+
+    /// Code in `bash -c` is read as it is read alone.
+    #[test]
+    fn code_within_code_is_read_alike(text in "[a-c $(){}\"|&;<>\n=!*-]{0,30}") {
+        if let Ok(alone) = CommandLine::parse(&text)
+            && !text.starts_with('-')
+        {
+            let within = CommandLine::from_argv(["bash", "-c", &text]);
+            if let Ok(within) = within {
+                let names = |line: &CommandLine| line.commands().iter().map(|one| one.all().map(|word| word.text().to_owned()).collect::<Vec<_>>()).collect::<Vec<_>>();
+                prop_assert_eq!(names(&alone), names(&within).split_off(1));
+            }
+        }
+    }
+}

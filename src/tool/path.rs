@@ -1,0 +1,473 @@
+//! A path, normalised without touching the file system, and every other way in which it could be read.
+
+mod glob;
+mod spelt;
+
+pub use glob::{Glob, GlobError};
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use spelt::Hazard;
+
+/// Bytes of a path at most.
+const MAX_BYTES: usize = 1 << 14;
+
+/// A path without `.`, `..`, doubled and closing slashes, as far as that can be said without the file system: what
+/// leads out of a relative path stays in front of it.
+#[must_use]
+pub fn lexical(path: &str) -> String {
+    let is_absolute = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => match parts.last() {
+                Some(&"..") => parts.push(part),
+                Some(&"~") => {
+                    // The folder of the home folder.
+                    return lexical(&format!("/home/{}", path.split_once("..").map_or("", |(_, rest)| rest)));
+                }
+                Some(_) => {
+                    parts.pop();
+                }
+                None if is_absolute => {}
+                None => parts.push(part),
+            },
+            part => parts.push(part),
+        }
+    }
+    let joined = parts.join("/");
+    match (is_absolute, joined.is_empty()) {
+        (true, _) => format!("/{joined}"),
+        (false, true) => ".".to_owned(),
+        (false, false) => joined,
+    }
+}
+
+/// Whether a normalised path is a folder or below it; compared by segments, not by characters.
+#[must_use]
+pub fn is_under(path: &str, folder: &str) -> bool {
+    let folder = lexical(folder);
+    if folder == "." {
+        return !path.starts_with(['/', '~']) && path != ".." && !path.starts_with("../");
+    }
+    if folder == "/" {
+        return path.starts_with('/');
+    }
+    path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What a tool does with a path.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// It reads what is there.
+    #[default]
+    Read,
+    /// It changes what is there.
+    Write,
+    /// It makes something new.
+    Create,
+    /// It deletes what is there.
+    Delete,
+}
+
+impl Access {
+    /// The name in YAML.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Create => "create",
+            Access::Delete => "delete",
+        }
+    }
+}
+
+/// What symbolic links on the way to a path may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Symlinks {
+    /// They may lead anywhere below the folders.
+    #[default]
+    Within,
+    /// There may be none.
+    Refuse,
+}
+
+/// What paths may be.
+///
+/// ```
+/// use ringfence::tool::PathPolicy;
+///
+/// let policy = PathPolicy::under(["/srv/data"]);
+/// assert!(policy.check("/srv/data/a/../b.txt").is_ok());
+/// assert!(policy.check("/srv/data-2/b.txt").is_err());
+/// assert!(policy.check("/srv/data/%252e%252e/%252e%252e/etc/passwd").is_err());
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct PathPolicy {
+    under: Vec<String>,
+    deny: Vec<Glob>,
+    symlinks: Symlinks,
+    access: Access,
+}
+
+/// Where a path leads on the machine: a fact that a host states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedPath {
+    /// The path without links; what does not exist yet is taken as written.
+    pub real: String,
+    /// Whether a link was met on the way.
+    pub has_link: bool,
+}
+
+/// Why a path is refused. Nothing of the path is repeated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathRefused {
+    /// Read in some way, it is not what it seems.
+    #[error("the path {0}")]
+    Hazard(&'static str),
+    /// It is not below any of the folders.
+    #[error("the path is not below {}", folders(.under))]
+    Outside {
+        /// The folders.
+        under: Vec<String>,
+    },
+    /// It is one that is denied.
+    #[error("the path is one of `{glob}`, which is denied")]
+    Denied {
+        /// The glob.
+        glob: String,
+    },
+    /// A link is on the way to it.
+    #[error("a symbolic link is on the way, where none may be")]
+    Link,
+    /// A link on the way leads out.
+    #[error("a symbolic link leads to where it is not below {}", folders(.under))]
+    LinkOutside {
+        /// The folders.
+        under: Vec<String>,
+    },
+}
+
+fn folders(under: &[String]) -> String {
+    if under.is_empty() {
+        return "the working folder".to_owned();
+    }
+    under.iter().map(|folder| format!("`{folder}`")).collect::<Vec<_>>().join(" or ")
+}
+
+impl PathPolicy {
+    /// Paths below these folders. Relative ones count where a folder is relative, as `.` is.
+    #[must_use]
+    pub fn under(folders: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { under: folders.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// Any path that is what it seems to be.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Without those that fit one of these globs.
+    #[must_use]
+    pub fn with_deny(mut self, globs: impl IntoIterator<Item = Glob>) -> Self {
+        self.deny.extend(globs);
+        self
+    }
+
+    /// With what links may do.
+    #[must_use]
+    pub fn with_symlinks(mut self, symlinks: Symlinks) -> Self {
+        self.symlinks = symlinks;
+        self
+    }
+
+    /// With what is done with the path.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// What is done with the path.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Whether a host has to say where the path leads before it can be used.
+    #[must_use]
+    pub fn needs_resolving(&self) -> bool {
+        !self.under.is_empty() || self.symlinks == Symlinks::Refuse
+    }
+
+    /// The path normalised, if it may be used.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn check(&self, path: &str) -> Result<String, PathRefused> {
+        let clean = normalised(path)?;
+        for form in
+            std::iter::once(clean.clone()).chain(spelt::decoded(path).iter().map(|form| lexical(form)))
+        {
+            self.place(&form)?;
+        }
+        Ok(clean)
+    }
+
+    fn place(&self, clean: &str) -> Result<(), PathRefused> {
+        if !self.under.is_empty() && !self.under.iter().any(|folder| is_under(clean, folder)) {
+            return Err(PathRefused::Outside { under: self.under.clone() });
+        }
+        match self.deny.iter().find(|glob| glob.fits(clean)) {
+            Some(glob) => Err(PathRefused::Denied { glob: glob.as_str().to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it may be used, now that it is known where it leads.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub fn check_resolved(&self, resolved: &ResolvedPath) -> Result<(), PathRefused> {
+        if !resolved.has_link {
+            return Ok(());
+        }
+        if self.symlinks == Symlinks::Refuse {
+            return Err(PathRefused::Link);
+        }
+        match self.place(&resolved.real) {
+            Err(PathRefused::Outside { under }) => Err(PathRefused::LinkOutside { under }),
+            other => other,
+        }
+    }
+}
+
+/// A path normalised, if there is no second way to read it.
+///
+/// # Errors
+/// In which way it could be read as another path.
+pub fn normalised(path: &str) -> Result<String, PathRefused> {
+    if path.is_empty() {
+        return Err(PathRefused::Hazard("is empty"));
+    }
+    if path.len() > MAX_BYTES {
+        return Err(PathRefused::Hazard("is longer than 16 KiB"));
+    }
+    match spelt::hazard(path) {
+        Some(hazard) => Err(PathRefused::Hazard(hazard.what())),
+        None => Ok(lexical(path)),
+    }
+}
+
+/// What rules find in paths.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PathFind {
+    /// Globs, one of which it fits.
+    pub any: Vec<String>,
+    /// Globs, none of which it fits.
+    pub not: Vec<String>,
+    /// What the tool does with it; anything where empty.
+    pub access: Vec<Access>,
+}
+
+/// [`PathFind`], ready for use.
+#[derive(Debug, Clone)]
+pub struct PathFinder {
+    find: PathFind,
+    any: Vec<Glob>,
+    not: Vec<Glob>,
+}
+
+impl PathFinder {
+    /// Makes it ready.
+    ///
+    /// # Errors
+    /// The first glob that can't be used.
+    pub fn new(find: PathFind) -> Result<Self, GlobError> {
+        let globs = |list: &[String]| list.iter().map(|glob| Glob::new(glob)).collect::<Result<Vec<_>, _>>();
+        Ok(Self { any: globs(&find.any)?, not: globs(&find.not)?, find })
+    }
+
+    /// As written.
+    #[must_use]
+    pub fn find(&self) -> &PathFind {
+        &self.find
+    }
+
+    /// Whether a path is what it finds, in any form in which it can be read.
+    #[must_use]
+    pub fn fits(&self, path: &str, access: Access) -> bool {
+        if !self.find.access.is_empty() && !self.find.access.contains(&access) {
+            return false;
+        }
+        let mut forms = vec![lexical(path)];
+        forms.extend(spelt::decoded(path).iter().map(|form| lexical(form)));
+        forms.iter().any(|form| {
+            let is = |globs: &[Glob]| globs.iter().any(|glob| glob.fits_path(form));
+            is(&self.any) && !is(&self.not)
+        })
+    }
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl From<Hazard> for PathRefused {
+    fn from(hazard: Hazard) -> Self {
+        PathRefused::Hazard(hazard.what())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lexical_forms() {
+        for (path, clean) in [
+            ("a/./b//c/", "a/b/c"),
+            ("a/../../b", "../b"),
+            ("/a/../../b", "/b"),
+            ("/", "/"),
+            ("", "."),
+            ("./", "."),
+            ("~/x/../y", "~/y"),
+            ("~/..", "/home"),
+            ("../..", "../.."),
+        ] {
+            assert_eq!(lexical(path), clean, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_sibling_with_the_same_beginning_is_outside() {
+        let policy = PathPolicy::under(["/srv/data"]);
+        assert_eq!(policy.check("/srv/data").unwrap(), "/srv/data");
+        assert_eq!(policy.check("/srv//data/./x").unwrap(), "/srv/data/x");
+        for path in [
+            "/srv/data2",
+            "/srv/datax/y",
+            "/srv/data/../data2",
+            "/srv",
+            "srv/data/x",
+            "x",
+            "/srv/data/../../etc",
+        ] {
+            assert!(policy.check(path).is_err(), "{path}");
+        }
+        let relative = PathPolicy::under(["."]);
+        assert!(
+            relative.check("a/b").is_ok()
+                && relative.check("a/../..").is_err()
+                && relative.check("/a").is_err()
+        );
+    }
+
+    #[test]
+    fn other_ways_to_spell_what_leads_out() {
+        let policy = PathPolicy::any();
+        for path in [
+            "%2e%2e/x",
+            "%252e%252e%252fx",
+            "..%2fx",
+            "..%c0%afx",
+            "%c0%ae%c0%ae/x",
+            "%e0%80%ae./x",
+            "%u002e%u002e/x",
+            "..\\x",
+            "a\\..\\x",
+            "..%5cx",
+            "a/..%00/x",
+            "a\0b",
+            "\u{ff0e}\u{ff0e}/x",
+            "..\u{2215}x",
+            ".../x",
+            "....//x",
+            "..;/x",
+            "a/NUL",
+            "com1",
+            "x.txt::$DATA",
+            "C:/x",
+            "c:\\x",
+            "~/x",
+            "~root/x",
+            "/proc/self/root/etc",
+            "/proc/1/cwd/x",
+            "/dev/fd/3",
+            "..0x2fx",
+            ". ./x",
+            "..%u2216x",
+            "%uff0e%uff0e/x",
+        ] {
+            assert!(policy.check(path).is_err(), "{path}");
+        }
+        for path in [
+            "src/main.rs",
+            "docs/100%.md",
+            "a b/c.txt",
+            "foo%20bar.txt",
+            "man/Foo::Bar.3pm",
+            "aux/x.c",
+            "aux.c",
+            "x..y",
+            "..hidden",
+            "...x",
+            ".env.example",
+            "$id.tsx",
+            "file~",
+            "@scope/pkg",
+            "[id]/page.tsx",
+            "a+b",
+            "über/ñ.txt",
+            "-x",
+            "a/b:c",
+        ] {
+            assert!(policy.check(path).is_ok(), "{path}: {:?}", policy.check(path));
+        }
+    }
+
+    #[test]
+    fn links() {
+        let policy = PathPolicy::under(["/srv"]);
+        let leads = |real: &str| ResolvedPath { real: real.to_owned(), has_link: true };
+        assert!(policy.check_resolved(&leads("/srv/b")).is_ok());
+        assert!(matches!(policy.check_resolved(&leads("/etc")), Err(PathRefused::LinkOutside { .. })));
+        let strict = PathPolicy::under(["/srv"]).with_symlinks(Symlinks::Refuse);
+        assert_eq!(strict.check_resolved(&leads("/srv/b")), Err(PathRefused::Link));
+    }
+
+    /// How many labelled paths are refused without any folder to stay below: `RINGFENCE_PATHS=file.jsonl cargo test --lib
+    /// measure_paths -- --ignored --nocapture`. Rows have `path`, `label` and perhaps `form`.
+    #[test]
+    #[ignore = "needs data that is not part of the project"]
+    fn measure_paths() {
+        let rows = std::fs::read_to_string(std::env::var("RINGFENCE_PATHS").unwrap()).unwrap();
+        let mut counts = std::collections::BTreeMap::<String, [usize; 2]>::new();
+        for row in rows.lines() {
+            let row: serde_json::Value = serde_json::from_str(row).unwrap();
+            let refused = PathPolicy::any().check(row["path"].as_str().unwrap()).is_err();
+            let group = format!("{} {}", row["label"], row["form"]);
+            if !refused && row["label"] == "traversal" {
+                println!("let through: {}", row["path"]);
+            }
+            let count = counts.entry(group).or_default();
+            count[0] += 1;
+            count[1] += usize::from(refused);
+        }
+        println!("{counts:?}");
+    }
+}

@@ -1,0 +1,236 @@
+//! Globs over paths, segment by segment.
+
+use std::fmt;
+
+/// A glob: `*` and `?` within a segment, `**` any number of segments, `[a-z]`; `\` takes the next sign as it is. A glob
+/// that ends in `/**` is the folder and everything in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Glob {
+    text: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Any,
+    Text(String),
+    Signs(Vec<Sign>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sign {
+    Text(char),
+    One,
+    Any,
+    Of { ranges: Vec<(char, char)>, is_not: bool },
+}
+
+/// A glob that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{glob}` is no glob: {what}")]
+pub struct GlobError {
+    /// The glob.
+    pub glob: String,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+impl fmt::Debug for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Glob({})", self.text)
+    }
+}
+
+impl Glob {
+    /// Reads a glob.
+    ///
+    /// # Errors
+    /// Where a bracket is left open, or it is empty.
+    pub fn new(text: &str) -> Result<Self, GlobError> {
+        let error = |what| GlobError { glob: text.to_owned(), what };
+        if text.is_empty() {
+            return Err(error("it is empty"));
+        }
+        let mut parts = Vec::new();
+        for part in text.split('/') {
+            parts.push(match part {
+                "**" => Part::Any,
+                part if !part.contains(['*', '?', '[', '\\']) => Part::Text(part.to_owned()),
+                part => Part::Signs(signs(part).ok_or_else(|| error("a bracket is left open"))?),
+            });
+        }
+        Ok(Self { text: text.to_owned(), parts })
+    }
+
+    /// As written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a normalised path fits.
+    #[must_use]
+    pub fn fits(&self, path: &str) -> bool {
+        let segments: Vec<&str> = if path == "/" { vec![""] } else { path.split('/').collect() };
+        let globs = match self.text.as_str() {
+            "/" => self.parts.get(..1).unwrap_or_default(),
+            _ => &self.parts,
+        };
+        fits(globs, &segments)
+    }
+
+    /// Whether a path fits, or the same path with `~` for a home folder.
+    #[must_use]
+    pub fn fits_path(&self, path: &str) -> bool {
+        self.fits(path) || in_home(path).is_some_and(|path| self.fits(&path))
+    }
+}
+
+/// A path below a home folder, with `~` for that.
+fn in_home(path: &str) -> Option<String> {
+    let rest = if let Some(rest) = path.strip_prefix("/root") {
+        rest
+    } else {
+        let below = path.strip_prefix("/home/").or(path.strip_prefix("/Users/"))?;
+        let end = below.find('/').unwrap_or(below.len());
+        below.get(end..)?
+    };
+    (rest.is_empty() || rest.starts_with('/')).then(|| format!("~{rest}"))
+}
+
+fn fits(parts: &[Part], segments: &[&str]) -> bool {
+    match (parts.split_first(), segments.split_first()) {
+        (None, None) => true,
+        (None, Some(_)) => false,
+        (Some((Part::Any, rest)), _) => {
+            if rest.is_empty() {
+                return true;
+            }
+            (0..=segments.len()).any(|at| fits(rest, segments.get(at..).unwrap_or_default()))
+        }
+        (Some(_), None) => false,
+        (Some((part, rest)), Some((segment, after))) => {
+            let one = match part {
+                Part::Text(text) => text == segment,
+                Part::Signs(signs) => segment_fits(signs, segment),
+                Part::Any => true,
+            };
+            one && fits(rest, after)
+        }
+    }
+}
+
+fn segment_fits(signs: &[Sign], segment: &str) -> bool {
+    let text: Vec<char> = segment.chars().collect();
+    // The classic two-finger walk: on a mismatch, the last `*` takes one more character.
+    let (mut sign, mut at) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(&next) = text.get(at) {
+        let one = match signs.get(sign) {
+            Some(Sign::Any) => {
+                star = Some((sign, at));
+                sign += 1;
+                continue;
+            }
+            Some(Sign::Text(wanted)) => *wanted == next,
+            Some(Sign::One) => true,
+            Some(Sign::Of { ranges, is_not }) => {
+                ranges.iter().any(|(low, high)| (*low..=*high).contains(&next)) != *is_not
+            }
+            None => false,
+        };
+        if one {
+            sign += 1;
+            at += 1;
+        } else if let Some((back, from)) = star {
+            star = Some((back, from + 1));
+            sign = back + 1;
+            at = from + 1;
+        } else {
+            return false;
+        }
+    }
+    signs.get(sign..).is_some_and(|rest| rest.iter().all(|sign| *sign == Sign::Any))
+}
+
+fn signs(part: &str) -> Option<Vec<Sign>> {
+    let mut signs = Vec::new();
+    let mut rest = part.chars();
+    while let Some(sign) = rest.next() {
+        signs.push(match sign {
+            '*' => Sign::Any,
+            '?' => Sign::One,
+            '\\' => Sign::Text(rest.next()?),
+            '[' => {
+                let inner: String = rest.by_ref().take_while(|sign| *sign != ']').collect();
+                if !part.contains(']') || inner.is_empty() {
+                    return None;
+                }
+                let (is_not, inner) = match inner.strip_prefix('!') {
+                    Some(inner) => (true, inner),
+                    None => (false, inner.as_str()),
+                };
+                let mut ranges = Vec::new();
+                let letters: Vec<char> = inner.chars().collect();
+                let mut at = 0;
+                while let Some(&low) = letters.get(at) {
+                    match (letters.get(at + 1), letters.get(at + 2)) {
+                        (Some('-'), Some(&high)) => {
+                            ranges.push((low, high));
+                            at += 3;
+                        }
+                        _ => {
+                            ranges.push((low, low));
+                            at += 1;
+                        }
+                    }
+                }
+                Sign::Of { ranges, is_not }
+            }
+            sign => Sign::Text(sign),
+        });
+    }
+    Some(signs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs() {
+        let fits = |glob: &str, path: &str| Glob::new(glob).unwrap().fits_path(path);
+        for (glob, path) in [
+            ("/", "/"),
+            ("**/.env", ".env"),
+            ("**/.env", "/a/b/.env"),
+            ("**/.env.*", "a/.env.local"),
+            ("/etc/**", "/etc"),
+            ("/etc/**", "/etc/a/b"),
+            ("~/.ssh/**", "~/.ssh/id_rsa"),
+            ("~/.ssh/**", "/home/ann/.ssh/id_rsa"),
+            ("~/.ssh/**", "/root/.ssh"),
+            ("**/id_[er]*", "x/id_rsa"),
+            ("/*", "/etc"),
+            (r"/\*", "/*"),
+            (r"\*", "*"),
+            ("a?c", "abc"),
+        ] {
+            assert!(fits(glob, path), "{glob} {path}");
+        }
+        for (glob, path) in [
+            ("/", "/etc"),
+            ("/", "."),
+            ("**/.env", ".envrc"),
+            ("/etc/**", "/etcetera"),
+            ("~/.ssh/**", "/home/ann/x/.ssh"),
+            ("/*", "/etc/x"),
+            (r"/\*", "/etc"),
+            ("a?c", "ac"),
+            ("/root/**", "/rooted"),
+        ] {
+            assert!(!fits(glob, path), "{glob} {path}");
+        }
+        assert!(Glob::new("[a").is_err() && Glob::new("").is_err());
+    }
+}
