@@ -2,8 +2,10 @@
 
 mod approval;
 mod resolver;
+mod reveal;
 
 pub use resolver::{FileSystem, NoLinks, Resolver};
+pub use reveal::{Revealed, To};
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -242,9 +244,7 @@ impl Guard {
         let (verdict, trace) = self.verdict(Some(event), seq, evaluation);
         // The record comes first: an event that can't be recorded has not happened.
         let verdict = self.record(at, Some(event), verdict, &trace);
-        for (name, digest, number) in &pseudonyms {
-            session.remember_pseudonym(name, *digest, *number);
-        }
+        pseudonyms.into_iter().for_each(|pseudonym| session.remember_pseudonym(pseudonym));
         if let Some(name) = creates {
             self.create(name, &verdict);
         }

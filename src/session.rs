@@ -1,6 +1,7 @@
 //! The running state of one agent run: labels, counters, history. Advanced only by the guard.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -44,6 +45,32 @@ pub struct Session {
     call_order: VecDeque<String>,
     pseudonyms: BTreeMap<(String, [u8; 16]), u32>,
     last_pseudonyms: BTreeMap<String, u32>,
+    /// What pseudonyms stand for, by name and number.
+    hidden: BTreeMap<(String, u32), Hidden>,
+}
+
+/// A value for which a pseudonym stands.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Hidden {
+    /// The rule that replaced it.
+    pub(crate) rule: Arc<str>,
+    pub(crate) value: String,
+}
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hidden").field("rule", &self.rule).finish_non_exhaustive()
+    }
+}
+
+/// A pseudonym that was given to a value.
+#[derive(Debug, Clone)]
+pub(crate) struct Pseudonym {
+    pub(crate) name: String,
+    /// Keyed digest of the value.
+    pub(crate) digest: [u8; 16],
+    pub(crate) number: u32,
+    pub(crate) hidden: Hidden,
 }
 
 /// An agent as it was last run in a session.
@@ -120,11 +147,18 @@ impl Session {
         self.last_pseudonyms.get(name).copied().unwrap_or(0)
     }
 
-    pub(crate) fn remember_pseudonym(&mut self, name: &str, digest: [u8; 16], number: u32) {
-        self.last_pseudonyms.insert(name.to_owned(), number);
-        // Beyond the bound a value gets a new number each time: never another value's.
+    pub(crate) fn remember_pseudonym(&mut self, pseudonym: Pseudonym) {
+        let Pseudonym { name, digest, number, hidden } = pseudonym;
+        self.last_pseudonyms.insert(name.clone(), number);
+        // Beyond the bound a value gets a new number each time, never another value's, and can't be revealed.
         if self.pseudonyms.len() < MAX_REMEMBERED {
-            self.pseudonyms.insert((name.to_owned(), digest), number);
+            self.pseudonyms.insert((name.clone(), digest), number);
+            self.hidden.insert((name, number), hidden);
         }
+    }
+
+    /// What a pseudonym stands for.
+    pub(crate) fn hidden(&self, name: &str, number: u32) -> Option<&Hidden> {
+        self.hidden.get(&(name.to_owned(), number))
     }
 }

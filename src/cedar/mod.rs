@@ -118,6 +118,7 @@ pub(crate) enum Question<'a> {
     CallTool { tool: &'a str, input: &'a Value },
     CallUnlisted { tool: &'a str },
     Waive { rule: &'a str, tool: Option<&'a str> },
+    Reveal { rule: &'a str, tool: Option<&'a str> },
 }
 
 /// A question with all that policies may read.

@@ -219,10 +219,11 @@ impl Requests {
             Question::ReadResult { tool: name } => ("read_result", tool(name)?),
             Question::CallTool { tool: name, .. } => (name, tool(name)?),
             Question::CallUnlisted { tool: name } => ("call_unlisted_tool", tool(name)?),
-            Question::Waive { rule, .. } => {
+            Question::Waive { rule, .. } | Question::Reveal { rule, .. } => {
                 let (packs, _) = self.rules.get(rule)?;
                 let packs = packs.iter().map(|pack| uid(&self.types.pack, pack));
-                ("waive", std::iter::once(uid(&self.types.rule, rule)).chain(packs).collect())
+                let action = if matches!(ask.question, Question::Waive { .. }) { "waive" } else { "reveal" };
+                (action, std::iter::once(uid(&self.types.rule, rule)).chain(packs).collect())
             }
         };
         Some(Scope { principals, actions: self.actions.get(action)?.clone(), resources })
@@ -264,7 +265,9 @@ impl Requests {
         put("found", &|| set(&types.rule, ask.found));
         put("packs", &|| set(&types.pack, ask.packs));
         put("tags", &|| set(&types.tag, ask.tags));
-        if let Question::Waive { tool: Some(tool), .. } = ask.question {
+        if let Question::Waive { tool: Some(tool), .. } | Question::Reveal { tool: Some(tool), .. } =
+            ask.question
+        {
             put("tool", &|| entity(&types.tool, tool));
         }
         if needs.parts.has_session() {
@@ -304,11 +307,11 @@ impl Requests {
     fn store(&self, ask: &Ask<'_>) -> Option<Arc<Entities>> {
         let tool = match ask.question {
             Question::ReadResult { tool } | Question::CallUnlisted { tool } => Some(tool),
-            Question::Waive { tool, .. } => tool,
+            Question::Waive { tool, .. } | Question::Reveal { tool, .. } => tool,
             _ => None,
         };
         let rule = match ask.question {
-            Question::Waive { rule, .. } => Some(rule),
+            Question::Waive { rule, .. } | Question::Reveal { rule, .. } => Some(rule),
             _ => None,
         };
         let rule = rule.and_then(|rule| Some((rule, self.rules.get(rule)?)));

@@ -72,7 +72,7 @@ impl Inner {
         Ok(identity)
     }
 
-    fn identity(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Box<Reason>> {
+    pub(super) fn identity(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Box<Reason>> {
         let user = &event.user;
         // What the directory lacks is refused, even where the directory alone says what the user is.
         if let Some(role) = user.roles.iter().flatten().find(|role| !self.roles.contains(*role)) {

@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use super::arguments::ResolvedPaths;
 use super::check::Identity;
 use super::combine::combine;
-use super::edits::{Edits, Pseudonym};
+use super::edits::Edits;
 use super::find::{Findings, Found, Unfinished};
 use super::question::{Seen, view};
 use super::{Engine, Inner, Trace};
 use crate::bundle::Mode;
 use crate::cedar::{Answer, Ask, Question};
 use crate::event::Event;
-use crate::session::Session;
+use crate::session::{Pseudonym, Session};
 use crate::verdict::{Action, Decision, Edit, Finding, Reason, ReasonCode};
 
 /// What an event is decided in.
@@ -262,6 +262,24 @@ impl Inner {
         }
         trace.waivers.sort_unstable();
         trace.waivers.dedup();
+    }
+
+    /// Whether a policy permits that a user, or a tool, has what a rule hid.
+    pub(crate) fn may_reveal(
+        &self,
+        event: &Event,
+        situation: &Situation<'_>,
+        rule: &str,
+        tool: Option<&str>,
+    ) -> bool {
+        let Ok(identity) = self.identity(event, situation) else { return false };
+        let (seen, session) = (Seen::new(self, std::iter::empty()), view(situation));
+        let question = Question::Reveal { rule, tool };
+        let answer = self.policies.ask(&self.ask(event, &identity, situation, &seen, &session, question));
+        !answer.permits.is_empty()
+            && answer.forbids.is_empty()
+            && answer.asks.is_empty()
+            && answer.errors.is_empty()
     }
 
     fn note(&self, answer: &Answer, trace: &mut Trace) {

@@ -2,18 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::Inner;
 use super::find::Found;
 use crate::event::Event;
 use crate::redact::{self, Origins};
 use crate::rule::Replacing;
-use crate::session::Session;
+use crate::session::{Hidden, Pseudonym, Session};
 use crate::text::MAX_PART;
 use crate::verdict::{Action, Edit, Finding};
-
-/// A number given to a value in this event.
-pub(crate) type Pseudonym = (String, [u8; 16], u32);
 
 /// Numbers of pseudonyms that were given now.
 #[derive(Debug, Default)]
@@ -27,6 +25,8 @@ pub(super) struct Given {
 /// Numbers of pseudonyms: those of the session, and those given now.
 struct Numbers<'a> {
     key: &'a [u8],
+    /// The rule that replaces.
+    rule: Arc<str>,
     session: &'a Session,
     given: &'a mut Given,
 }
@@ -36,7 +36,7 @@ impl Replacing for Numbers<'_> {
         self.key
     }
 
-    fn number(&mut self, name: &str, digest: [u8; 16]) -> u32 {
+    fn number(&mut self, name: &str, digest: [u8; 16], matched: &str) -> u32 {
         if let Some(number) = self.session.pseudonym(name, digest) {
             return number;
         }
@@ -48,7 +48,8 @@ impl Replacing for Numbers<'_> {
         let number = last.unwrap_or_else(|| self.session.last_pseudonym(name)).saturating_add(1);
         self.given.last.insert(name.to_owned(), number);
         self.given.known.insert(value, number);
-        self.given.list.push((name.to_owned(), digest, number));
+        let hidden = Hidden { rule: Arc::clone(&self.rule), value: matched.to_owned() };
+        self.given.list.push(Pseudonym { name: name.to_owned(), digest, number, hidden });
         number
     }
 }
@@ -64,7 +65,7 @@ impl Inner {
             }
         }
         let mut given = Given::default();
-        let mut numbers = Numbers { key: &self.key, session, given: &mut given };
+        let mut numbers = Numbers { key: &self.key, rule: "".into(), session, given: &mut given };
         let mut edits = Edits::default();
         for (field, mut group) in by_field {
             group.sort_by_key(|one| (one.finding.start, one.finding.end));
@@ -102,7 +103,7 @@ impl Inner {
     /// What stands for matches that overlap, in a text that is no event.
     pub(super) fn replaced(&self, union: &Union<'_>, given: &mut Given) -> Replaced {
         let session = &Session::default();
-        self.replace_union(union, &mut Numbers { key: &self.key, session, given })
+        self.replace_union(union, &mut Numbers { key: &self.key, rule: "".into(), session, given })
     }
 
     /// What stands for matches that overlap, and whether something of them is kept in it. A replacement that keeps
@@ -120,6 +121,7 @@ impl Inner {
         let Some((winner, rule)) = winner.and_then(|one| Some((one, self.rules.get(one.rule)?))) else {
             return (String::new(), false);
         };
+        numbers.rule = Arc::clone(&rule.id);
         if !rule.replacement.keeps() {
             return (rule.replacement.make(winner.matched.as_deref().unwrap_or_default(), numbers), false);
         }

@@ -119,7 +119,7 @@ pub(crate) trait Replacing {
     /// The host's key.
     fn key(&self) -> &[u8];
     /// The number that a value has, or now gets, among the pseudonyms of one name in this session.
-    fn number(&mut self, name: &str, digest: [u8; 16]) -> u32;
+    fn number(&mut self, name: &str, digest: [u8; 16], value: &str) -> u32;
 }
 
 impl Replacement {
@@ -150,7 +150,7 @@ impl Replacement {
             }
             Replacement::Pseudonym(name) => {
                 let digest = digest(replacing.key(), name, matched);
-                format!("<{name}_{}>", replacing.number(name, digest))
+                format!("<{name}_{}>", replacing.number(name, digest, matched))
             }
         }
     }
@@ -210,7 +210,7 @@ mod tests {
         fn key(&self) -> &[u8] {
             b"a key of the host"
         }
-        fn number(&mut self, _: &str, digest: [u8; 16]) -> u32 {
+        fn number(&mut self, _: &str, digest: [u8; 16], _: &str) -> u32 {
             let at = self.0.iter().position(|known| *known == digest).unwrap_or_else(|| {
                 self.0.push(digest);
                 self.0.len() - 1

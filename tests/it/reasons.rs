@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ringfence::audit::{AuditError, AuditSink, JsonlSink, Record};
-use ringfence::guard::Clock;
+use ringfence::guard::{Clock, Revealed, To};
 use ringfence::verdict::ReasonCode;
-use ringfence::{CompileOptions, Decision, Guard, Verdict};
+use ringfence::{CompileOptions, Decision, Guard, User, Verdict};
 
 use crate::{MANIFEST, engine, engine_of, files};
 
@@ -290,6 +290,51 @@ fn pseudonyms_and_hashes_need_a_key_and_stay_within_a_session() {
     assert_eq!(edits("a", "x1 x2 x1"), ["<WORD_1>", "<WORD_2>", "<WORD_1>"]);
     assert_eq!(edits("a", "x3 x2"), ["<WORD_3>", "<WORD_2>"]);
     assert_eq!(edits("b", "x3 x2"), ["<WORD_1>", "<WORD_2>"]);
+}
+
+#[test]
+fn what_a_pseudonym_stands_for_is_revealed_to_whom_policy_permits() {
+    let pack = |id: &str, name: &str, letter: &str| {
+        format!(
+            "pack: {id}\nrules:\n  - {{ id: r, stages: [input], action: redact, replace: {{ pseudonym: {name} }}, find: {{ pattern: '\\b{letter}\\d{{1,9}}\\b' }}, examples: {{ match: [{letter}12], ignore: [{letter}12y] }} }}\n"
+        )
+    };
+    let (p, q) = (pack("p", "WORD", "x"), pack("q", "OTHER_1", "z"));
+    let directory = "roles: [{ name: user }, { name: boss, in: [user] }]\nagents: [{ name: bot }]\ntoolsets: [{ name: set }]\nlabels: [private]\n";
+    let policies = "@id(\"a\")\npermit(principal in Role::\"user\", action == Action::\"send_input\", resource);\n@id(\"b\")\npermit(principal in Role::\"boss\", action == Action::\"reveal\", resource in Pack::\"p\") unless { context has tool };\n@id(\"c\")\npermit(principal, action == Action::\"reveal\", resource == Rule::\"q/r\") when { context has tool && context.tool == Tool::\"read\" };\n";
+    let list = files(&[
+        ("packs/p.yaml", p.as_str()),
+        ("packs/q.yaml", q.as_str()),
+        ("directory.yaml", directory),
+        ("access.cedar", policies),
+        ("tools.yaml", "tools: [{ name: read, in: [set] }, { name: write, in: [set] }]\n"),
+    ]);
+    let options = CompileOptions::default().with_key("a key of sixteen bytes");
+    let guard = Guard::builder(engine_of(&list, &options)).no_time_limit().build();
+    let verdict = guard.check_json(&INPUT.replace("hello", "x1 and z2"));
+    assert_eq!(verdict.edits.len(), 2, "{verdict:?}");
+    let reveal = |session: &str, role: &str, tool: Option<&str>, text: &str| {
+        let user = User::new("u", [role]);
+        let Revealed { text, revealed, kept } =
+            guard.reveal(session, To { user: &user, agent: "bot", tool }, text);
+        (text, revealed.into_iter().collect::<Vec<_>>(), kept.into_iter().collect::<Vec<_>>())
+    };
+    let said = |text: &str, revealed: &[&str], kept: &[&str]| {
+        let owned = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        (text.to_owned(), owned(revealed), owned(kept))
+    };
+    let text = "<<WORD_1>, <OTHER_1_1> <WORD_2> <WORD_01> <WORD_1 <b>";
+    assert_eq!(
+        reveal("s", "boss", None, text),
+        said("<x1, <OTHER_1_1> <WORD_2> <WORD_01> <WORD_1 <b>", &["<WORD_1>"], &["<OTHER_1_1>"])
+    );
+    assert_eq!(reveal("s", "user", None, text), said(text, &[], &["<OTHER_1_1>", "<WORD_1>"]));
+    assert_eq!(reveal("s", "user", Some("read"), "<OTHER_1_1>"), said("z2", &["<OTHER_1_1>"], &[]));
+    assert_eq!(reveal("s", "boss", Some("write"), "<OTHER_1_1>"), said("<OTHER_1_1>", &[], &["<OTHER_1_1>"]));
+    // A role that there is not, and another session.
+    assert_eq!(reveal("s", "king", None, "<WORD_1>"), said("<WORD_1>", &[], &["<WORD_1>"]));
+    assert_eq!(reveal("t", "boss", None, "<WORD_1>"), said("<WORD_1>", &[], &[]));
+    assert!(!format!("{:?}", guard.session("s")).contains("x1"));
 }
 
 #[test]

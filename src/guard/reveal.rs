@@ -1,0 +1,91 @@
+//! The values behind pseudonyms, for whom policy lets have them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{Guard, lock};
+use crate::engine::{ResolvedPaths, Situation};
+use crate::event::{Event, User};
+use crate::session::Session;
+
+/// Longest pseudonym.
+const LONGEST: usize = 96;
+
+/// Who is to have the values behind pseudonyms.
+#[derive(Debug, Clone, Copy)]
+pub struct To<'a> {
+    /// The user, or the one for whom the tool runs.
+    pub user: &'a User,
+    /// The agent of the session.
+    pub agent: &'a str,
+    /// A tool that is to have them, not the user.
+    pub tool: Option<&'a str>,
+}
+
+/// A text in which pseudonyms were replaced by what they stand for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revealed {
+    /// The text.
+    pub text: String,
+    /// Pseudonyms that were replaced, in order of the alphabet.
+    pub revealed: BTreeSet<String>,
+    /// Pseudonyms of this session that stay, because policy does not let them have the value.
+    pub kept: BTreeSet<String>,
+}
+
+impl Guard {
+    /// Replaces pseudonyms of a session by the values that they stand for, where a policy with the action `reveal` permits
+    /// that for the rule that hid them. Pseudonyms of other sessions stay, as does everything if deciding fails.
+    #[must_use]
+    pub fn reveal(&self, session: &str, to: To<'_>, text: &str) -> Revealed {
+        let unchanged =
+            || Revealed { text: text.to_owned(), revealed: BTreeSet::new(), kept: BTreeSet::new() };
+        let known = lock(&self.sessions).by_id.get(session).map(|(session, _)| session.clone());
+        let Some(known) = known else { return unchanged() };
+        let known = lock(&known);
+        catch_unwind(AssertUnwindSafe(|| self.reveal_in(session, &known, to, text)))
+            .unwrap_or_else(|_| unchanged())
+    }
+
+    fn reveal_in(&self, id: &str, session: &Session, to: To<'_>, text: &str) -> Revealed {
+        let event = Event::output(id, to.user.clone(), to.agent, "");
+        let paths = ResolvedPaths::default();
+        let situation =
+            Situation { session, created: None, at: self.clock.now(), paths: &paths, stop: &|| false };
+        let mut may: BTreeMap<String, bool> = BTreeMap::new();
+        let mut out = Revealed {
+            text: String::with_capacity(text.len()),
+            revealed: BTreeSet::new(),
+            kept: BTreeSet::new(),
+        };
+        let mut rest = text;
+        while let Some((before, from)) = rest.split_once('<') {
+            out.text.push_str(before);
+            rest = from;
+            let hidden = pseudonym(from).and_then(|(name, number, length)| {
+                Some((session.hidden(name, number)?, from.get(..length)?, from.get(length + 1..)?))
+            });
+            let Some((hidden, shown, behind)) = hidden else {
+                out.text.push('<');
+                continue;
+            };
+            let pseudonym = format!("<{shown}>");
+            let may = *may
+                .entry(hidden.rule.to_string())
+                .or_insert_with(|| self.engine.0.may_reveal(&event, &situation, &hidden.rule, to.tool));
+            out.text.push_str(if may { &hidden.value } else { &pseudonym });
+            if may { &mut out.revealed } else { &mut out.kept }.insert(pseudonym);
+            rest = behind;
+        }
+        out.text.push_str(rest);
+        out
+    }
+}
+
+/// Name and number of a pseudonym behind its `<`, and how long it is up to its `>`.
+fn pseudonym(text: &str) -> Option<(&str, u32, usize)> {
+    let length = text.bytes().take(LONGEST).position(|byte| byte == b'>')?;
+    let (name, number) = text.get(..length)?.rsplit_once('_')?;
+    let plain = !number.starts_with('0') && number.bytes().all(|byte| byte.is_ascii_digit());
+    Some((name, number.parse().ok().filter(|_| plain)?, length))
+}
