@@ -1,4 +1,9 @@
 //! The sandbox: what holds, what is refused, and that nothing is left behind. Every wait has an end.
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "helpers of tests; a test that the system can't bear says so"
+)]
 
 use std::fs;
 use std::future::Future;
@@ -34,6 +39,15 @@ fn run(command: &Command) -> Outcome {
     let outcome = sandbox::run(&launcher(), command).expect("the command is run");
     assert!(outcome.wall < Duration::from_secs(15), "{outcome:?}");
     outcome
+}
+
+/// Whether there is a Perl, through which a test asks the system directly.
+fn has_perl() -> bool {
+    let found = Program::find("perl", ["/usr/bin", "/bin"]).is_ok();
+    if !found {
+        println!("skipped: no Perl here");
+    }
+    found
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -142,7 +156,7 @@ fn the_time_limit_ends_grandchildren_too() {
         format!("setsid sleep {word} & (sleep {word} &) ; nohup sleep {word} >/dev/null 2>&1 & sleep {word}");
     let outcome = run(&shell(&script).limits(limits));
     assert_eq!(outcome.status, Status::TimedOut);
-    assert!(outcome.wall < Duration::from_secs(3), "{:?}", outcome.wall);
+    assert!(outcome.wall < Duration::from_secs(7), "{:?}", outcome.wall);
     assert_eq!(running(word), 0);
 }
 
@@ -152,7 +166,7 @@ fn what_it_leaves_behind_ends_with_it() {
     let word = "86432.5";
     let outcome = run(&shell(&format!("setsid sleep {word} & (setsid nohup sleep {word} &) ; echo done")));
     assert_eq!((outcome.status, text(&outcome.stdout.bytes)), (Status::Exited(0), "done\n".into()));
-    assert!(outcome.wall < Duration::from_secs(3), "{:?}", outcome.wall);
+    assert!(outcome.wall < Duration::from_secs(7), "{:?}", outcome.wall);
     assert_eq!(running(word), 0);
 }
 
@@ -192,6 +206,9 @@ fn a_fork_bomb_is_bounded() {
 #[test]
 #[cfg(target_os = "linux")]
 fn memory_is_bounded() {
+    if !has_perl() {
+        return;
+    }
     let limits = Limits { memory_bytes: 64 << 20, time: Duration::from_secs(10), ..Limits::default() };
     let hungry = "print length('x' x (300 << 20))";
     let outcome = run(&Command::new(program("perl")).args(["-e", hungry]).limits(limits.clone()));
@@ -221,7 +238,7 @@ fn files_and_processor_time_are_bounded() {
 
 #[test]
 fn the_network_is_refused() {
-    if !has(Protection::Network) {
+    if !has(Protection::Network) || !has_perl() {
         return;
     }
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -290,23 +307,40 @@ fn dangerous_system_calls_are_refused() {
     if !has(Protection::SystemCalls) {
         return;
     }
-    for script in [
-        "unshare -U true",
-        "unshare -n true",
-        "unshare -m true",
-        "mount -t tmpfs none .",
-        "mount --bind / .",
-        "chroot / true",
-        "perl -e 'exit(syscall(101, 0, 0, 0, 0) == 0 ? 0 : 1)'",
-        "perl -e 'exit(syscall(425, 8, 0) >= 0 ? 0 : 1)'",
-        "perl -e 'exit(syscall(56, 0x10000011, 0, 0, 0, 0) >= 0 ? 0 : 1)'",
-        "perl -e 'exit(syscall(435, 0, 0) >= 0 ? 0 : 1)'",
-    ] {
-        if script.contains("syscall") && !cfg!(target_arch = "x86_64") {
-            continue;
-        }
+    for script in
+        ["unshare -U true", "unshare -n true", "unshare -m true", "mount -t tmpfs none .", "mount --bind / ."]
+    {
         let outcome = run(&shell(script));
         assert!(matches!(outcome.status, Status::Exited(1..)), "{script}: {outcome:?}");
+        let said = text(&outcome.stderr.bytes);
+        assert!(said.contains("not permitted") || said.contains("denied"), "{script}: {said}");
+    }
+    if !cfg!(target_arch = "x86_64") || !has_perl() {
+        return;
+    }
+    for (call, error) in [
+        // `ptrace`, which a process may otherwise ask for itself; the same by its number of x32.
+        ("101, 0, 0, 0, 0", "1"),
+        ("0x40000000 | 101, 0, 0, 0, 0", "1"),
+        ("0x40000000 | 521, 0, 0, 0, 0", "1"),
+        // `clone` with a user namespace; `clone3`, which is said not to be there.
+        ("56, 0x10000011, 0, 0, 0, 0", "1"),
+        ("435, 0, 0", "38"),
+        // `keyctl`, `bpf`, `io_uring_setup`, `userfaultfd`, `perf_event_open`, `process_vm_readv`, `pidfd_getfd`, `setns`.
+        ("250, 0, -3, 0", "1"),
+        ("321, 0, 0, 0", "1"),
+        ("425, 8, 0", "1"),
+        ("323, 1", "1"),
+        ("298, 0, 0, -1, -1, 0", "1"),
+        ("310, $$, 0, 0, 0, 0, 0", "1"),
+        ("438, 0, 0, 0", "1"),
+        ("308, 0, 0", "1"),
+        // Typing into a terminal.
+        ("16, 0, 0x5412, 0", "1"),
+    ] {
+        let code = format!("my $done = syscall({call}); print $done == -1 ? $! + 0 : 'done'");
+        let outcome = run(&Command::new(program("perl")).args(["-e", &code]));
+        assert_eq!(text(&outcome.stdout.bytes), error, "{call}: {outcome:?}");
     }
 }
 
@@ -411,7 +445,7 @@ fn it_can_be_cancelled_and_dropped() {
     let outcome = sandbox::run_until(&launcher(), &shell("sleep 9"), || start.elapsed().as_millis() > 200);
     let outcome = outcome.expect("an outcome");
     assert_eq!(outcome.status, Status::Cancelled);
-    assert!(outcome.wall < Duration::from_secs(3), "{:?}", outcome.wall);
+    assert!(outcome.wall < Duration::from_secs(7), "{:?}", outcome.wall);
     let word = "86434.5";
     let running_one = sandbox::start(&launcher(), shell(&format!("sleep {word}"))).expect("it is started");
     assert!(soon(|| running(word) > 0));

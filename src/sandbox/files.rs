@@ -331,6 +331,8 @@ impl Root {
         if let Some(opened) = open_at_once(self.folder.as_fd(), parts, flags, self.symlinks) {
             return opened.map_err(|error| refused(path, error));
         }
+        // Without the call, links are followed in neither mode.
+        let (Symlinks::Refuse | Symlinks::Within) = self.symlinks;
         let opened = open_part_by_part(self.folder.as_fd(), parts, flags);
         opened.map_err(|error| match error {
             // Some systems say so of a link where a folder was asked for.

@@ -172,6 +172,22 @@ impl Host {
     fn tell(&self, frame: &Frame) -> io::Result<()> {
         wire::write(&self.0, frame)
     }
+
+    /// Whether the host closed its half, or is gone. What is still to be read is not for who asks.
+    #[cfg(target_os = "linux")]
+    fn asks_to_stop(&self) -> bool {
+        let mut event = [PollFd::new(&self.0, PollFlags::RDHUP)];
+        poll(&mut event, Some(&timespec(Duration::ZERO))).is_ok_and(|ready| ready > 0)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn asks_to_stop(&self) -> bool {
+        use rustix::net::{RecvFlags, recv};
+
+        let mut byte = [0_u8];
+        let peeked = recv(&self.0, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        peeked.is_ok_and(|(_, read)| read == 0)
+    }
 }
 
 /// What the host is told when a stage can't go on.
@@ -267,13 +283,15 @@ fn wait_for(host: &Host, tender: Pid, spec: &Spec) -> Option<Limit> {
     loop {
         // Without a handle on the process, the question is asked again soon.
         let pause = if ended.is_some() { WATCH } else { Duration::from_millis(3) };
-        let mut events = vec![PollFd::new(&host.0, STOP)];
+        let mut events = Vec::new();
+        #[cfg(target_os = "linux")]
+        events.push(PollFd::new(&host.0, PollFlags::RDHUP));
         events.extend(ended.as_ref().map(|ended| PollFd::new(ended, PollFlags::IN)));
         match poll(&mut events, Some(&timespec(pause))) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return None,
         }
-        if events.first().is_some_and(|host| !host.revents().is_empty()) {
+        if host.asks_to_stop() {
             return None;
         }
         // Not taken away yet: as long as it is there, no other group has its number.
@@ -286,12 +304,6 @@ fn wait_for(host: &Host, tender: Pid, spec: &Spec) -> Option<Limit> {
         }
     }
 }
-
-/// The host closed its half, or is gone. What is still to be read is not for this process.
-#[cfg(target_os = "linux")]
-const STOP: PollFlags = PollFlags::RDHUP;
-#[cfg(not(target_os = "linux"))]
-const STOP: PollFlags = PollFlags::empty();
 
 pub(super) fn timespec(duration: Duration) -> rustix::event::Timespec {
     rustix::event::Timespec {
@@ -350,10 +362,11 @@ fn become_program(host: &Host, inherited: &Inherited) -> Result<Infallible, Fail
     let folder = enter_folder(&spec).map_err(Failure::of("enter the working folder"))?;
 
     let mut level = Level::default();
-    level.note(Protection::Namespaces, inherited.namespaces.as_ref().map(|()| ()));
-    level.note(Protection::Tree, holds_tree(inherited));
+    level.note(Protection::Namespaces, inherited.namespaces.clone());
     level.note(Protection::Processes, processes::can_be_found());
     confine::confine(&spec, &program, &folder, &mut level).map_err(Failure::of("open what was given"))?;
+    let tree = holds_tree(&level);
+    level.note(Protection::Tree, tree);
     if spec.required.iter().any(|&required| !level.holds(required)) {
         return Err(Failure(Frame::Refused(level)));
     }
@@ -361,14 +374,20 @@ fn become_program(host: &Host, inherited: &Inherited) -> Result<Infallible, Fail
     Err(Failure::of("run the program")(process.exec()))
 }
 
+/// In a PID namespace the kernel ends all. Elsewhere the watcher takes in orphans, if it finds them and can't be killed before.
 #[cfg(target_os = "linux")]
-fn holds_tree(inherited: &Inherited) -> Result<(), String> {
-    // The watcher is the parent's parent, and takes in orphans; where there is no /proc they could not be found.
-    if inherited.namespaces.is_ok() { Ok(()) } else { processes::can_be_found() }
+fn holds_tree(level: &Level) -> Result<(), String> {
+    if level.holds(Protection::Namespaces) {
+        return Ok(());
+    }
+    if !level.holds(Protection::Signals) {
+        return Err("without namespaces and Landlock it could kill what watches it".to_owned());
+    }
+    processes::can_be_found()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn holds_tree(_inherited: &Inherited) -> Result<(), String> {
+fn holds_tree(_level: &Level) -> Result<(), String> {
     Err("a process can leave its group".to_owned())
 }
 

@@ -8,8 +8,8 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use super::command::Limits;
 use super::run::Limit;
 
-/// Beyond so many the number itself says enough.
-const MAX_COUNTED: usize = 65_536;
+/// So many are ended in one round; the next finds the rest.
+const ROUND: usize = 4096;
 
 /// Whether the processes beneath this one can be found.
 pub(super) fn can_be_found() -> Result<(), String> {
@@ -18,12 +18,13 @@ pub(super) fn can_be_found() -> Result<(), String> {
         .map_err(|error| format!("/proc does not tell the children of a process: {error}"))
 }
 
-/// Every process beneath this one, parents before children.
-fn beneath() -> Vec<i32> {
+/// The processes beneath this one, parents before children: all, or somewhat more than `enough`. The time to find
+/// all of a fork bomb's would be its own.
+fn beneath(enough: usize) -> Vec<i32> {
     let mut found = Vec::new();
     children("self", &mut found);
     let mut next = 0;
-    while let Some(&parent) = found.get(next).filter(|_| found.len() < MAX_COUNTED) {
+    while let Some(&parent) = found.get(next).filter(|_| found.len() <= enough) {
         children(&parent.to_string(), &mut found);
         next += 1;
     }
@@ -40,9 +41,10 @@ fn children(of: &str, found: &mut Vec<i32>) {
 
 /// The limit that the processes beneath this one are over, all but the first `own`, which are the launcher's.
 pub(super) fn over_limit(limits: &Limits, own: usize) -> Option<Limit> {
-    let found = beneath();
+    let most = limits.processes as usize;
+    let found = beneath(most.saturating_add(own));
     let found = found.get(own..).unwrap_or_default();
-    if found.len() > limits.processes as usize {
+    if found.len() > most {
         return Some(Limit::Processes);
     }
     let page = rustix::param::page_size() as u64;
@@ -66,7 +68,7 @@ pub(super) fn end_all(group: Pid, bound: Duration) -> bool {
     // Only once: when its first process has been waited for, another group may get its number.
     let _ = kill_process_group(group, Signal::KILL);
     loop {
-        for process in beneath().into_iter().filter_map(Pid::from_raw) {
+        for process in beneath(ROUND).into_iter().filter_map(Pid::from_raw) {
             let _ = kill_process(process, Signal::KILL);
         }
         loop {

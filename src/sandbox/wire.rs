@@ -90,3 +90,36 @@ pub(super) fn take<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> io::Result<Opti
     buffer.drain(..4 + length);
     Ok(Some(message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_taken_as_they_come() {
+        let frames = [Frame::Changed, Frame::Ended(Status::Exited(3)), Frame::NoNamespaces("why".into())];
+        let bytes: Vec<u8> =
+            frames.iter().flat_map(|frame| encode(frame).expect("it can be written")).collect();
+        let (mut buffer, mut taken) = (Vec::new(), 0);
+        for byte in &bytes {
+            buffer.push(*byte);
+            while take::<Frame>(&mut buffer).expect("a frame").is_some() {
+                taken += 1;
+            }
+        }
+        assert_eq!((taken, buffer.len()), (3, 0));
+        // One reader leaves the next frame to the next.
+        let mut from = bytes.as_slice();
+        assert!(matches!(read::<Frame>(&mut from).expect("a frame"), Frame::Changed));
+        assert!(matches!(read::<Frame>(&mut from).expect("a frame"), Frame::Ended(Status::Exited(3))));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        assert!(take::<Frame>(&mut vec![0xff; 8]).is_err());
+        assert!(read::<Frame>(&[0xff; 8][..]).is_err());
+        assert!(read::<Frame>(&[1, 0, 0, 0, 0x7f][..]).is_err());
+        assert!(read::<Frame>(&[4, 0, 0, 0, 1][..]).is_err());
+        assert!(encode(&vec![0_u8; MAX_BYTES + 1]).is_err());
+    }
+}
