@@ -119,10 +119,17 @@ fn nothing_is_inherited() {
     assert_eq!(text(&run(&shell("cat; echo end")).stdout.bytes), "end\n");
     #[cfg(target_os = "linux")]
     {
+        // Left open for children by the host.
+        let folder = tempfile::tempdir().expect("a folder");
+        let left_open = fs::File::create(folder.path().join("left-open")).expect("a file");
+        rustix::io::fcntl_setfd(&left_open, rustix::io::FdFlags::empty()).expect("it is left open");
         let files = Files::system().read("/proc");
-        let outcome =
-            run(&shell("ls -l /proc/$$/fd /proc/self/fd | grep -c -e socket -e ringfence").files(files));
-        assert_eq!(text(&outcome.stdout.bytes), "0\n", "{}", text(&outcome.stderr.bytes));
+        let outcome = run(&Command::new(program("ls")).args(["-l", "/proc/self/fd"]).files(files));
+        let files = text(&outcome.stdout.bytes);
+        // The fourth is the folder that is listed.
+        assert_eq!(files.matches(" -> ").count(), 4, "{files}");
+        assert!(files.contains("pipe:") && files.contains("/dev/null"), "{files}");
+        assert!(!files.contains("socket:") && !files.contains("left-open"), "{files}");
     }
 }
 
@@ -297,8 +304,10 @@ fn files_outside_of_the_roots_can_not_be_opened() {
     let mut files = Files::system();
     files.folder = FolderAccess::Read;
     assert!(!run(&shell("echo x > file").files(files)).status.is_success());
-    let error = sandbox::run(&launcher(), &shell("true").files(Files::system().read("/not/there")));
-    assert!(matches!(error, Err(SandboxError::Launch { .. })), "{error:?}");
+    for root in ["/not/there", "."] {
+        let error = sandbox::run(&launcher(), &shell("true").files(Files::system().read(root)));
+        assert!(matches!(error, Err(SandboxError::Launch { .. })), "{error:?}");
+    }
 }
 
 #[test]
@@ -455,14 +464,13 @@ fn it_can_be_cancelled_and_dropped() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn it_ends_when_the_host_dies() {
-    // The launcher's socket closes as it would if the host were killed: by ending the process that holds it.
+fn it_ends_when_the_host_panics() {
     let word = "86435.5";
     let flag = Arc::new(AtomicBool::new(false));
     let theirs = Arc::clone(&flag);
     let host = thread::spawn(move || {
         let asked = || {
-            assert!(!theirs.load(Ordering::Relaxed), "the host dies");
+            assert!(!theirs.load(Ordering::Relaxed), "the host panics");
             false
         };
         let _ =
@@ -471,6 +479,28 @@ fn it_ends_when_the_host_dies() {
     assert!(soon(|| running(word) > 1));
     flag.store(true, Ordering::Relaxed);
     assert!(host.join().is_err());
+    assert!(soon(|| running(word) == 0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn it_ends_when_the_host_is_killed() {
+    const HOST: &str = "RINGFENCE_TEST_HOST";
+    let word = "86436.5";
+    if std::env::var_os(HOST).is_some() {
+        let _ = sandbox::run(&launcher(), &shell(&format!("setsid sleep {word} & sleep {word}")));
+        return;
+    }
+    let mut host = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "it_ends_when_the_host_is_killed"])
+        .env(HOST, "1")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("a host");
+    let started = soon(|| running(word) > 1);
+    host.kill().expect("it is killed");
+    let _ = host.wait();
+    assert!(started);
     assert!(soon(|| running(word) == 0));
 }
 

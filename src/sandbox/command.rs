@@ -29,8 +29,11 @@ pub struct Command {
 
 /// What may be opened. The pinned program itself may always be read and run.
 ///
-/// A root is a folder with all beneath it, or a file. A root that does not exist refuses the command, except those of
-/// [`Files::system`].
+/// A root is a folder with all beneath it, or a file, by its absolute path. One that does not exist refuses the command, except
+/// those of [`Files::system`].
+///
+/// Landlock is about opening, making, moving and deleting. Elsewhere too a program finds out names, sizes and times, and may
+/// change the mode and times of what its user owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files {
     /// Programs, libraries and settings that most programs need: `/usr`, `/bin`, `/lib`, a few files of `/etc` (not

@@ -72,10 +72,13 @@ fn own_program() -> PathBuf {
 }
 
 impl Launcher {
-    /// Another program that calls [`launcher()`] first, such as `ringfence`: for hosts that can't be started again.
+    /// Another program that calls [`launcher()`] first, such as `ringfence`: for hosts that can't be started again. By its
+    /// path; no folders are searched.
     #[must_use]
     pub fn at(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into() }
+        let program = program.into();
+        // It is started in another folder. Where the current one is unknown, the path fails then.
+        Self { program: std::path::absolute(&program).unwrap_or(program) }
     }
 
     /// The first process of the launcher. The rest is up to [`Stage`].

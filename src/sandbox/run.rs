@@ -200,11 +200,16 @@ fn run_with(
     command: &Command,
     mut cancelled: Cancelled<'_>,
 ) -> Result<Outcome, SandboxError> {
-    let fresh = match command.folder {
-        Some(_) => None,
-        None => Some(Temporary::new().map_err(system("make a working folder"))?),
+    // Removed at the end.
+    let fresh;
+    let folder = match &command.folder {
+        // The launcher is started in another one.
+        Some(given) => std::path::absolute(given).map_err(system("find the working folder"))?,
+        None => {
+            fresh = Temporary::new().map_err(system("make a working folder"))?;
+            fresh.path().to_owned()
+        }
     };
-    let folder = command.folder.as_deref().or(fresh.as_ref().map(Temporary::path)).unwrap_or("/".as_ref());
     let mut spec = Spec {
         program: command.program.clone(),
         arguments: command.arguments.clone(),

@@ -100,10 +100,14 @@ fn roots(spec: &Spec) -> io::Result<Vec<Granted>> {
     }
     let given = [(&files.execute, to_execute()), (&files.read, to_read()), (&files.write, to_write())];
     for (paths, access) in given {
-        for path in paths {
-            roots.push(granted(Path::new(path), access).map_err(|error| {
-                io::Error::new(error.kind(), format!("`{}`: {error}", path.to_string_lossy()))
-            })?);
+        for path in paths.iter().map(Path::new) {
+            let root = match path.is_absolute() {
+                true => granted(path, access),
+                false => Err(io::Error::other("a root must be an absolute path")),
+            };
+            let named =
+                |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
+            roots.push(root.map_err(named)?);
         }
     }
     Ok(roots)
