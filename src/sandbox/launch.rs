@@ -29,6 +29,7 @@ use super::confine::{self, Level, Protection};
 use super::processes;
 use super::program;
 use super::run::{Limit, SandboxError, Status};
+use super::temporary;
 use super::wire::{self, Frame, Spec};
 
 /// The first argument that tells a launcher from the program that it is part of.
@@ -217,19 +218,28 @@ fn watch(host: &Host) -> Result<(), Failure> {
     }
     let tender = Stage::Tend.start(&inherited).map_err(Failure::of("start the second process"))?;
     let over = wait_for(host, tender, &spec);
+    let told = end(host, tender, over);
+    if told.is_err() && spec.fresh {
+        // A host that is gone does not tidy up.
+        temporary::remove(spec.folder.as_ref());
+    }
+    told.map_err(Failure::of("tell the host"))
+}
+
+/// Ends everything and tells the host.
+fn end(host: &Host, tender: Pid, over: Option<Limit>) -> io::Result<()> {
     if !processes::end_all(tender, END) {
         let failed = Frame::Failed {
             doing: "end every process".to_owned(),
             why: "some are still there".to_owned(),
             code: None,
         };
-        host.tell(&failed).map_err(Failure::of("tell the host"))?;
+        host.tell(&failed)?;
     }
     if let Some(limit) = over {
-        host.tell(&Frame::Killed(limit)).map_err(Failure::of("tell the host"))?;
+        host.tell(&Frame::Killed(limit))?;
     }
-    let used = getrusage(UsageWho::RUSAGE_CHILDREN).map_err(Failure::of("ask what was used"))?;
-    host.tell(&used_frame(&used)).map_err(Failure::of("tell the host"))
+    host.tell(&used_frame(&getrusage(UsageWho::RUSAGE_CHILDREN)?))
 }
 
 fn used_frame(used: &Usage) -> Frame {
@@ -366,9 +376,11 @@ fn become_program(host: &Host, inherited: &Inherited) -> Result<Infallible, Fail
 
     let mut level = Level::default();
     level.note(Protection::Namespaces, inherited.namespaces.clone());
-    level.note(Protection::Processes, processes::can_be_found());
+    // Asked before files are restricted, /proc among them.
+    let found = processes::can_be_found();
+    level.note(Protection::Processes, found.clone());
     confine::confine(&spec, &program, &folder, &mut level).map_err(Failure::of("open what was given"))?;
-    let tree = holds_tree(&level);
+    let tree = holds_tree(&level, found);
     level.note(Protection::Tree, tree);
     if spec.required.iter().any(|&required| !level.holds(required)) {
         return Err(Failure(Frame::Refused(level)));
@@ -379,18 +391,18 @@ fn become_program(host: &Host, inherited: &Inherited) -> Result<Infallible, Fail
 
 /// In a PID namespace the kernel ends all. Elsewhere the watcher takes in orphans, if it finds them and can't be killed before.
 #[cfg(target_os = "linux")]
-fn holds_tree(level: &Level) -> Result<(), String> {
+fn holds_tree(level: &Level, found: Result<(), String>) -> Result<(), String> {
     if level.holds(Protection::Namespaces) {
         return Ok(());
     }
     if !level.holds(Protection::Signals) {
         return Err("without namespaces and Landlock it could kill what watches it".to_owned());
     }
-    processes::can_be_found()
+    found
 }
 
 #[cfg(not(target_os = "linux"))]
-fn holds_tree(_level: &Level) -> Result<(), String> {
+fn holds_tree(_level: &Level, _found: Result<(), String>) -> Result<(), String> {
     Err("a process can leave its group".to_owned())
 }
 

@@ -215,6 +215,7 @@ fn run_with(
         arguments: command.arguments.clone(),
         environment: command.environment.clone(),
         folder: folder.into(),
+        fresh: command.folder.is_none(),
         files: command.files.clone(),
         network: command.network,
         limits: command.limits.clone(),

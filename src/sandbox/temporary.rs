@@ -33,12 +33,17 @@ impl Temporary {
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if fs::remove_dir_all(&self.0).is_err() {
-            // A program may have left folders that not even their owner can list.
-            open_up(&self.0, 64);
-            // Nobody is left to be told; what stays has no reader but the owner.
-            let _ = fs::remove_dir_all(&self.0);
-        }
+        remove(&self.0);
+    }
+}
+
+/// Removes a folder with all in it, as far as its owner can.
+pub(super) fn remove(folder: &Path) {
+    if fs::remove_dir_all(folder).is_err() {
+        // A program may have left folders that not even their owner can list.
+        open_up(folder, 64);
+        // Nobody is left to be told; what stays has no reader but the owner.
+        let _ = fs::remove_dir_all(folder);
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Spec {
     pub arguments: Vec<OsString>,
     pub environment: Vec<(OsString, OsString)>,
     pub folder: OsString,
+    /// Whether the folder was made for this command, and is removed with it.
+    pub fresh: bool,
     pub files: Files,
     pub network: Network,
     pub limits: Limits,
