@@ -51,6 +51,8 @@ pub mod guard;
 pub mod harness;
 pub mod redact;
 pub mod rule;
+#[cfg(all(unix, feature = "sandbox"))]
+pub mod sandbox;
 pub mod schema;
 pub mod session;
 pub mod surface;

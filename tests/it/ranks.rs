@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The modules of the crate, lowest first: each may use those before it. A `·` of ARCHITECTURE.md is a line here.
 #[rustfmt::skip]
 const RANKS: &[&str] = &[
-    "diagnostic", "decode", "event", "verdict",
+    "diagnostic", "decode", "event", "verdict", "sandbox",
     "yaml", "redact", "session",
     "bundle", "text", "tool",
     "rule",
@@ -32,6 +32,10 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("regex_automata", &["text/"]),
     ("regex_syntax", &["text/"]),
     ("jsonschema", &["tool/"]),
+    ("landlock", &["sandbox/"]),
+    ("nix", &["sandbox/"]),
+    ("rustix", &["sandbox/"]),
+    ("seccompiler", &["sandbox/"]),
     ("annotate_snippets", &["surface/cli/"]),
     ("anstream", &["surface/cli/", "main.rs"]),
     ("anstyle", &["surface/cli/", "main.rs"]),
