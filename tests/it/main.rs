@@ -14,6 +14,8 @@ mod cases;
 mod cli;
 mod diagnostics;
 mod edits;
+#[cfg(all(unix, feature = "sandbox"))]
+mod exec;
 mod mutations;
 mod project;
 mod ranks;

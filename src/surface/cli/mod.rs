@@ -2,6 +2,8 @@
 
 mod check;
 mod eval;
+#[cfg(all(unix, feature = "sandbox"))]
+mod exec;
 mod init;
 mod man;
 mod report;
@@ -44,6 +46,8 @@ enum Verb {
     Check(check::Check),
     Test(test::Test),
     Eval(eval::Eval),
+    #[cfg(all(unix, feature = "sandbox"))]
+    Exec(exec::Exec),
     Scan(scan::Scan),
     Schema(Schema),
     /// Print a shell's completions
@@ -92,6 +96,8 @@ pub fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(&mut out),
         Verb::Test(verb) => verb.run(&mut out),
         Verb::Eval(verb) => verb.run(&mut out),
+        #[cfg(all(unix, feature = "sandbox"))]
+        Verb::Exec(verb) => verb.run(&mut out),
         Verb::Scan(verb) => verb.run(&mut out),
         Verb::Schema(verb) => verb.run(&mut out),
         Verb::Completions { shell } => {

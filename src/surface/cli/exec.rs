@@ -1,0 +1,257 @@
+//! `ringfence exec`: one tool call from decision to scanned result.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+
+use super::Exit;
+use super::report::{self, Out};
+use crate::audit::JsonlSink;
+use crate::event::{Body, Event, User};
+use crate::guard::Guard;
+use crate::sandbox::{self, Command, Files, Limits, Network, Outcome, Program, Root, Status, Symlinks};
+use crate::tool::CommandLine;
+use crate::verdict::{Decision, Verdict};
+
+/// Where programs are looked for.
+const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
+/// The session of the call.
+const SESSION: &str = "exec";
+
+/// Decide a tool call, run it in the sandbox, and scan what comes back
+///
+/// The call is decided like an agent's: the agent's access first, then the call with its arguments. What is allowed runs with
+/// the edits that the verdict asks for, a command without a shell unless it needs one, and its result is decided before it
+/// is printed. A refused call, or a refused result, ends with 1.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ringfence exec --tool run_command --command 'git log --oneline -n 5'
+  ringfence exec --tool read_file --path src/main.rs --root .
+  ringfence exec --bundle policies/ --role engineer --tool run_command --command 'ls -la src' --format json")]
+pub(super) struct Exec {
+    /// The tool, as the bundle declares it.
+    #[arg(long)]
+    tool: String,
+    /// The argument `command`: a command line to be run.
+    #[arg(long, conflicts_with = "path", required_unless_present = "path")]
+    command: Option<String>,
+    /// The argument `path`: a file below the root to be read.
+    #[arg(long)]
+    path: Option<String>,
+    /// Further arguments of the call, a JSON object.
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    arguments: String,
+    /// The folder in which a command runs and paths begin.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    root: PathBuf,
+    /// A further folder from which programs may be run.
+    #[arg(long, value_name = "DIR")]
+    execute: Vec<PathBuf>,
+    /// A further folder that may be read.
+    #[arg(long, value_name = "DIR")]
+    read: Vec<PathBuf>,
+    /// Let the command use the network.
+    #[arg(long)]
+    network: bool,
+    /// Seconds that a command may take.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    time: u64,
+    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// The user.
+    #[arg(long, default_value = "local")]
+    user: String,
+    /// The user's roles; may be given several times.
+    #[arg(long, default_value = "user")]
+    role: Vec<String>,
+    /// The agent.
+    #[arg(long, default_value = "assistant")]
+    agent: String,
+    /// Append a record of each verdict to this file, as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// How the outcome is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// A file with the key for hashes and pseudonyms.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The result alone; what was refused goes to stderr.
+    Text,
+    /// Verdicts, result and how the command ended, in one object.
+    Json,
+}
+
+/// What a tool gave.
+struct Ran {
+    output: String,
+    how: Value,
+    /// It did what it was to do.
+    well: bool,
+}
+
+impl Exec {
+    pub(super) fn run(mut self, out: &mut Out) -> anyhow::Result<Exit> {
+        let options = super::key(self.key_file.as_deref())?;
+        let (engine, _) = super::engine(self.bundle.as_deref(), &options)?;
+        let mut builder = Guard::builder(engine);
+        if let Some(path) = &self.audit {
+            builder = builder.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
+        }
+        let guard = builder.build();
+        let folder =
+            |path: &PathBuf| path.canonicalize().with_context(|| format!("no folder `{}`", path.display()));
+        let root = folder(&self.root)?;
+        self.execute = self.execute.iter().map(folder).collect::<Result<_, _>>()?;
+        self.read = self.read.iter().map(folder).collect::<Result<_, _>>()?;
+        // Paths are resolved where the tool runs.
+        std::env::set_current_dir(&root).with_context(|| format!("can't use `{}`", root.display()))?;
+        let user = User::new(self.user.clone(), self.role.clone());
+        let access = Event::run(SESSION, user.clone(), &self.agent, None, vec![self.tool.clone()]);
+        let verdict = guard.check(&access);
+        if !verdict.is_allowed() {
+            return self.refused("the agent", &verdict, out);
+        }
+        let call = Event::tool_call(SESSION, user.clone(), &self.agent, &self.tool, self.arguments()?);
+        let verdict = guard.check(&call);
+        if !verdict.is_allowed() {
+            return self.refused("the call", &verdict, out);
+        }
+        let edited = call.with_edits(&verdict.edits);
+        let Body::ToolCall { arguments, .. } = &edited.body else { bail!("the call is none") };
+        let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+        let ran = match (text("command"), text("path")) {
+            (Some(command), _) => self.command(command, &root)?,
+            (None, Some(path)) => read(path, &root)?,
+            (None, None) => bail!("the call has neither `command` nor `path`"),
+        };
+        let result = Event::tool_result(SESSION, user, &self.agent, &self.tool, ran.output.clone());
+        let verdict = guard.check(&result);
+        if !verdict.is_allowed() {
+            return self.refused("the result", &verdict, out);
+        }
+        let cleaned = result.with_edits(&verdict.edits);
+        let Body::ToolResult { result: cleaned, .. } = &cleaned.body else { bail!("the result is none") };
+        let cleaned = cleaned.as_str().unwrap_or_default();
+        match self.format {
+            Format::Text => out.raw(cleaned.as_bytes())?,
+            Format::Json => {
+                let object =
+                    json!({ "decision": "allow", "result": cleaned, "ran": ran.how, "verdict": verdict });
+                out.line(&serde_json::to_string(&object)?)?;
+            }
+        }
+        if !ran.well {
+            report::note(&format!("the command ended otherwise than well: {}", ran.how["status"]));
+        }
+        Ok(if ran.well { Exit::Fine } else { Exit::Found })
+    }
+
+    fn arguments(&self) -> anyhow::Result<Value> {
+        let mut arguments: Map<String, Value> =
+            serde_json::from_str(&self.arguments).context("`--arguments` is no JSON object")?;
+        let own = [("command", &self.command), ("path", &self.path)];
+        for (name, value) in own {
+            if let Some(value) = value {
+                arguments.insert(name.to_owned(), Value::String(value.clone()));
+            }
+        }
+        Ok(Value::Object(arguments))
+    }
+
+    fn refused(&self, what: &str, verdict: &Verdict, out: &mut Out) -> anyhow::Result<Exit> {
+        match self.format {
+            Format::Json => {
+                let object = json!({ "decision": verdict.enforced, "refused": what, "verdict": verdict });
+                out.line(&serde_json::to_string(&object)?)?;
+            }
+            Format::Text => {
+                let how = if verdict.enforced == Decision::Ask { "needs an approval" } else { "is refused" };
+                report::note(&format!("{what} {how}"));
+                for reason in &verdict.reasons {
+                    let field =
+                        reason.field.as_deref().map(|field| format!(" ({field})")).unwrap_or_default();
+                    report::note(&format!("  {}{field}: {}", reason.code.name(), reason.message));
+                }
+            }
+        }
+        Ok(Exit::Found)
+    }
+
+    /// Runs a command line: by its words where it is nothing else, otherwise through a shell.
+    fn command(&self, line: &str, root: &std::path::Path) -> anyhow::Result<Ran> {
+        let parsed = CommandLine::parse(line).context("the command can't be read")?;
+        let command = match words(&parsed) {
+            Some((program, arguments)) => Command::new(Program::find(program, PATH)?).args(arguments),
+            None => Command::shell(Program::find("bash", PATH).or_else(|_| Program::find("sh", PATH))?, line),
+        };
+        let mut files = Files::system();
+        files = self.execute.iter().fold(files, Files::execute);
+        files = self.read.iter().fold(files, Files::read);
+        let limits = Limits { time: Duration::from_secs(self.time), ..Limits::default() };
+        let command = command
+            .folder(root)
+            .files(files)
+            .network(if self.network { Network::Allow } else { Network::Refuse })
+            .limits(limits)
+            .env("PATH", PATH.join(":"))
+            .env("LANG", "C.UTF-8")
+            .env("HOME", root);
+        let outcome = sandbox::run(&sandbox::launcher(), &command)?;
+        Ok(Ran { output: output(&outcome), how: how(&outcome), well: outcome.status.is_success() })
+    }
+}
+
+/// The program and arguments of a line that is one simple command of known words and nothing else.
+fn words(line: &CommandLine) -> Option<(&str, Vec<&str>)> {
+    let [one] = line.commands() else { return None };
+    let plain = line.constructs().iter().next().is_none() && line.functions().is_empty();
+    let bare = one.assignments.is_empty() && one.redirects.is_empty() && !one.is_wrapper && !one.is_supposed;
+    let known: Option<Vec<&str>> = one.words.iter().map(|word| word.known()).collect();
+    Some((one.program.as_ref()?.known()?, known?)).filter(|_| plain && bare)
+}
+
+/// Both streams, errors behind.
+fn output(outcome: &Outcome) -> String {
+    let mut text = crate::text::decode(outcome.stdout.bytes.clone());
+    text.push_str(&crate::text::decode(outcome.stderr.bytes.clone()));
+    if outcome.stdout.is_truncated() || outcome.stderr.is_truncated() {
+        text.push_str("\n[output cut]\n");
+    }
+    text
+}
+
+fn how(outcome: &Outcome) -> Value {
+    let status = match outcome.status {
+        Status::Exited(code) => json!({ "exited": code }),
+        Status::Signalled(signal) => json!({ "signal": signal }),
+        Status::TimedOut => json!("timed_out"),
+        Status::Cancelled => json!("cancelled"),
+        Status::OverLimit(limit) => json!({ "over_limit": limit }),
+    };
+    json!({
+        "status": status,
+        "truncated": outcome.stdout.is_truncated() || outcome.stderr.is_truncated(),
+        "seconds": outcome.wall.as_secs_f64(),
+        "cpu_seconds": outcome.cpu.as_secs_f64(),
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "protections": outcome.level.held,
+    })
+}
+
+/// Reads a file below the root.
+fn read(path: &str, root: &std::path::Path) -> anyhow::Result<Ran> {
+    let bytes = Root::open(root, Symlinks::Refuse)?.read(path).context("the file can't be read")?;
+    let how = json!({ "status": "read", "bytes": bytes.len() });
+    Ok(Ran { output: crate::text::decode(bytes), how, well: true })
+}
