@@ -53,6 +53,8 @@ pub mod redact;
 pub mod rule;
 pub mod schema;
 pub mod session;
+#[cfg(feature = "audit")]
+pub mod store;
 pub mod surface;
 pub mod text;
 pub mod tool;

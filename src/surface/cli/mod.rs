@@ -1,5 +1,6 @@
 //! The `ringfence` program.
 
+mod audit;
 mod check;
 mod eval;
 mod init;
@@ -43,8 +44,9 @@ enum Verb {
     Init(init::Init),
     Check(check::Check),
     Test(test::Test),
-    Eval(eval::Eval),
+    Eval(Box<eval::Eval>),
     Scan(scan::Scan),
+    Audit(Box<audit::Audit>),
     Schema(Schema),
     /// Print a shell's completions
     Completions {
@@ -93,6 +95,7 @@ pub fn main() -> ExitCode {
         Verb::Test(verb) => verb.run(&mut out),
         Verb::Eval(verb) => verb.run(&mut out),
         Verb::Scan(verb) => verb.run(&mut out),
+        Verb::Audit(verb) => verb.run(&mut out),
         Verb::Schema(verb) => verb.run(&mut out),
         Verb::Completions { shell } => {
             let mut text = Vec::new();
