@@ -534,6 +534,10 @@ impl Writer {
             let sign = flushes.iter().any(|flush| flush.sign) || self.is_late();
             let idle = bodies.is_empty() && !sign;
             let done = if idle { Ok(self.tree.size()) } else { self.commit(&bodies, sign).map_err(Arc::new) };
+            if done.is_err() && self.unsigned_since.is_some() {
+                // What could not be signed now is tried again in as long, not at once.
+                self.unsigned_since = Some(Instant::now());
+            }
             let mut untold = None;
             let first = done.as_ref().map_or(0, |size| size - bodies.len() as u64);
             for (at, answer) in answers.into_iter().enumerate() {
