@@ -9,10 +9,12 @@ pub use reveal::{Revealed, To};
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use self::approval::Approval;
 use crate::audit::{AuditError, AuditSink, Record};
@@ -55,6 +57,9 @@ pub struct Guard {
     resolver: Arc<dyn Resolver>,
     sessions: Mutex<Sessions>,
     created: Mutex<Created>,
+    /// Whether the log knows the bundle, and who is telling it.
+    announced: AtomicBool,
+    announcing: Mutex<()>,
 }
 
 impl std::fmt::Debug for Guard {
@@ -132,8 +137,17 @@ impl GuardBuilder {
     #[must_use]
     pub fn build(self) -> Guard {
         let Self { engine, sink, clock, time_limit, resolver } = self;
-        let sessions = Mutex::new(Sessions::default());
-        Guard { engine, sink, clock, time_limit, resolver, sessions, created: Mutex::default() }
+        Guard {
+            engine,
+            sink,
+            clock,
+            time_limit,
+            resolver,
+            sessions: Mutex::default(),
+            created: Mutex::default(),
+            announced: AtomicBool::new(false),
+            announcing: Mutex::default(),
+        }
     }
 }
 
@@ -413,9 +427,10 @@ impl Guard {
     /// Writes the record; a verdict without a record is a deny.
     fn record(&self, at: Timestamp, event: Option<&Event>, mut verdict: Verdict, trace: &Trace) -> Verdict {
         let Some(sink) = &self.sink else { return verdict };
-        let record = Record::new(at, &self.engine, event, &verdict, trace);
-        let written = catch_unwind(AssertUnwindSafe(|| sink.write(&record)))
-            .unwrap_or_else(|_| Err(AuditError::Other("the sink panicked".to_owned())));
+        let written = self.announce(sink.as_ref(), at).and_then(|()| {
+            let record = Record::verdict(at, &self.engine, event, &verdict, trace, sink.digest_key());
+            write(sink.as_ref(), &record)
+        });
         if written.is_err() {
             let reason =
                 Reason::new(ReasonCode::AuditFailed, "the record of this event could not be written");
@@ -429,9 +444,42 @@ impl Guard {
         verdict
     }
 
+    /// Tells the log which bundle decides, before its first verdict.
+    fn announce(&self, sink: &dyn AuditSink, at: Timestamp) -> Result<(), AuditError> {
+        if self.announced.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _one = lock(&self.announcing);
+        if !self.announced.load(Ordering::Acquire) {
+            write(sink, &Record::bundle_loaded(at, &self.engine))?;
+            self.announced.store(true, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Records an event of the host's own: a login that failed, a key that was replaced. `details` is kept but for members
+    /// that the bundle calls sensitive; it is not searched by any rule, so put no text of users or models there.
+    ///
+    /// # Errors
+    /// When the record could not be written, or the details are longer than 4 KiB or hold an integer beyond 2^53. Without a
+    /// sink nothing is kept.
+    pub fn report(&self, kind: &str, details: &Value) -> Result<(), AuditError> {
+        let Some(sink) = &self.sink else { return Ok(()) };
+        let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
+        let record = Record::security_event(at, &self.engine, kind, details)?;
+        self.announce(sink.as_ref(), at)?;
+        write(sink.as_ref(), &record)
+    }
+
     /// Whether the bundle lets verdicts be returned before their records are durable.
     #[must_use]
     pub fn is_audit_batched(&self) -> bool {
-        self.engine.0.batched_audit
+        self.engine.is_audit_batched()
     }
+}
+
+/// Writes a record; a panic of the sink is a failure like any other.
+fn write(sink: &dyn AuditSink, record: &Record<'_>) -> Result<(), AuditError> {
+    catch_unwind(AssertUnwindSafe(|| sink.write(record)))
+        .unwrap_or_else(|_| Err(AuditError::Other("the sink panicked".to_owned())))
 }

@@ -55,6 +55,8 @@ pub mod rule;
 pub mod sandbox;
 pub mod schema;
 pub mod session;
+#[cfg(feature = "audit")]
+pub mod store;
 pub mod surface;
 pub mod text;
 pub mod tool;

@@ -18,6 +18,8 @@ pub const NAMES: &[&str] = &[
     "session",
     "verdict",
     "record",
+    "audit-stats",
+    "audit-report",
     "diagnostic",
     "test-result",
     "scan-result",
@@ -46,6 +48,8 @@ pub fn named(name: &str) -> Option<Value> {
         "baseline" => of::<rows::Baseline>(),
         "verdict" => of::<crate::verdict::Verdict>(),
         "record" => of::<crate::audit::Record<'static>>(),
+        "audit-stats" => of::<rows::AuditStats<'static>>(),
+        "audit-report" => of::<rows::AuditReport<'static>>(),
         _ => return None,
     })
 }

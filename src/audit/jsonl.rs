@@ -56,13 +56,12 @@ impl JsonlSink {
 
 impl AuditSink for JsonlSink {
     fn write(&self, record: &Record<'_>) -> Result<(), AuditError> {
-        let mut line = serde_json::to_vec(record)?;
-        line.push(b'\n');
+        let line = record.to_json()? + "\n";
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.failed {
             return Err(AuditError::Closed);
         }
-        let mut written = state.file.write_all(&line);
+        let mut written = state.file.write_all(line.as_bytes());
         if written.is_ok() && self.durability == Durability::EachRecord {
             written = state.file.sync_data();
         }

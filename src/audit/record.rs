@@ -1,4 +1,5 @@
-//! What is kept of a verdict: everything that explains it, and no text but the arguments that a bundle says may be logged.
+//! What is kept of a verdict, and of what else happens to a guard and its log: everything that explains it, and no text but
+//! the arguments that a bundle says may be logged.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +8,43 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::AuditError;
+use super::canonical::canonical;
+use super::digest::{self, RecordedText};
 use super::logged;
+use crate::bundle::Mode;
 use crate::engine::{Engine, Trace};
 use crate::event::{Event, Stage};
 use crate::verdict::{Action, Decision, Finding, Reason, Severity, Verdict};
 
+/// Version of the engine, as it stands in records.
+const ENGINE: &str = env!("CARGO_PKG_VERSION");
+
 /// One record of the audit log.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(title = "Record")]
-pub struct Record<'a> {
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(title = "Ringfence audit record")]
+#[non_exhaustive]
+pub enum Record<'a> {
+    /// An event was decided.
+    Verdict(Box<VerdictRecord<'a>>),
+    /// A program opened the log to write to it.
+    Start(LifecycleRecord),
+    /// It closed the log.
+    Stop(LifecycleRecord),
+    /// A guard decides by this bundle from here on.
+    BundleLoaded(BundleRecord<'a>),
+    /// A bundle did not load.
+    BundleRefused(RefusedBundleRecord<'a>),
+    /// Somebody read the log through the program.
+    LogRead(ReadRecord<'a>),
+    /// The host reported an event of its own.
+    SecurityEvent(SecurityRecord<'a>),
+}
+
+/// A verdict as recorded.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct VerdictRecord<'a> {
     /// When it was decided (RFC 3339).
     #[schemars(with = "String")]
     pub at: Timestamp,
@@ -30,6 +59,9 @@ pub struct Record<'a> {
     /// The user's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
+    /// The user's tenant, where the event states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<&'a str>,
     /// The agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<&'a str>,
@@ -39,11 +71,18 @@ pub struct Record<'a> {
     /// The id that pairs a call with its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<&'a str>,
+    /// Names and JSON types of a tool call's arguments. Absent where the event was refused before every rule had searched it; a
+    /// name in which a rule matched is left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<&'a str, &'static str>,
     /// The arguments of a tool call that the bundle says may be logged (`log: true`), by their JSON Pointer into the
-    /// arguments. One in which a rule matched, that a sensitive parameter names or that is longer than 4 KiB is left out, and all of
-    /// them are where the event was refused before every rule had searched it.
+    /// arguments. One in which a rule matched, that a sensitive parameter names, that is longer than 4 KiB or that holds an
+    /// integer beyond 2^53 is left out, and all of them are where the event was refused before every rule had searched it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub arguments: BTreeMap<&'a str, &'a Value>,
+    /// Digests of its texts as they came, where the log has a key for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<RecordedText>,
     /// What the bundle decided.
     pub decision: Decision,
     /// What was done.
@@ -69,6 +108,86 @@ pub struct Record<'a> {
     pub engine: &'static str,
 }
 
+/// The start or stop of a program that writes the log.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct LifecycleRecord {
+    /// When (RFC 3339).
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Id of the process.
+    pub process: u32,
+    /// Version of the engine.
+    pub engine: &'static str,
+}
+
+/// A bundle that a guard decides by.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct BundleRecord<'a> {
+    /// When (RFC 3339).
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Its name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// `enforce` or `shadow`.
+    pub mode: &'static str,
+    /// Its digest.
+    pub bundle: &'a str,
+    /// Version of the engine.
+    pub engine: &'static str,
+}
+
+/// A bundle that did not load.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct RefusedBundleRecord<'a> {
+    /// When (RFC 3339).
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Where it came from.
+    pub origin: &'a str,
+    /// Its digest.
+    pub bundle: &'a str,
+    /// Codes of the errors in it, each once.
+    pub errors: Vec<&'a str>,
+    /// Version of the engine.
+    pub engine: &'static str,
+}
+
+/// A read of the log through the program.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ReadRecord<'a> {
+    /// When (RFC 3339).
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Who, as the program was told or the operating system says.
+    pub by: &'a str,
+    /// The verb: `list`, `show`, `stats`, `export` or `prove`.
+    pub verb: &'a str,
+    /// What was asked for, by name.
+    pub filter: BTreeMap<&'a str, String>,
+    /// How many records were shown.
+    pub records: u64,
+    /// Version of the engine.
+    pub engine: &'static str,
+}
+
+/// Something that the host reported.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SecurityRecord<'a> {
+    /// When (RFC 3339).
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// What happened, in the host's word.
+    pub event: &'a str,
+    /// What the host tells of it, without the members that the bundle calls sensitive.
+    pub details: Value,
+    /// Digest of the bundle in force.
+    pub bundle: &'a str,
+    /// Version of the engine.
+    pub engine: &'static str,
+}
+
 /// A finding as recorded.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RecordedFinding<'a> {
@@ -86,33 +205,36 @@ pub struct RecordedFinding<'a> {
     pub waived: bool,
     /// How bad it is.
     pub severity: Severity,
+    /// Tags of the rule and its pack.
+    pub tags: &'a [String],
 }
 
 impl<'a> Record<'a> {
     /// The record of a verdict. Without an event (a line that is none), it holds what the verdict knows; without a whole
-    /// scan no arguments, since nobody knows what is in them.
+    /// scan no arguments, since nobody knows what is in them; without a key no digests of texts.
     #[must_use]
-    pub fn new(
+    pub fn verdict(
         at: Timestamp,
         engine: &'a Engine,
         event: Option<&'a Event>,
         verdict: &'a Verdict,
         trace: &'a Trace,
+        digest_key: Option<&[u8]>,
     ) -> Self {
-        Self {
+        let call = event.filter(|_| trace.scanned);
+        Self::Verdict(Box::new(VerdictRecord {
             at,
             session: verdict.session.as_deref(),
             seq: verdict.seq,
             stage: verdict.stage,
             user: event.map(|event| event.user.id.as_str()),
+            tenant: event.and_then(|event| event.user.tenant.as_deref()),
             agent: event.and_then(|event| event.agent.as_deref()),
             tool: event.and_then(Event::tool),
             call: event.and_then(Event::call),
-            arguments: if trace.scanned {
-                logged::arguments(engine, event, verdict)
-            } else {
-                BTreeMap::new()
-            },
+            parameters: logged::parameters(call, verdict),
+            arguments: logged::arguments(engine, call, verdict),
+            texts: event.zip(digest_key).map(|(event, key)| digest::of(event, key)).unwrap_or_default(),
             decision: verdict.decision,
             enforced: verdict.enforced,
             reasons: &verdict.reasons,
@@ -122,8 +244,83 @@ impl<'a> Record<'a> {
             waivers: &trace.waivers,
             approved_by: trace.approved_by.as_deref(),
             bundle: &verdict.bundle,
-            engine: env!("CARGO_PKG_VERSION"),
+            engine: ENGINE,
+        }))
+    }
+
+    /// This program has opened the log.
+    #[must_use]
+    pub fn start(at: Timestamp) -> Self {
+        Self::Start(LifecycleRecord { at, process: std::process::id(), engine: ENGINE })
+    }
+
+    /// This program closes the log.
+    #[must_use]
+    pub fn stop(at: Timestamp) -> Self {
+        Self::Stop(LifecycleRecord { at, process: std::process::id(), engine: ENGINE })
+    }
+
+    /// A guard decides by this bundle.
+    #[must_use]
+    pub fn bundle_loaded(at: Timestamp, engine: &'a Engine) -> Self {
+        let mode = match engine.0.mode {
+            Mode::Enforce => "enforce",
+            Mode::Shadow => "shadow",
+        };
+        let (name, version, bundle) = (engine.name(), engine.version(), engine.bundle_digest());
+        Self::BundleLoaded(BundleRecord { at, name, version, mode, bundle, engine: ENGINE })
+    }
+
+    /// A bundle did not load.
+    #[must_use]
+    pub fn bundle_refused(
+        at: Timestamp,
+        origin: &'a str,
+        bundle: &'a str,
+        errors: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut errors: Vec<&str> = errors.into_iter().collect();
+        errors.sort_unstable();
+        errors.dedup();
+        Self::BundleRefused(RefusedBundleRecord { at, origin, bundle, errors, engine: ENGINE })
+    }
+
+    /// Somebody has read the log.
+    #[must_use]
+    pub fn log_read(
+        at: Timestamp,
+        by: &'a str,
+        verb: &'a str,
+        filter: BTreeMap<&'a str, String>,
+        records: u64,
+    ) -> Self {
+        Self::LogRead(ReadRecord { at, by, verb, filter, records, engine: ENGINE })
+    }
+
+    /// What a host reports.
+    ///
+    /// # Errors
+    /// When the details are longer than 4 KiB or hold an integer beyond 2^53.
+    pub fn security_event(
+        at: Timestamp,
+        engine: &'a Engine,
+        event: &'a str,
+        details: &Value,
+    ) -> Result<Self, AuditError> {
+        let details = logged::without_sensitive(engine, details);
+        if canonical(&details)?.len() + event.len() > logged::MAX_VALUE {
+            return Err(AuditError::TooLong);
         }
+        let bundle = engine.bundle_digest();
+        Ok(Self::SecurityEvent(SecurityRecord { at, event, details, bundle, engine: ENGINE }))
+    }
+
+    /// As canonical JSON (RFC 8785), without a line end.
+    ///
+    /// # Errors
+    /// When a number in it is not exact, which no record has that is made here.
+    pub fn to_json(&self) -> Result<String, AuditError> {
+        Ok(canonical(&serde_json::to_value(self)?)?)
     }
 }
 
@@ -137,6 +334,7 @@ impl<'a> From<&'a Finding> for RecordedFinding<'a> {
             action: finding.action,
             waived: finding.waived,
             severity: finding.severity,
+            tags: &finding.tags,
         }
     }
 }

@@ -212,6 +212,12 @@ impl Engine {
         &self.0.sensitive_parameters
     }
 
+    /// Whether the bundle lets verdicts be returned before their records are durable.
+    #[must_use]
+    pub fn is_audit_batched(&self) -> bool {
+        self.0.batched_audit
+    }
+
     /// Pointers of a tool's arguments whose values may stand in the audit record.
     #[must_use]
     pub fn logged_arguments(&self, tool: &str) -> &[String] {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde_json::json;
+
 use super::{Guard, lock};
 use crate::engine::{ResolvedPaths, Situation};
 use crate::event::{Event, User};
@@ -10,6 +12,8 @@ use crate::session::Session;
 
 /// Longest pseudonym.
 const LONGEST: usize = 96;
+/// Pseudonyms of each kind that a record names.
+const RECORDED: usize = 16;
 
 /// Who is to have the values behind pseudonyms.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +39,7 @@ pub struct Revealed {
 
 impl Guard {
     /// Replaces pseudonyms of a session by the values that they stand for, where a policy with the action `reveal` permits
-    /// that for the rule that hid them. Pseudonyms of other sessions stay, as does everything if deciding fails.
+    /// that for the rule that hid them. Pseudonyms of other sessions stay, as does everything if deciding or recording fails.
     #[must_use]
     pub fn reveal(&self, session: &str, to: To<'_>, text: &str) -> Revealed {
         let unchanged =
@@ -43,8 +47,23 @@ impl Guard {
         let known = lock(&self.sessions).by_id.get(session).map(|(session, _)| session.clone());
         let Some(known) = known else { return unchanged() };
         let known = lock(&known);
-        catch_unwind(AssertUnwindSafe(|| self.reveal_in(session, &known, to, text)))
-            .unwrap_or_else(|_| unchanged())
+        let revealed = catch_unwind(AssertUnwindSafe(|| self.reveal_in(session, &known, to, text)));
+        let Ok(revealed) = revealed else { return unchanged() };
+        // Recorded first: what can't be recorded is not revealed.
+        let details = json!({
+            "session": session,
+            "user": to.user.id,
+            "agent": to.agent,
+            "tool": to.tool,
+            "revealed": revealed.revealed.iter().take(RECORDED).collect::<Vec<_>>(),
+            "kept": revealed.kept.iter().take(RECORDED).collect::<Vec<_>>(),
+            "pseudonyms": revealed.revealed.len() + revealed.kept.len(),
+        });
+        let asked = !(revealed.revealed.is_empty() && revealed.kept.is_empty());
+        if asked && self.report("reveal", &details).is_err() {
+            return unchanged();
+        }
+        revealed
     }
 
     fn reveal_in(&self, id: &str, session: &Session, to: To<'_>, text: &str) -> Revealed {

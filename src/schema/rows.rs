@@ -5,6 +5,8 @@
     expect(dead_code, reason = "the command line makes what is described for everybody")
 )]
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -149,6 +151,54 @@ pub(crate) struct Accepted {
     pub(crate) line: String,
     /// Part of a digest of the match.
     pub(crate) value: String,
+}
+
+/// What `audit stats --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Ringfence audit statistics (audit stats --format json)")]
+pub(crate) struct AuditStats<'a> {
+    /// The log's name.
+    pub(crate) log: &'a str,
+    /// Records.
+    pub(crate) records: u64,
+    /// Records that the latest checkpoint covers.
+    pub(crate) signed: u64,
+    /// Bytes of the database.
+    pub(crate) bytes: u64,
+    /// Times of the earliest and the latest event (RFC 3339); null where there are no records.
+    pub(crate) times: Option<[String; 2]>,
+    /// The most frequent values of each field, with how many records have them.
+    pub(crate) most_frequent: BTreeMap<&'a str, BTreeMap<String, u64>>,
+}
+
+/// What `audit verify --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Ringfence audit report (audit verify --format json)")]
+pub(crate) struct AuditReport<'a> {
+    /// The log's name.
+    pub(crate) log: &'a str,
+    /// Records.
+    pub(crate) records: u64,
+    /// Records that a checkpoint covers which fits.
+    pub(crate) signed: u64,
+    /// Records that such a checkpoint from outside the database covers.
+    pub(crate) signed_outside: u64,
+    /// Checkpoints in the database.
+    pub(crate) checkpoints: usize,
+    /// Whether a public key was given, and signatures were held against it.
+    pub(crate) signatures_checked: bool,
+    /// What is wrong, in the order of records; empty where nothing is.
+    pub(crate) problems: Vec<AuditProblem>,
+}
+
+/// Something that is wrong with a log.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct AuditProblem {
+    /// `altered`, `removed`, `truncated`, `rewritten`, `another log`, `unsigned` or `index`.
+    pub(crate) kind: String,
+    /// What and where, in one line.
+    pub(crate) message: String,
 }
 
 /// A session of OpenAI chat messages, as `eval` reads one from a line. Other fields are ignored.

@@ -10,6 +10,7 @@
 
 mod accuracy;
 mod agents;
+mod audit;
 mod cases;
 mod cli;
 mod diagnostics;

@@ -17,10 +17,11 @@ Examples:
   ringfence man eval | man -l -
   ringfence man --dir ~/.local/share/man/man1")]
 pub(super) struct Man {
-    /// The verb whose page is printed.
-    verb: Option<String>,
+    /// The verb whose page is printed, as `eval` or `audit list`.
+    #[arg(value_name = "VERB")]
+    verbs: Vec<String>,
     /// Write every page into this folder instead.
-    #[arg(long, value_name = "DIR", conflicts_with = "verb")]
+    #[arg(long, value_name = "DIR", conflicts_with = "verbs")]
     dir: Option<PathBuf>,
 }
 
@@ -35,17 +36,17 @@ impl Man {
             report::note(&format!("wrote the manual to {}", dir.display()));
             return Ok(Exit::Fine);
         }
-        let page = match &self.verb {
-            None => command,
-            Some(verb) => match command.find_subcommand(verb) {
+        let mut page = command;
+        for verb in &self.verbs {
+            page = match page.find_subcommand(verb) {
                 Some(found) => found.clone(),
                 None => {
-                    let verbs = command.get_subcommands().map(clap::Command::get_name);
+                    let verbs = page.get_subcommands().map(clap::Command::get_name);
                     let help = did_you_mean(verb, verbs).map_or_else(String::new, |help| format!("; {help}"));
                     bail!("there is no verb `{verb}`{help}");
                 }
-            },
-        };
+            };
+        }
         let mut text = Vec::new();
         clap_mangen::Man::new(page).render(&mut text).context("can't make the manual page")?;
         out.raw(&text)?;

@@ -1,5 +1,6 @@
 //! The `ringfence` program.
 
+mod audit;
 mod check;
 mod eval;
 #[cfg(all(unix, feature = "sandbox"))]
@@ -45,10 +46,11 @@ enum Verb {
     Init(init::Init),
     Check(check::Check),
     Test(test::Test),
-    Eval(eval::Eval),
+    Eval(Box<eval::Eval>),
     #[cfg(all(unix, feature = "sandbox"))]
-    Exec(exec::Exec),
+    Exec(Box<exec::Exec>),
     Scan(scan::Scan),
+    Audit(Box<audit::Audit>),
     Schema(Schema),
     /// Print a shell's completions
     Completions {
@@ -99,6 +101,7 @@ pub fn main() -> ExitCode {
         #[cfg(all(unix, feature = "sandbox"))]
         Verb::Exec(verb) => verb.run(&mut out),
         Verb::Scan(verb) => verb.run(&mut out),
+        Verb::Audit(verb) => verb.run(&mut out),
         Verb::Schema(verb) => verb.run(&mut out),
         Verb::Completions { shell } => {
             let mut text = Vec::new();

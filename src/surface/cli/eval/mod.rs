@@ -3,7 +3,7 @@
 mod lines;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -11,13 +11,15 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use jiff::Timestamp;
 
 pub(super) use self::lines::Place;
 use self::lines::{Flow, Line, Reader, Work};
 use super::Exit;
 use super::report::{self, Out};
 use super::summary::Summary;
-use crate::audit::JsonlSink;
+use crate::audit::{AuditError, AuditSink, Durability, JsonlSink, Log, LogOptions, Record, SigningKey};
+use crate::compile::{CompileOptions, compile};
 use crate::engine::Trace;
 use crate::event::{Event, User};
 use crate::guard::{Guard, NoLinks};
@@ -65,9 +67,15 @@ pub(super) struct Eval {
     /// Show what decided each event that was not simply allowed, with file and line.
     #[arg(long)]
     explain: bool,
-    /// Append a record of each verdict to this file, as JSON lines.
+    /// Append a record of each verdict to this audit log: a database where the name ends in .db or .sqlite, else JSON lines.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
+    /// The key that signs the database's checkpoints (`ringfence audit init-key`).
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    audit_key: Option<PathBuf>,
+    /// Append the database's checkpoints to this file too: keep it where who can write the database can't.
+    #[arg(long, value_name = "FILE", requires = "audit_key")]
+    checkpoints: Option<PathBuf>,
     /// How verdicts are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -92,6 +100,35 @@ enum FailOn {
     Deny,
 }
 
+/// Where records go.
+enum Sink {
+    Lines(Arc<JsonlSink>),
+    Log(Arc<Log>),
+}
+
+impl Sink {
+    fn for_guard(&self) -> Arc<dyn AuditSink> {
+        match self {
+            Sink::Lines(sink) => Arc::clone(sink) as Arc<dyn AuditSink>,
+            Sink::Log(log) => Arc::clone(log) as Arc<dyn AuditSink>,
+        }
+    }
+
+    fn close(self) -> Result<(), AuditError> {
+        match self {
+            // Each line is durable already.
+            Sink::Lines(_) => Ok(()),
+            Sink::Log(log) => Arc::into_inner(log).map_or(Ok(()), Log::close),
+        }
+    }
+}
+
+/// Whether a file is to be a database, by its name.
+fn is_database(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| ["db", "sqlite", "sqlite3"].contains(&extension))
+}
+
 /// What a line became.
 struct Done {
     number: usize,
@@ -111,11 +148,18 @@ pub(super) struct Answer {
 impl Eval {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
-        let (engine, bundle) = super::engine(self.bundle.as_deref(), &options)?;
+        let (engine, bundle) = match super::engine(self.bundle.as_deref(), &options) {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.record_refusal(&options);
+                return Err(error);
+            }
+        };
+        let sink = self.sink(engine.is_audit_batched())?;
         // The outcome must not depend on how fast this machine is.
         let mut builder = Guard::builder(engine).no_time_limit().resolver(Arc::new(NoLinks));
-        if let Some(path) = &self.audit {
-            builder = builder.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
+        if let Some(sink) = &sink {
+            builder = builder.sink(sink.for_guard());
         }
         let guard = builder.build();
         let started = Instant::now();
@@ -175,10 +219,48 @@ impl Eval {
         if let Some(bar) = progress {
             bar.finish_and_clear();
         }
+        drop(guard);
+        if let Some(Err(error)) = sink.map(Sink::close) {
+            report::error(&anyhow::Error::new(error));
+            exit = Exit::Failed;
+        }
         if self.format == Format::Text && !(unreadable && summary.events() == 0) {
             out.raw(summary.text(started.elapsed(), report::stdout_colour()).as_bytes())?;
         }
         Ok(if unreadable { Exit::Failed } else { exit })
+    }
+
+    fn sink(&self, batched: bool) -> anyhow::Result<Option<Sink>> {
+        let Some(path) = &self.audit else { return Ok(None) };
+        if !is_database(path) {
+            let sink = JsonlSink::create(path).context("can't open the audit file")?;
+            return Ok(Some(Sink::Lines(Arc::new(sink))));
+        }
+        let durability = if batched { Durability::OnFlush } else { Durability::EachRecord };
+        let mut options = LogOptions::default().durability(durability);
+        match &self.audit_key {
+            Some(key) => options = options.key(SigningKey::read(key)?),
+            None => report::note(
+                "note: nothing signs the audit log: make a key with `ringfence audit init-key FILE` and give it with --audit-key",
+            ),
+        }
+        if let Some(file) = &self.checkpoints {
+            options = options.checkpoints(file);
+        }
+        Ok(Some(Sink::Log(Arc::new(Log::open(path, options)?))))
+    }
+
+    /// A bundle that does not load is recorded where a log is written; that it can't be is told beside the reason.
+    fn record_refusal(&self, options: &CompileOptions) {
+        let Ok(Some(sink)) = self.sink(false) else { return };
+        let Ok((bundle, _)) = super::open(self.bundle.as_deref()) else { return };
+        let Err(refused) = compile(&bundle, options) else { return };
+        let errors = refused.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+        let codes = errors.map(|diagnostic| diagnostic.code.name());
+        let record = Record::bundle_refused(Timestamp::now(), bundle.origin(), bundle.digest(), codes);
+        if let Err(error) = sink.for_guard().write(&record).and_then(|()| sink.close()) {
+            report::error(&anyhow::Error::new(error));
+        }
     }
 
     fn progress(&self) -> Option<indicatif::ProgressBar> {

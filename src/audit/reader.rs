@@ -1,0 +1,174 @@
+//! Reading the log.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::checkpoint::Checkpoint;
+use super::entry;
+use super::log::{LogError, inclusion};
+use super::proof::Proof;
+use super::verify::{Report, Verify};
+use crate::store::{Access, Field, Query, Read, Row, SqliteStore, Store, StoreError};
+
+/// How long a lock of another program is waited for.
+const WAIT: Duration = Duration::from_secs(10);
+/// Values that are counted of each field.
+const COUNTED: usize = 10;
+
+/// A log that is read.
+pub struct LogReader {
+    store: Box<dyn Store>,
+}
+
+impl std::fmt::Debug for LogReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogReader").field("origin", &self.store.origin()).finish_non_exhaustive()
+    }
+}
+
+/// A record at its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, from 0.
+    pub index: u64,
+    /// The record as canonical JSON, with `_index`, `_log` and `_prev`: what its hash is of.
+    pub text: String,
+}
+
+/// What a log holds, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stats {
+    /// The log's name.
+    pub origin: String,
+    /// Records.
+    pub records: u64,
+    /// Bytes of the database.
+    pub bytes: u64,
+    /// Times of the earliest and the latest event, in microseconds of Unix time.
+    pub times: Option<(i64, i64)>,
+    /// Records that the latest checkpoint covers.
+    pub signed: u64,
+    /// The most frequent values of each field, with how many records have them.
+    pub counts: Vec<(Field, Vec<(String, u64)>)>,
+}
+
+impl LogReader {
+    /// Opens a log to read.
+    ///
+    /// # Errors
+    /// When there is none, or it is of a later version.
+    pub fn open(path: &Path) -> Result<Self, LogError> {
+        Ok(Self::over(Box::new(SqliteStore::open(path, Access::Read, "", WAIT)?)))
+    }
+
+    /// Reads any store.
+    #[must_use]
+    pub fn over(store: Box<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The log's name.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.store.origin()
+    }
+
+    fn read<T>(
+        &mut self,
+        mut work: impl FnMut(&dyn Read, &str) -> Result<T, LogError>,
+    ) -> Result<T, LogError> {
+        let origin = self.store.origin().to_owned();
+        let mut found = None;
+        self.store.read(&mut |rows| {
+            found = Some(work(rows, &origin));
+            Ok(())
+        })?;
+        found.unwrap_or(Err(LogError::Closed))
+    }
+
+    /// A page of records.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn page(&mut self, query: &Query) -> Result<Vec<Entry>, LogError> {
+        self.read(|rows, origin| {
+            rows.page(query)?.iter().map(|row| Ok(entry_of(rows, origin, row)?)).collect()
+        })
+    }
+
+    /// One record.
+    ///
+    /// # Errors
+    /// When the log can't be read, or has no record of this number.
+    pub fn show(&mut self, index: u64) -> Result<Entry, LogError> {
+        self.read(|rows, origin| Ok(entry_of(rows, origin, &row(rows, index)?)?))
+    }
+
+    /// What the log holds.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn stats(&mut self) -> Result<Stats, LogError> {
+        self.read(|rows, origin| {
+            let blocks = rows.blocks()?;
+            let earliest = blocks.iter().map(|block| block.earliest).min();
+            let latest = blocks.iter().map(|block| block.latest).max();
+            let signed = rows.latest_checkpoint()?.and_then(|note| Checkpoint::parse(&note).ok());
+            let counts = Field::ALL.iter().map(|field| Ok((*field, rows.counts(*field, COUNTED)?)));
+            Ok(Stats {
+                origin: origin.to_owned(),
+                records: rows.size()?,
+                bytes: rows.bytes()?,
+                times: earliest.zip(latest),
+                signed: signed.map_or(0, |checkpoint| checkpoint.size),
+                counts: counts.collect::<Result<_, StoreError>>()?,
+            })
+        })
+    }
+
+    /// The latest checkpoint in the database.
+    ///
+    /// # Errors
+    /// When the log can't be read.
+    pub fn checkpoint(&mut self) -> Result<Option<Checkpoint>, LogError> {
+        self.read(|rows, _| Ok(rows.latest_checkpoint()?.and_then(|note| Checkpoint::parse(&note).ok())))
+    }
+
+    /// Proves a record to somebody who does not have the log.
+    ///
+    /// # Errors
+    /// When there is no such record, or no checkpoint covers it yet.
+    pub fn prove(&mut self, index: u64) -> Result<Proof, LogError> {
+        self.read(|rows, origin| {
+            let row = row(rows, index)?;
+            let latest = rows.latest_checkpoint()?.and_then(|note| Checkpoint::parse(&note).ok());
+            let checkpoint =
+                latest.filter(|checkpoint| checkpoint.size > index).ok_or(LogError::Unsigned { index })?;
+            let path = inclusion(rows, index, checkpoint.size)?;
+            Ok(Proof::new(entry_of(rows, origin, &row)?.text, index, path, checkpoint))
+        })
+    }
+
+    /// Recomputes everything. `progress` is told how many records are done.
+    ///
+    /// # Errors
+    /// When the log can't be read; what is wrong with it stands in the report.
+    pub fn verify(&mut self, against: &Verify, progress: &mut dyn FnMut(u64)) -> Result<Report, LogError> {
+        self.read(|rows, origin| Ok(against.run(rows, origin, &mut *progress)?))
+    }
+}
+
+fn row(rows: &dyn Read, index: u64) -> Result<Row, LogError> {
+    match rows.row(index)? {
+        Some(row) => Ok(row),
+        None => Err(LogError::NoRecord { index, size: rows.size()? }),
+    }
+}
+
+fn entry_of(rows: &dyn Read, origin: &str, row: &Row) -> Result<Entry, StoreError> {
+    let previous = match row.index.checked_sub(1) {
+        Some(before) => rows.hashes(before, row.index)?.pop().unwrap_or_default(),
+        None => entry::genesis(origin),
+    };
+    Ok(Entry { index: row.index, text: entry::text(origin, row.index, &previous, &row.body) })
+}

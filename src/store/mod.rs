@@ -1,0 +1,307 @@
+//! Where the rows of the audit log lie. The only module that names a database.
+//!
+//! A store keeps what it is given and knows nothing of what it means: which hash follows from which is the log's business
+//! (`crate::audit`). Rows are never changed. [`Store::append`] is one transaction that no other writer of any process can come
+//! between; [`Store::read`] sees one state of the log, whatever is appended meanwhile.
+
+mod sqlite;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+pub use sqlite::{Access, SqliteStore};
+
+/// A SHA-256 hash.
+pub type Hash = [u8; 32];
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no such file, or it can't be opened or made.
+    #[error("can't open the audit log `{}`", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The file is something else.
+    #[error("`{}` is no audit log", path.display())]
+    NotALog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version of the program has written it.
+    #[error("a later version of ringfence has written `{}` (format {found}; this one knows {known})", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The format of this version.
+        known: u32,
+    },
+    /// Another program holds the log's lock for longer than is waited.
+    #[error("another program keeps the audit log locked")]
+    Locked,
+    /// The log may only be read.
+    #[error("the audit log can't be written: it, or its folder, is read-only")]
+    ReadOnly,
+    /// There is no room.
+    #[error("the disk of the audit log is full")]
+    Full,
+    /// A row that has to be there is not, or can't be read.
+    #[error("the audit log is damaged: {what}")]
+    Damaged {
+        /// What is wrong.
+        what: String,
+    },
+    /// The database's own reason.
+    #[error("the audit log's database failed")]
+    Database(#[source] Box<dyn Error + Send + Sync>),
+    /// What the caller's part of a transaction failed with; nothing was written.
+    #[error(transparent)]
+    Caller(Box<dyn Error + Send + Sync>),
+}
+
+/// What a record can be looked up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Field {
+    /// Its kind.
+    Kind = 0,
+    /// The decision.
+    Decision = 1,
+    /// The stage.
+    Stage = 2,
+    /// The user.
+    User = 3,
+    /// The tenant.
+    Tenant = 4,
+    /// The agent.
+    Agent = 5,
+    /// The tool.
+    Tool = 6,
+    /// The session.
+    Session = 7,
+    /// A rule that matched or decided.
+    Rule = 8,
+    /// A tag of such a rule.
+    Tag = 9,
+    /// A policy that decided, waived or would have decided.
+    Policy = 10,
+    /// The code of a reason.
+    Reason = 11,
+    /// `edited`, `waived`, `shadow`, `approved`: what else there was.
+    Mark = 12,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Field; 13] = [
+        Field::Kind,
+        Field::Decision,
+        Field::Stage,
+        Field::User,
+        Field::Tenant,
+        Field::Agent,
+        Field::Tool,
+        Field::Session,
+        Field::Rule,
+        Field::Tag,
+        Field::Policy,
+        Field::Reason,
+        Field::Mark,
+    ];
+}
+
+/// A record as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its number in the log, from 0.
+    pub index: u64,
+    /// When it happened, in microseconds of Unix time.
+    pub at: i64,
+    /// Its hash.
+    pub hash: Hash,
+    /// What it says.
+    pub body: String,
+}
+
+/// Which records are looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// What they all have.
+    pub labels: Vec<(Field, String)>,
+    /// The earliest time.
+    pub since: Option<i64>,
+    /// The time before which they happened.
+    pub until: Option<i64>,
+    /// Only records with a number from here on.
+    pub from: u64,
+    /// Only records with a number below.
+    pub below: Option<u64>,
+    /// In which order.
+    pub order: Order,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The order of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The latest first.
+    #[default]
+    NewestFirst,
+    /// As they were written.
+    OldestFirst,
+}
+
+/// Records of a block of numbers and the times that they span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// Its number: that of its first record by [`BLOCK`].
+    pub number: u64,
+    /// The earliest time.
+    pub earliest: i64,
+    /// The latest.
+    pub latest: i64,
+}
+
+/// Records of one [`Block`].
+pub const BLOCK: u64 = 1024;
+
+/// Where a log's rows lie.
+pub trait Store: Send {
+    /// The log's name, which no other log has.
+    fn origin(&self) -> &str;
+
+    /// Runs one transaction that writes. Nothing of it is kept where `work` or the store fails, and all of it is durable once
+    /// this returns.
+    ///
+    /// # Errors
+    /// When the store fails, or `work` does.
+    fn append(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Append) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Reads one state of the log.
+    ///
+    /// # Errors
+    /// When the store fails, or `work` does.
+    fn read(&mut self, work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>) -> Result<(), StoreError>;
+}
+
+/// What can be read of a log.
+pub trait Read {
+    /// How many records there are: one more than the highest number.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn size(&self) -> Result<u64, StoreError>;
+
+    /// A record.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn row(&self, index: u64) -> Result<Option<Row>, StoreError>;
+
+    /// Hashes of the records `from..to`, without those that are not there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn hashes(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError>;
+
+    /// Stored hashes of subtrees `from..to` of a level, without those that are not there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn nodes(&self, level: u32, from: u64, to: u64) -> Result<Vec<Hash>, StoreError>;
+
+    /// Every record from a number on, in order, until `visit` says stop.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn rows(&self, from: u64, visit: &mut dyn FnMut(Row) -> Visit) -> Result<(), StoreError>;
+
+    /// A page of records.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn page(&self, query: &Query) -> Result<Vec<Row>, StoreError>;
+
+    /// How many records have each value of a field, the most frequent first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn counts(&self, field: Field, limit: usize) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// The values that the index knows, with their numbers in it and how many records are said to have each.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn names(&self) -> Result<Vec<(u64, u8, String, u64)>, StoreError>;
+
+    /// Every entry of the index: a value's number, and a record's.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn labels(&self, visit: &mut dyn FnMut(u64, u64) -> Visit) -> Result<(), StoreError>;
+
+    /// The times of blocks of records.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn blocks(&self) -> Result<Vec<Block>, StoreError>;
+
+    /// The checkpoints that were stored, by size.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn checkpoints(&self) -> Result<Vec<String>, StoreError>;
+
+    /// The latest checkpoint.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn latest_checkpoint(&self) -> Result<Option<String>, StoreError>;
+
+    /// Bytes of the database.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn bytes(&self) -> Result<u64, StoreError>;
+}
+
+/// Whether a visit goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visit {
+    /// It does.
+    More,
+    /// It does not.
+    Stop,
+}
+
+/// What can be added to a log within a transaction.
+pub trait Append: Read {
+    /// Adds a record, with what it is looked up by.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn record(&mut self, row: &Row, labels: &[(Field, &str)]) -> Result<(), StoreError>;
+
+    /// Adds the hash of a subtree.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn node(&mut self, level: u32, index: u64, hash: &Hash) -> Result<(), StoreError>;
+
+    /// Adds a checkpoint.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn checkpoint(&mut self, size: u64, at: i64, note: &str) -> Result<(), StoreError>;
+}

@@ -1,0 +1,136 @@
+//! A log in one file of SQLite.
+//!
+//! WAL and `synchronous=FULL`: a transaction is on the disk once it has ended, and readers never wait for writers. Writers of any
+//! number of processes take turns (`BEGIN IMMEDIATE`).
+
+mod reading;
+mod schema;
+mod writing;
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use self::reading::Rows;
+use self::writing::Writing;
+use super::{Append, Field, Read, Store, StoreError};
+
+/// What a log is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read only: nothing of it is changed, and it has to be there.
+    Read,
+    /// To add to a log that has to be there.
+    Write,
+    /// To add to a log, which is made where there is none.
+    Create,
+}
+
+/// A log in one file of SQLite.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    origin: String,
+    /// Numbers of values in the index. They are never removed, so that what was known stays so.
+    names: HashMap<(Field, String), i64>,
+}
+
+/// Values whose numbers are remembered at most.
+const MAX_NAMES: usize = 100_000;
+
+impl SqliteStore {
+    /// Opens a log. A new one is called `origin`, `/` and a random number. Other programs' locks are waited for so long.
+    ///
+    /// # Errors
+    /// When there is no log, or what is there is none or of a later version.
+    pub fn open(path: &Path, access: Access, origin: &str, wait: Duration) -> Result<Self, StoreError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        // A folder, or a file that is not there, has a better reason from the system than from the database.
+        let mut options = OpenOptions::new();
+        options.read(true);
+        if access == Access::Create {
+            options.write(true).create(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        match options.open(path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && access != Access::Read => {
+                return Err(StoreError::ReadOnly);
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
+        let mut flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        flags |= match access {
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Access::Write | Access::Create => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        };
+        let mut connection =
+            Connection::open_with_flags(path, flags).map_err(|error| failed(error.into()))?;
+        connection.busy_timeout(wait).map_err(error)?;
+        let origin = schema::prepare(&mut connection, path, access, origin)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Self { connection, origin, names: HashMap::new() })
+    }
+}
+
+impl Store for SqliteStore {
+    fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    fn append(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Append) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if self.names.len() > MAX_NAMES {
+            self.names.clear();
+        }
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(error)?;
+        let mut writing = Writing::new(&transaction, &mut self.names);
+        let done = work(&mut writing).and_then(|()| writing.finish());
+        let done = done.and_then(|()| transaction.commit().map_err(error));
+        if done.is_err() {
+            // What was numbered in a transaction that is undone has no number.
+            self.names.clear();
+        }
+        done
+    }
+
+    fn read(&mut self, work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction().map_err(error)?;
+        work(&Rows(&transaction))
+    }
+}
+
+/// The database's error in the words of [`StoreError`].
+fn error(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked,
+        Some(ErrorCode::ReadOnly) => StoreError::ReadOnly,
+        Some(ErrorCode::DiskFull) => StoreError::Full,
+        Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged { what: error.to_string() },
+        _ => StoreError::Database(Box::new(error)),
+    }
+}
+
+/// An error of opening, with the file's name.
+fn not_a_log(path: &Path) -> StoreError {
+    StoreError::NotALog { path: PathBuf::from(path) }
+}
+
+/// Numbers that SQLite holds as signed ones.
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
