@@ -21,7 +21,10 @@ fn a_command_is_decided_run_and_its_output_cleaned() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("b.txt"), "b").unwrap();
     fs::write(folder.path().join("mail ada@shop.example.net here"), "").unwrap();
-    let command = |line: &str| shown(&exec(folder.path(), &["--tool", "run_command", "--command", line]));
+    let command = |line: &str| {
+        let arguments = ["--role", "engineer", "--tool", "run_command", "--command", line];
+        shown(&exec(folder.path(), &arguments))
+    };
     let (status, listing, errors) = command("ls");
     assert_eq!((status, errors.as_str()), (Some(0), ""), "{listing}");
     assert!(listing.starts_with("b.txt\n") && !listing.contains("ada@"), "{listing}");

@@ -30,8 +30,8 @@ const SESSION: &str = "exec";
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  ringfence exec --tool run_command --command 'git log --oneline -n 5'
-  ringfence exec --tool read_file --path src/main.rs --root .
+  ringfence exec --tool read_file --path src/main.rs
+  ringfence exec --role engineer --tool run_command --command 'git log --oneline -n 5'
   ringfence exec --bundle policies/ --role engineer --tool run_command --command 'ls -la src' --format json")]
 pub(super) struct Exec {
     /// The tool, as the bundle declares it.
