@@ -17,7 +17,7 @@ use crate::bundle::{
 use crate::cedar::{self, Checks, Policies, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
-use crate::engine::{Engine, Inner, Limits, Named};
+use crate::engine::{ArgumentRules, Engine, Inner, Limits, Named};
 use crate::rule::pack::{self, Examples, Fact, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
 use crate::rule::tool::ToolsSpec;
@@ -217,7 +217,7 @@ impl Compiler<'_> {
             rules.map(|(number, _)| number).collect()
         };
         let thresholds = numbers(|find| matches!(find, Find::Threshold(_)));
-        let argument_rules = numbers(|find| matches!(find, Find::Argument(_)));
+        let argument_rules = ArgumentRules::new(&rules);
         let scanner = scanner.unwrap_or_else(|| {
             Scanner::new(rules.iter().enumerate().filter_map(|(number, rule)| Some((number, rule.finder()?))))
         });

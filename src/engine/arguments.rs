@@ -1,6 +1,7 @@
 //! Arguments that are declared a command, a path or a URL: what they may be, and what rules find in them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde_json::Value;
 
@@ -8,12 +9,35 @@ use super::find::{Findings, Found, finding};
 use super::{Engine, Inner, Tool};
 use crate::event::{Body, Event, Stage};
 use crate::rule::argument::{Argument, CommandList, Kind};
-use crate::rule::{ArgumentFinder, Find};
-use crate::tool::{CommandError, CommandLine, ResolvedPath, normalised};
-use crate::verdict::{Reason, ReasonCode};
+use crate::rule::{ArgumentFinder, Find, Rule};
+use crate::tool::{Access, CommandError, CommandIndex, CommandLine, Looked, ResolvedPath, normalised};
+use crate::verdict::{Finding, Reason, ReasonCode};
 
 /// Texts of one argument at most.
 const MAX_TEXTS: usize = 1024;
+
+/// Rules about arguments, by what they are about.
+#[derive(Debug, Default)]
+pub(crate) struct ArgumentRules {
+    commands: CommandIndex,
+    paths: Vec<usize>,
+    urls: Vec<usize>,
+}
+
+impl ArgumentRules {
+    pub(crate) fn new(rules: &[Rule]) -> Self {
+        let (mut commands, mut paths, mut urls) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, rule) in rules.iter().enumerate() {
+            let Find::Argument(finder) = &rule.find else { continue };
+            match &**finder {
+                ArgumentFinder::Command(finder) => commands.push((number, &**finder)),
+                ArgumentFinder::Path(_) => paths.push(number),
+                ArgumentFinder::Url(_) => urls.push(number),
+            }
+        }
+        Self { commands: CommandIndex::new(commands), paths, urls }
+    }
+}
 
 /// An argument as it is read.
 pub(super) struct Read<'a> {
@@ -51,7 +75,37 @@ impl Engine {
     }
 }
 
+/// What rules find in arguments, for those who have an argument and no event. `field` of the findings is empty.
+impl Engine {
+    /// Everything that rules about commands find in a command line.
+    #[must_use]
+    pub fn scan_command(&self, line: &CommandLine) -> Vec<Finding> {
+        self.0.findings_in(Seen::Command(line))
+    }
+
+    /// Everything that rules about paths find in a path with which this is done.
+    #[must_use]
+    pub fn scan_path(&self, path: &str, access: Access) -> Vec<Finding> {
+        self.0.findings_in(Seen::Path(path, access))
+    }
+
+    /// Everything that rules about URLs find in a URL.
+    #[must_use]
+    pub fn scan_url(&self, url: &str) -> Vec<Finding> {
+        self.0.findings_in(Seen::Url(url))
+    }
+}
+
 impl Inner {
+    fn findings_in(&self, seen: Seen<'_>) -> Vec<Finding> {
+        let found = self.find_in(seen).into_iter();
+        found
+            .filter_map(|(number, span)| {
+                Some(finding(self.rules.get(number)?, String::new(), span.start, span.end))
+            })
+            .collect()
+    }
+
     fn declared_call<'a>(&'a self, event: &'a Event) -> Option<(&'a Tool, &'a Value)> {
         match &event.body {
             Body::ToolCall { tool, arguments, .. } => Some((self.tools.get(tool)?, arguments)),
@@ -92,13 +146,15 @@ impl Inner {
     /// What rules find in arguments.
     pub(super) fn find_in_arguments(&self, read: &[Read<'_>], findings: &mut Findings) {
         for read in read {
-            for &number in &self.argument_rules {
-                let Some(rule) = self.rules.get(number).filter(|rule| rule.applies(Stage::ToolCall, None))
-                else {
-                    continue;
-                };
-                let Find::Argument(finder) = &rule.find else { continue };
-                let Some((start, end)) = read.find(finder) else { continue };
+            let (seen, is_text) = match (&read.what, &read.argument.kind) {
+                (What::Command { line: Ok(line), is_text }, _) => (Seen::Command(line), *is_text),
+                (What::Text(path), Kind::Path(policy)) => (Seen::Path(path, policy.access()), true),
+                (What::Text(url), Kind::Url(_)) => (Seen::Url(url), true),
+                _ => continue,
+            };
+            for (number, span) in self.find_in(seen) {
+                let Some(rule) = self.rules.get(number) else { continue };
+                let (start, end) = if is_text { (span.start, span.end) } else { (0, 0) };
                 findings.found.push(Found {
                     rule: number,
                     finding: finding(rule, read.field.clone(), start, end),
@@ -108,6 +164,45 @@ impl Inner {
             }
         }
     }
+
+    /// Rules that find something, and where.
+    fn find_in(&self, seen: Seen<'_>) -> Vec<(usize, Range<usize>)> {
+        let all = |numbers: &[usize], find: &dyn Fn(&ArgumentFinder) -> Option<Range<usize>>| {
+            let found = numbers.iter().filter_map(|&number| {
+                let rule = self.rules.get(number).filter(|rule| rule.applies(Stage::ToolCall, None))?;
+                match &rule.find {
+                    Find::Argument(finder) => Some((number, find(finder)?)),
+                    Find::Text(_) | Find::Threshold(_) => None,
+                }
+            });
+            found.collect()
+        };
+        let rules = &self.argument_rules;
+        match seen {
+            Seen::Command(line) => {
+                let looked = Looked::new(line);
+                all(&rules.commands.candidates(line), &|finder| match finder {
+                    ArgumentFinder::Command(finder) => Some(finder.search_in(&looked)?.span),
+                    ArgumentFinder::Path(_) | ArgumentFinder::Url(_) => None,
+                })
+            }
+            Seen::Path(path, access) => all(&rules.paths, &|finder| match finder {
+                ArgumentFinder::Path(finder) => finder.fits(path, access).then_some(0..path.len()),
+                ArgumentFinder::Command(_) | ArgumentFinder::Url(_) => None,
+            }),
+            Seen::Url(url) => all(&rules.urls, &|finder| match finder {
+                ArgumentFinder::Url(finder) => finder.fits(url).then_some(0..url.len()),
+                ArgumentFinder::Command(_) | ArgumentFinder::Path(_) => None,
+            }),
+        }
+    }
+}
+
+/// An argument at which rules look.
+enum Seen<'a> {
+    Command(&'a CommandLine),
+    Path(&'a str, Access),
+    Url(&'a str),
 }
 
 /// The texts of an argument.
@@ -171,23 +266,6 @@ impl Read<'_> {
                 schema.check(value).into_iter().next().map(|fault| fault.message)
             }
             _ => Some("the argument is not of its declared kind".to_owned()),
-        }
-    }
-
-    /// Where a rule finds something in it.
-    fn find(&self, finder: &ArgumentFinder) -> Option<(usize, usize)> {
-        match (finder, &self.what, &self.argument.kind) {
-            (ArgumentFinder::Command(finder), What::Command { line: Ok(line), is_text }, _) => {
-                let span = finder.search(line)?.span;
-                Some(if *is_text { (span.start, span.end) } else { (0, 0) })
-            }
-            (ArgumentFinder::Path(finder), What::Text(path), Kind::Path(policy)) => {
-                finder.fits(path, policy.access()).then_some((0, path.len()))
-            }
-            (ArgumentFinder::Url(finder), What::Text(url), Kind::Url(_)) => {
-                finder.fits(url).then_some((0, url.len()))
-            }
-            _ => None,
         }
     }
 }

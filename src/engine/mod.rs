@@ -15,7 +15,7 @@ mod stream;
 #[cfg(test)]
 mod texts;
 
-pub(crate) use arguments::ResolvedPaths;
+pub(crate) use arguments::{ArgumentRules, ResolvedPaths};
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
 pub use hold_back::HoldBack;
 pub(crate) use named::Named;
@@ -61,8 +61,8 @@ pub(crate) struct Inner {
     pub(crate) rules: Vec<Rule>,
     /// Numbers of the rules that look at facts.
     pub(crate) thresholds: Vec<usize>,
-    /// Numbers of the rules that look at arguments by their kind.
-    pub(crate) argument_rules: Vec<usize>,
+    /// The rules that look at arguments by their kind.
+    pub(crate) argument_rules: ArgumentRules,
     /// Finds where any of `rules` can match.
     pub(crate) scanner: Scanner,
     /// Rules by the words that must stand near a match.

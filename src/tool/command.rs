@@ -1,17 +1,21 @@
 //! A command line, parsed as bash would, down to every simple command that it can reach.
 
 mod find;
+mod index;
 mod judge;
 mod names;
 mod parse;
 mod state;
 #[cfg(test)]
 mod tests;
+mod told;
 mod unwrap;
 mod word;
 
 pub use find::{CommandFind, CommandFinder, CommandFound};
+pub(crate) use index::CommandIndex;
 pub use judge::{CommandPolicy, PatternError, Refused};
+pub(crate) use told::Looked;
 pub use word::Word;
 
 use std::fmt;
@@ -28,6 +32,8 @@ const MAX_DEPTH: usize = 24;
 const MAX_COMMANDS: usize = 1024;
 /// Words of all commands at most.
 const MAX_WORDS: usize = 1 << 14;
+/// Files that the commands write at most, each counted as often as it is written.
+const MAX_FILES: usize = 1024;
 /// Bytes that are parsed in all, code within code counted each time.
 const MAX_PARSED: usize = 1 << 19;
 

@@ -9,6 +9,7 @@ pub use command::{
     CommandError, CommandFind, CommandFinder, CommandFound, CommandLine, CommandPolicy, Construct,
     Constructs, MAX_BYTES, PatternError, Redirect, RedirectKind, Refused, Simple, Word,
 };
+pub(crate) use command::{CommandIndex, Looked};
 pub use path::{
     Access, Glob, GlobError, PathFind, PathFinder, PathPolicy, PathRefused, ResolvedPath, Symlinks, is_under,
     lexical, normalised,

@@ -155,3 +155,44 @@ fn mutations_of_events_and_sessions() {
         }
     }
 }
+
+/// What the fuzz targets for arguments hold, over mutations of what gets around other checks.
+#[test]
+fn mutations_of_commands_paths_and_urls() {
+    use ringfence::tool::{Access, CommandLine, PathPolicy, UrlPolicy, is_under, normalised};
+    let mut dice = Dice(3);
+    let engine = Engine::embedded().unwrap();
+    let commands = [
+        "cd src && git log --oneline | head -n 3 > out.txt; rm -r \"$x\" &",
+        "for f in a {b,c}; do echo `cat $f`; done <<E\n$(id) ${x:-y}\nE\n",
+        "exec {fd}>f 3<&0; curl x >&$fd; sudo env A=1 bash -c 'eval \"ls $1\"' x y",
+        "f() { find . -exec sh -c 'rm {}' \\; ; }; echo rm y | xargs -I{} bash -c {}",
+        "case $x in a|b) c;; *) [[ -f d && e ]];; esac; $((1 + 2)) $'\\x41'",
+    ];
+    let paths =
+        ["/srv/data/a/../b.txt", "/srv/data/%252e%252e/x", "~/.ssh/id_rsa", "/srv/data/c:\\x\u{2215}y"];
+    let urls = ["https://u:p@a.example.com:8443/x?y=%41#z", "http://0x7f.1/", "http://[::ffff:127.0.0.1]/"];
+    let (policy, any) = (PathPolicy::under(["/srv/data"]), UrlPolicy::default());
+    let named = any.clone().with_hosts(["*.example.com"]).unwrap();
+    for round in 0..rounds(2000) {
+        let text = mutate(commands[round % commands.len()], &mut dice);
+        if let Ok(line) = CommandLine::parse(&text) {
+            for one in line.commands() {
+                assert!(text.get(one.span.clone()).is_some(), "{text:?}");
+            }
+            for finding in engine.scan_command(&line) {
+                assert!(text.get(finding.start..finding.end).is_some(), "{text:?} {finding:?}");
+            }
+            assert_eq!(CommandLine::parse(&text).as_ref(), Ok(&line));
+        }
+        let path = mutate(paths[round % paths.len()], &mut dice);
+        let _ = engine.scan_path(&path, Access::Read);
+        if policy.check(&path).is_ok() {
+            let path = normalised(&path).unwrap();
+            assert!(is_under(&path, "/srv/data") && policy.check(&path).is_ok(), "{path:?}");
+        }
+        let url = mutate(urls[round % urls.len()], &mut dice);
+        let _ = engine.scan_url(&url);
+        assert!(named.check(&url).is_err() || any.check(&url).is_ok(), "{url:?}");
+    }
+}

@@ -249,6 +249,7 @@ mod tests {
     use super::*;
     use crate::rule::pack::{self, Examples, PackSpec, Scope};
     use crate::rule::{Find, Rule};
+    use crate::tool::CommandIndex;
 
     fn rules() -> Vec<Rule> {
         let name: Arc<str> = "packs/commands.yaml".into();
@@ -264,6 +265,61 @@ mod tests {
         }
         assert!(out.is_empty());
         pack.rules
+    }
+
+    /// Texts of the pack, its examples among them, each alone and behind another.
+    #[test]
+    fn the_index_leaves_out_no_rule_that_finds_something() {
+        let rules = rules();
+        let finders: Vec<(usize, &CommandFinder)> = rules
+            .iter()
+            .enumerate()
+            .filter_map(|(number, rule)| match &rule.find {
+                Find::Argument(finder) => match &**finder {
+                    ArgumentFinder::Command(finder) => Some((number, &**finder)),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect();
+        let index = CommandIndex::new(finders.iter().copied());
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/packs/commands.yaml");
+        let pack = std::fs::read_to_string(file).unwrap();
+        let mut texts: Vec<String> =
+            pack.split(['\'', '"', '\n', '[', ']', ',']).map(|text| text.trim().to_owned()).collect();
+        texts.extend(pack.split('\'').filter(|text| text.len() < 200).map(str::to_owned));
+        texts.sort_unstable();
+        texts.dedup();
+        let extra =
+            std::env::var("RINGFENCE_COMMANDS").ok().map(|file| std::fs::read_to_string(file).unwrap());
+        for row in extra.as_deref().unwrap_or_default().lines() {
+            let row: Value = serde_json::from_str(row).unwrap();
+            texts.push(row["command"].as_str().unwrap().to_owned());
+        }
+        let forms = [
+            "{}",
+            "x=1 {} > out",
+            "sudo {}",
+            "cat x | {}",
+            "$x {} < /etc/shadow",
+            "while true; do {} & done",
+        ];
+        let (mut found, mut tried, mut all) = (0, 0, 0);
+        for text in &texts {
+            for form in forms {
+                let Ok(line) = CommandLine::parse(&form.replace("{}", text)) else { continue };
+                let candidates = index.candidates(&line);
+                tried += candidates.len();
+                all += finders.len();
+                for (number, finder) in &finders {
+                    let finds = finder.search(&line).is_some();
+                    found += usize::from(finds);
+                    assert!(!finds || candidates.contains(number), "{}: {form} {text}", rules[*number].id);
+                }
+            }
+        }
+        assert!(found > 1000, "{found}");
+        assert!(tried * 3 < all, "{tried} of {all}");
     }
 
     /// How much of labelled command lines the pack refuses: `RINGFENCE_COMMANDS=file.jsonl cargo test --lib measure_commands

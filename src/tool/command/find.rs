@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::judge::glob_fits;
-use super::word::{UNKNOWN, Word};
-use super::{CommandLine, Construct, RedirectKind, Simple, names};
+use super::told::Looked;
+use super::word::UNKNOWN;
+use super::{CommandLine, Construct, RedirectKind, Simple};
 use crate::tool::path::{self, Glob, GlobError};
 
 /// What a rule finds in a command line: a simple command for which everything that is named here holds. Commands behind
@@ -107,26 +108,30 @@ impl CommandFinder {
     /// The first command that it finds.
     #[must_use]
     pub fn search(&self, line: &CommandLine) -> Option<CommandFound> {
-        let commands = line.commands().iter().enumerate();
+        self.search_in(&Looked::new(line))
+    }
+
+    /// The same in a line at which other rules look too.
+    pub(crate) fn search_in(&self, looked: &Looked<'_>) -> Option<CommandFound> {
+        let commands = looked.line.commands().iter().enumerate();
         commands
-            .filter(|(number, one)| self.fits(line, *number, one))
+            .filter(|(number, one)| self.fits(looked, *number, one))
             .map(|(_, one)| CommandFound { span: one.span.clone() })
             .next()
     }
 
-    fn fits(&self, line: &CommandLine, number: usize, one: &Simple) -> bool {
-        let find = &self.find;
+    fn fits(&self, looked: &Looked<'_>, number: usize, one: &Simple) -> bool {
+        let (find, line) = (&self.find, looked.line);
         let name = one.name();
         if !find.program.is_empty() {
             let Some(name) = name else { return false };
-            let name = name.strip_suffix(".exe").unwrap_or(name);
-            if !find
-                .program
-                .iter()
-                .any(|program| program == name || (program.contains('*') && glob_fits(program, name)))
-            {
+            let name = plain_name(name);
+            if !find.program.iter().any(|program| program_fits(program, name)) {
                 return false;
             }
+        }
+        if self.from.is_some() && one.sources.is_empty() {
+            return false;
         }
         // What is supposed of an unknown word is looked at in its place.
         let is_supposed = line
@@ -170,7 +175,7 @@ impl CommandFinder {
         if (!find.words.is_empty() && !told(&find.words)) || told(&find.not_words) {
             return false;
         }
-        let told = Told::new(name.unwrap_or_default(), &one.words);
+        let Some(told) = looked.told(number) else { return false };
         if told.asks_for_help {
             return false;
         }
@@ -214,12 +219,22 @@ impl CommandFinder {
             let sources = line.sources_of(number);
             let mut commands =
                 sources.into_iter().filter_map(|source| Some((source, line.commands().get(source)?)));
-            if !commands.any(|(source, one)| from.fits(line, source, one)) {
+            if !commands.any(|(source, one)| from.fits(looked, source, one)) {
                 return false;
             }
         }
-        self.any.is_empty() || self.any.iter().any(|other| other.fits(line, number, one))
+        self.any.is_empty() || self.any.iter().any(|other| other.fits(looked, number, one))
     }
+}
+
+/// A program's name as rules write it.
+pub(super) fn plain_name(name: &str) -> &str {
+    name.strip_suffix(".exe").unwrap_or(name)
+}
+
+/// Whether a rule's name of a program is this one's.
+pub(super) fn program_fits(program: &str, name: &str) -> bool {
+    program == name || (program.contains('*') && glob_fits(program, name))
 }
 
 /// Whether an operand fits a glob, in one of the forms in which a program may take it.
@@ -227,7 +242,7 @@ fn operand_fits(globs: &[Glob], folder: Option<&str>, text: &str) -> bool {
     if globs.is_empty() || text.len() > 4096 {
         return false;
     }
-    let fits = |path: &str| globs.iter().any(|glob| glob.fits_path(path));
+    let fits = |path: &str| Glob::any_fits_path(globs, path);
     let clean = path::lexical(text);
     // What leads out of a folder does not fit a glob of that folder.
     if (!text.contains("..") && fits(text)) || fits(&clean) {
@@ -243,105 +258,4 @@ fn operand_fits(globs: &[Glob], folder: Option<&str>, text: &str) -> bool {
         let file = file.split([',', ';']).next().unwrap_or(file);
         !file.is_empty() && fits(&path::lexical(file))
     })
-}
-
-/// The words of a command, told apart.
-struct Told<'a> {
-    short: Vec<char>,
-    long: Vec<&'a str>,
-    /// Those of them that were written with two dashes.
-    doubled: Vec<&'a str>,
-    operands: Vec<&'a str>,
-    /// Values of long flags.
-    values: Vec<&'a str>,
-    asks_for_help: bool,
-}
-
-impl<'a> Told<'a> {
-    fn new(name: &str, words: &'a [Word]) -> Self {
-        let mut told = Self {
-            short: Vec::new(),
-            long: Vec::new(),
-            doubled: Vec::new(),
-            operands: Vec::new(),
-            values: Vec::new(),
-            asks_for_help: false,
-        };
-        let valued = names::valued_before_subcommand(name);
-        let last = words.last().map(Word::text);
-        told.asks_for_help =
-            matches!(last, Some("--help" | "--version")) || (words.len() == 1 && last == Some("help"));
-        let mut flags_end = false;
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let text = word.text.as_str();
-            if flags_end || !text.starts_with('-') || text == "-" {
-                told.operands.push(text);
-            } else if text == "--" {
-                flags_end = true;
-            } else if let Some(long) = text.strip_prefix("--") {
-                match long.split_once('=') {
-                    Some((name, value)) => {
-                        told.long.push(name);
-                        told.doubled.push(name);
-                        told.values.push(value);
-                    }
-                    None => {
-                        told.long.push(long);
-                        told.doubled.push(long);
-                        if told.operands.is_empty() && valued.contains(&text) {
-                            words.next();
-                        }
-                    }
-                }
-            } else {
-                let cluster = text.get(1..).unwrap_or_default();
-                told.long.push(cluster.split('=').next().unwrap_or(cluster));
-                // What stands behind a flag that takes a value is its value.
-                let letters = names::valued_letters(name);
-                let end = cluster.find(letters).map_or(cluster.len(), |at| at + 1);
-                let cluster_flags = cluster.get(..end).unwrap_or(cluster);
-                told.short.extend(cluster_flags.chars().take_while(char::is_ascii_alphanumeric));
-                if let Some((_, value)) = cluster.split_once('=') {
-                    told.values.push(value);
-                }
-                if told.operands.is_empty() && valued.contains(&text) {
-                    words.next();
-                }
-            }
-        }
-        told
-    }
-
-    fn begins_with(&self, words: &str) -> bool {
-        let mut operands = self.operands.iter();
-        words.split(' ').all(|word| operands.next().is_some_and(|operand| *operand == word))
-    }
-
-    /// Whether a flag is there, long ones also shortened as far as programs take them.
-    fn has(&self, flag: &str) -> bool {
-        flag.split('|').any(|spelling| match single(spelling) {
-            Some(letter) => self.short.contains(&letter),
-            None => self
-                .long
-                .iter()
-                .any(|long| *long == spelling || (self.abbreviates(long) && spelling.starts_with(long))),
-        })
-    }
-
-    fn abbreviates(&self, long: &str) -> bool {
-        !long.is_empty() && self.doubled.contains(&long)
-    }
-
-    fn has_exactly(&self, flag: &str) -> bool {
-        flag.split('|').any(|spelling| match single(spelling) {
-            Some(letter) => self.short.contains(&letter),
-            None => self.long.contains(&spelling),
-        })
-    }
-}
-
-fn single(flag: &str) -> Option<char> {
-    let mut letters = flag.chars();
-    letters.next().filter(|_| letters.next().is_none())
 }

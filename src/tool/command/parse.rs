@@ -327,6 +327,7 @@ impl Parser<'_, '_> {
     }
 
     fn command(&mut self) -> Result<()> {
+        let before = self.state.out.commands.len();
         if self.starts("((") {
             return self.arithmetic_command();
         }
@@ -337,7 +338,7 @@ impl Parser<'_, '_> {
                 return Err(self.error("a subshell without an end"));
             }
             self.state.folder = folder;
-            return self.redirections();
+            return self.redirections(before);
         }
         let Some(word) = self.reserved(RESERVED) else {
             return match self.function_name() {
@@ -437,7 +438,7 @@ impl Parser<'_, '_> {
                 return Err(self.error("a reserved word that nothing begins"));
             }
         }
-        self.redirections()
+        self.redirections(before)
     }
 
     /// A list that has to hold something.
@@ -566,8 +567,9 @@ impl Parser<'_, '_> {
     }
 
     fn arithmetic_command(&mut self) -> Result<()> {
+        let before = self.state.out.commands.len();
         self.arithmetic()?;
-        self.redirections()
+        self.redirections(before)
     }
 
     /// `((…))`, whose names are evaluated, and can hold code by that.
@@ -641,6 +643,8 @@ impl Parser<'_, '_> {
         let result = self.deeper(Self::command);
         self.state.upstream = upstream;
         result?;
+        let body = calls_itself..self.state.out.commands.len();
+        self.state.bodies.entry(name.clone()).or_default().extend(body);
         // A function that calls itself in the background or in a pipeline never ends.
         let forks =
             self.state.backgrounds > backgrounds || self.state.out.constructs.contains(Construct::Pipe);
@@ -664,9 +668,10 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Redirections behind a compound command.
-    fn redirections(&mut self) -> Result<()> {
+    /// Redirections behind a compound command, whose commands begin with number `before`.
+    fn redirections(&mut self, before: usize) -> Result<()> {
         let mut draft = Draft::default();
+        let commands = before..self.state.out.commands.len();
         let from = self.at;
         loop {
             self.blanks();
@@ -678,6 +683,8 @@ impl Parser<'_, '_> {
             return Ok(());
         }
         draft.span = self.span(from);
+        self.state.feed(commands.clone(), &draft);
+        draft.sources.extend(commands);
         self.state.finish(draft, self.depth)
     }
 
@@ -789,6 +796,7 @@ impl Parser<'_, '_> {
     fn redirection(&mut self, draft: &mut Draft) -> Result<bool> {
         let from = self.at;
         let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
+        let mut descriptor = self.rest().get(..digits).unwrap_or_default().to_owned();
         self.at += digits;
         let mut has_name = false;
         if digits == 0 && self.starts("{") {
@@ -799,7 +807,8 @@ impl Parser<'_, '_> {
                     && after.starts_with(['<', '>'])
             });
             if let Some((name, _)) = name {
-                self.at += name.len() + 2;
+                descriptor = name.to_owned();
+                self.at += descriptor.len() + 2;
                 has_name = true;
             }
         }
@@ -845,6 +854,10 @@ impl Parser<'_, '_> {
         if kind != RedirectKind::Text {
             self.state.out.constructs.insert(Construct::Redirect);
         }
+        if descriptor.is_empty() {
+            descriptor.push(if sign.starts_with('<') { '0' } else { '1' });
+        }
+        draft.descriptors.push((descriptor, draft.redirects.len()));
         draft.redirects.push((kind, raw));
         Ok(true)
     }

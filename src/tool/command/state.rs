@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::parse;
 use super::word::{self, Piece, Raw, UNKNOWN, Word};
 use super::{
-    CommandError, CommandLine, Construct, MAX_COMMANDS, MAX_DEPTH, MAX_PARSED, MAX_WORDS, Redirect,
-    RedirectKind, Simple, names, unwrap,
+    CommandError, CommandLine, Construct, MAX_COMMANDS, MAX_DEPTH, MAX_FILES, MAX_PARSED, MAX_WORDS,
+    Redirect, RedirectKind, Simple, names, unwrap,
 };
 use crate::tool::path;
 
@@ -26,6 +26,12 @@ pub(super) struct State {
     carried: BTreeMap<String, Vec<usize>>,
     /// Files that commands of the line wrote.
     files: Vec<(String, usize)>,
+    /// Files that descriptors stand for.
+    opened: Vec<(String, String)>,
+    /// Commands that were given a descriptor to write to or read from.
+    duplicated: Vec<(String, usize)>,
+    /// Commands of functions.
+    pub(super) bodies: BTreeMap<String, Vec<usize>>,
     /// Commands whose output is the standard input at this point.
     pub(super) upstream: Vec<usize>,
     /// Whether what is read now is only supposed to run.
@@ -45,6 +51,8 @@ pub(super) struct Draft {
     pub(super) assignments: Vec<(String, Raw)>,
     pub(super) words: Vec<Raw>,
     pub(super) redirects: Vec<(RedirectKind, Raw)>,
+    /// Descriptors, by number or by the name of a variable, each with the number of its redirection.
+    pub(super) descriptors: Vec<(String, usize)>,
     pub(super) sources: Vec<usize>,
     pub(super) span: Range<usize>,
 }
@@ -134,6 +142,7 @@ impl State {
             }
         }
         let number = self.out.commands.len();
+        self.descriptors(&mut draft, number);
         // Names that can't be known before the line is run, and are tried as what they most likely are.
         let variants = if self.supposing { 0 } else { self.variants(&draft) };
         self.keep(&draft, None, depth)?;
@@ -147,6 +156,82 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// What is written to and read from a descriptor is written to and read from the files for which it stands.
+    fn descriptors(&mut self, draft: &mut Draft, number: usize) {
+        let is_exec = matches!(draft.words.as_slice(), [program] if word::literal(program) == Some("exec"));
+        for (descriptor, at) in &draft.descriptors {
+            let Some((kind, raw)) = draft.redirects.get(*at) else { continue };
+            if *kind == RedirectKind::Duplicate {
+                let Some(of) = descriptor_of(raw) else { continue };
+                let files: Vec<String> = self
+                    .opened
+                    .iter()
+                    .filter(|(known, _)| *known == of)
+                    .map(|(_, file)| file.clone())
+                    .collect();
+                let commands = self.files.iter().filter(|(name, _)| files.contains(name));
+                draft.sources.extend(commands.map(|(_, number)| *number));
+                for file in files {
+                    if is_exec {
+                        self.opened.push((descriptor.clone(), file.clone()));
+                    }
+                    self.files.push((file, number));
+                }
+                self.duplicated.push((of, number));
+            } else if *kind != RedirectKind::Text
+                && (is_exec || (draft.words.is_empty() && !matches!(descriptor.as_str(), "0" | "1" | "2")))
+            {
+                let file = file_name(&word::settle(raw).text);
+                for (_, number) in self.duplicated.iter().filter(|(known, _)| known == descriptor) {
+                    self.files.push((file.clone(), *number));
+                }
+                self.opened.push((descriptor.clone(), file));
+            }
+        }
+        for (descriptor, file) in &self.opened {
+            // Behind `exec >file` everything is written there; `/dev/fd/3` is what 3 stands for.
+            if descriptor == "1" {
+                self.files.push((file.clone(), number));
+            }
+            if descriptor == "0" {
+                let commands = self.files.iter().filter(|(name, _)| name == file);
+                draft.sources.extend(commands.map(|(_, number)| *number));
+            }
+            // The number that a variable is given is known to the shell only.
+            let is_number = descriptor.bytes().all(|byte| byte.is_ascii_digit());
+            let named = |text: &str| {
+                let number =
+                    ["/dev/fd/", "/proc/self/fd/"].iter().find_map(|folder| text.strip_prefix(folder));
+                number.is_some_and(|number| number == descriptor || !is_number)
+                    || (descriptor == "0" && text == "/dev/stdin")
+            };
+            let words = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw));
+            if words.filter_map(word::literal).any(named) {
+                let commands = self.files.iter().filter(|(name, _)| name == file);
+                draft.sources.extend(commands.map(|(_, number)| *number));
+                self.files.push((file.clone(), number));
+            }
+        }
+    }
+
+    /// The commands of a compound read what stands in files behind it.
+    pub(super) fn feed(&mut self, commands: Range<usize>, draft: &Draft) {
+        let read = draft.redirects.iter().filter(|(kind, _)| *kind == RedirectKind::Read);
+        let names: Vec<String> = read.map(|(_, raw)| file_name(&word::settle(raw).text)).collect();
+        if names.is_empty() {
+            return;
+        }
+        let written =
+            self.files.iter().filter(|(name, number)| names.contains(name) && *number < commands.start);
+        let writers: Vec<usize> = written.map(|(_, number)| *number).collect();
+        for one in self.out.commands.get_mut(commands).unwrap_or_default() {
+            one.sources.extend(&writers);
+            if one.words.is_empty() && one.name().is_some_and(names::is_shell) {
+                self.out.constructs.insert(Construct::Opaque);
+            }
+        }
     }
 
     /// How many ways there are to suppose the values of a command's variables.
@@ -293,11 +378,17 @@ impl State {
         let given = simple.sources.iter().chain(self.upstream.iter().filter(|_| reads)).copied();
         let mut sources: Vec<usize> = given.collect();
         sources.extend(self.read_files(&simple));
+        if let Some(body) = simple.name().and_then(|name| self.bodies.get(name)) {
+            sources.extend(body);
+        }
         sources.sort_unstable();
         sources.dedup();
         simple.sources = sources;
         let number = self.out.commands.len();
         self.written_files(&simple, number);
+        if self.files.len() > MAX_FILES {
+            return Err(CommandError::TooLarge { what: "made of too many redirections" });
+        }
         self.change_folder(&simple);
         self.out.commands.push(simple.clone());
         unwrap::unwrap(self, number, simple, depth)
@@ -354,7 +445,7 @@ impl State {
             .map(|word| file_name(&word.text))
             .collect();
         for name in names {
-            if self.files.len() < 64 && !name.is_empty() {
+            if !name.is_empty() {
                 self.files.push((name, number));
             }
         }
@@ -385,6 +476,15 @@ impl State {
             _ => None,
         }
     }
+}
+
+/// `3` of `>&3` and `fd` of `>&$fd`.
+fn descriptor_of(raw: &Raw) -> Option<String> {
+    raw.iter().find_map(|piece| match piece {
+        Piece::Text(text) => Some(text.trim_end_matches('-').to_owned()).filter(|text| !text.is_empty()),
+        Piece::Variable { name, .. } => Some(name.clone()),
+        _ => None,
+    })
 }
 
 /// Parameters that are mostly empty.

@@ -159,9 +159,62 @@ fn constructs_are_told() {
         ("sed -n '1,5p' x", &[]),
         ("LD_PRELOAD=x a", &[Opaque]),
         ("source <(a)", &[Substitution, Opaque]),
+        ("xargs bash -c", &[Opaque]),
+        ("{ bash; } < a", &[Redirect, Opaque]),
     ];
     for (text, expected) in cases {
         assert_eq!(constructs(text), *expected, "{text}");
+    }
+}
+
+/// Whether the last command can be given the output of `a`.
+fn reaches(text: &str) -> bool {
+    let line = CommandLine::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let sources = line.sources_of(line.commands().len() - 1);
+    sources.iter().any(|source| line.commands()[*source].name() == Some("a"))
+}
+
+#[test]
+fn what_is_written_is_followed_to_who_reads_it() {
+    for text in [
+        "a | z",
+        "a | b | z",
+        "a > f; z f",
+        "a > ./f; cd .; z < f",
+        "{ a; } > f; z f",
+        "(a; b) > f; z f",
+        "for x in 1; do a; done > f; z f",
+        "g() { a; }; g | z",
+        "g() { a; }; g > f; z f",
+        "exec 3>f; a >&3; z f",
+        "exec 3>f; a 1>&3-; z f",
+        "exec {fd}>f; a >&$fd; z f",
+        "exec {fd}>f; a >&${fd}; z f",
+        "exec {fd}>f; a > /dev/fd/10; z f",
+        "exec {fd}>f; a >&\"$fd\"; z f",
+        "exec 3>f 4>&3; a >&4; z f",
+        "exec 3>f; a > /dev/fd/3; z f",
+        "exec 3>f; a > /proc/self/fd/3; z f",
+        "exec > f; a; z f",
+        "{ a >&3; } 3>f; z f",
+        "a > f; exec 3<f; z <&3",
+        "a > f; exec 3<f; z /dev/fd/3",
+        "a > f; exec <f; z",
+        "z $(a)",
+        "z <(a)",
+    ] {
+        assert!(reaches(text), "{text}");
+    }
+    for text in [
+        "a; z",
+        "a > f; z g",
+        "exec 3>f; a >&2; z f",
+        "exec 3>f; a >&3; z g",
+        "{ b; } > f; a; z f",
+        "g() { b; }; a; g | z",
+        "a 2>&1; z 2>&1",
+    ] {
+        assert!(!reaches(text), "{text}");
     }
 }
 

@@ -71,18 +71,24 @@ impl Glob {
     /// Whether a normalised path fits.
     #[must_use]
     pub fn fits(&self, path: &str) -> bool {
-        let segments: Vec<&str> = if path == "/" { vec![""] } else { path.split('/').collect() };
-        let globs = match self.text.as_str() {
-            "/" => self.parts.get(..1).unwrap_or_default(),
-            _ => &self.parts,
-        };
-        fits(globs, &segments)
+        match self.text.as_str() {
+            "/" => path == "/",
+            _ if path == "/" => fits(&self.parts, Some("")),
+            _ => fits(&self.parts, Some(path)),
+        }
     }
 
     /// Whether a path fits, or the same path with `~` for a home folder.
     #[must_use]
     pub fn fits_path(&self, path: &str) -> bool {
-        self.fits(path) || in_home(path).is_some_and(|path| self.fits(&path))
+        Self::any_fits_path(std::slice::from_ref(self), path)
+    }
+
+    /// Whether a path fits one of these globs, or the same path with `~` for a home folder.
+    #[must_use]
+    pub fn any_fits_path(globs: &[Self], path: &str) -> bool {
+        globs.iter().any(|glob| glob.fits(path))
+            || in_home(path).is_some_and(|path| globs.iter().any(|glob| glob.fits(&path)))
     }
 }
 
@@ -98,42 +104,53 @@ fn in_home(path: &str) -> Option<String> {
     (rest.is_empty() || rest.starts_with('/')).then(|| format!("~{rest}"))
 }
 
-fn fits(parts: &[Part], segments: &[&str]) -> bool {
-    match (parts.split_first(), segments.split_first()) {
-        (None, None) => true,
-        (None, Some(_)) => false,
-        (Some((Part::Any, rest)), _) => {
-            if rest.is_empty() {
+/// `path` is what is left of it, and none behind its last segment.
+fn fits(parts: &[Part], path: Option<&str>) -> bool {
+    let Some((part, rest)) = parts.split_first() else { return path.is_none() };
+    if *part == Part::Any {
+        if rest.is_empty() {
+            return true;
+        }
+        let mut left = path;
+        loop {
+            if fits(rest, left) {
                 return true;
             }
-            (0..=segments.len()).any(|at| fits(rest, segments.get(at..).unwrap_or_default()))
-        }
-        (Some(_), None) => false,
-        (Some((part, rest)), Some((segment, after))) => {
-            let one = match part {
-                Part::Text(text) => text == segment,
-                Part::Signs(signs) => segment_fits(signs, segment),
-                Part::Any => true,
-            };
-            one && fits(rest, after)
+            match left {
+                Some(path) => left = path.split_once('/').map(|(_, after)| after),
+                None => return false,
+            }
         }
     }
+    let Some(path) = path else { return false };
+    let (segment, after) = match path.split_once('/') {
+        Some((segment, after)) => (segment, Some(after)),
+        None => (path, None),
+    };
+    let one = match part {
+        Part::Text(text) => text == segment,
+        Part::Signs(signs) => segment_fits(signs, segment),
+        Part::Any => true,
+    };
+    one && fits(rest, after)
 }
 
 fn segment_fits(signs: &[Sign], segment: &str) -> bool {
-    let text: Vec<char> = segment.chars().collect();
     // The classic two-finger walk: on a mismatch, the last `*` takes one more character.
-    let (mut sign, mut at) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(&next) = text.get(at) {
+    let mut sign = 0;
+    let mut text = segment.chars();
+    let mut star = None;
+    loop {
+        if let Some(Sign::Any) = signs.get(sign) {
+            star = Some((sign, text.clone()));
+            sign += 1;
+            continue;
+        }
+        let mut ahead = text.clone();
+        let Some(next) = ahead.next() else { break };
         let one = match signs.get(sign) {
-            Some(Sign::Any) => {
-                star = Some((sign, at));
-                sign += 1;
-                continue;
-            }
             Some(Sign::Text(wanted)) => *wanted == next,
-            Some(Sign::One) => true,
+            Some(Sign::One | Sign::Any) => true,
             Some(Sign::Of { ranges, is_not }) => {
                 ranges.iter().any(|(low, high)| (*low..=*high).contains(&next)) != *is_not
             }
@@ -141,16 +158,16 @@ fn segment_fits(signs: &[Sign], segment: &str) -> bool {
         };
         if one {
             sign += 1;
-            at += 1;
-        } else if let Some((back, from)) = star {
-            star = Some((back, from + 1));
-            sign = back + 1;
-            at = from + 1;
+            text = ahead;
+        } else if let Some((back, from)) = &mut star {
+            let _ = from.next();
+            sign = *back + 1;
+            text = from.clone();
         } else {
             return false;
         }
     }
-    signs.get(sign..).is_some_and(|rest| rest.iter().all(|sign| *sign == Sign::Any))
+    sign >= signs.len()
 }
 
 fn signs(part: &str) -> Option<Vec<Sign>> {
