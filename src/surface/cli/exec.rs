@@ -152,7 +152,10 @@ impl Exec {
             }
         }
         if !ran.well {
-            report::note(&format!("the command ended otherwise than well: {}", ran.how["status"]));
+            report::note(&format!(
+                "the command ended otherwise than well: {}",
+                ran.how.get("status").unwrap_or(&Value::Null)
+            ));
         }
         Ok(if ran.well { Exit::Fine } else { Exit::Found })
     }
