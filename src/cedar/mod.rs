@@ -167,6 +167,14 @@ pub(crate) struct Answer {
     pub(crate) shadow_errors: Vec<usize>,
 }
 
+impl Answer {
+    /// The permits, where nothing speaks against them: what a waiver or a reveal needs.
+    pub(crate) fn unopposed(self) -> Vec<usize> {
+        let opposed = !(self.forbids.is_empty() && self.asks.is_empty() && self.errors.is_empty());
+        if opposed { Vec::new() } else { self.permits }
+    }
+}
+
 /// Every policy of a bundle, ready to be asked.
 pub(crate) struct Policies {
     list: Vec<PolicyInfo>,

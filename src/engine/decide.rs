@@ -249,9 +249,7 @@ impl Inner {
             let known = asked.iter().find(|(number, _)| *number == one.rule).map(|(_, by)| by.clone());
             let by = known.unwrap_or_else(|| {
                 let answer = self.policies.ask(&ask(Question::Waive { rule: &rule.id, tool: event.tool() }));
-                let refused =
-                    !answer.forbids.is_empty() || !answer.asks.is_empty() || !answer.errors.is_empty();
-                let by = if refused { Vec::new() } else { answer.permits };
+                let by = answer.unopposed();
                 asked.push((one.rule, by.clone()));
                 by
             });
@@ -276,10 +274,7 @@ impl Inner {
         let (seen, session) = (Seen::new(self, std::iter::empty()), view(situation));
         let question = Question::Reveal { rule, tool };
         let answer = self.policies.ask(&self.ask(event, &identity, situation, &seen, &session, question));
-        !answer.permits.is_empty()
-            && answer.forbids.is_empty()
-            && answer.asks.is_empty()
-            && answer.errors.is_empty()
+        !answer.unopposed().is_empty()
     }
 
     fn note(&self, answer: &Answer, trace: &mut Trace) {

@@ -445,11 +445,7 @@ pub(crate) fn prove(
         return;
     }
     let Some(examples) = examples else {
-        let mut diagnostic = Diagnostic::new(Code::NoNearMiss, format!("nothing proves that `{id}` works"))
-            .at(reporter.span(at), "")
-            .help("add `examples:` with texts to `match` and texts to `ignore`");
-        diagnostic.severity = crate::diagnostic::Severity::Warning;
-        reporter.push(diagnostic);
+        unproved(id, at, reporter);
         return;
     };
     let ExamplesSpec { matching, ignore } = &examples.value;
@@ -496,4 +492,13 @@ pub(crate) fn prove(
                 .help("add a text that has the shape and fails `check`, `near` or `not`; or, for a bare pattern, one that shares a word with a match"),
         );
     }
+}
+
+/// Warns of a rule without examples.
+fn unproved(id: &str, at: Range<usize>, reporter: &mut Reporter<'_>) {
+    let mut diagnostic = Diagnostic::new(Code::NoNearMiss, format!("nothing proves that `{id}` works"))
+        .at(reporter.span(at), "")
+        .help("add `examples:` with texts to `match` and texts to `ignore`");
+    diagnostic.severity = crate::diagnostic::Severity::Warning;
+    reporter.push(diagnostic);
 }

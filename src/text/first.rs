@@ -56,7 +56,7 @@ impl ByteSet {
 }
 
 /// Places of a match that are looked at.
-const PLACES: usize = 8;
+pub(super) const PLACES: usize = 8;
 
 /// What the first places of every match of a pattern look like.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde::{Deserialize, Serialize};
 
-use super::first::{ByteSet, bytes, edge, is_word, prefix};
+use super::first::{ByteSet, PLACES, bytes, edge, is_word, prefix};
 use super::frequency;
 
 /// Most literals of which one has to be there.
@@ -18,8 +18,6 @@ const MAX_LENGTH: usize = 24;
 const PIECE: usize = 16;
 /// Most members of a class that are told apart.
 const MAX_MEMBERS: usize = 8;
-/// First bytes of a match that are looked at.
-const LOOKED: usize = 8;
 /// So many of them are about independent of each other.
 const INDEPENDENT: usize = 3;
 
@@ -82,7 +80,7 @@ pub(super) struct Around {
 /// The literals of which every match holds one and that cost least, and what they cost in nanoseconds for each byte.
 /// `spaced` where a space stands for any white space, so that no literal may hold one.
 pub(super) fn best(hir: &Hir, spaced: bool) -> Option<(Vec<Required>, f64)> {
-    let starts = prefix::<LOOKED>(hir, hir.properties().look_set().contains(Look::Start)).sets;
+    let starts = prefix::<PLACES>(hir, hir.properties().look_set().contains(Look::Start)).sets;
     let first = frequency::share(starts.get(..INDEPENDENT).unwrap_or_default());
     let set = Extractor { spaced, first }.best(hir, Edges { before: ByteSet::ALL, after: ByteSet::ALL })?;
     Some((set.items, set.cost))
@@ -410,7 +408,7 @@ impl Required {
         let Around { lead, before, after } = &self.around;
         let places = 1.0 + frequency::run(lead, self.max - self.min);
         // What the first bytes tell may be the literal itself.
-        let within = self.max + self.literal.bytes.len() <= LOOKED;
+        let within = self.max + self.literal.bytes.len() <= PLACES;
         let tried = if within { (first / hits).min(1.0).max(first) } else { first };
         let left = frequency::share(&[*before, *after]);
         seen * SEEN + hits * (HIT + left * places * (LOOK + tried * TRIAL))

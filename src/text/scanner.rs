@@ -110,12 +110,8 @@ impl<T> Default for Numbered<T> {
 
 impl<T: Ord> Numbered<T> {
     fn number(&mut self, one: T) -> u32 {
-        let next = self.len();
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         *self.0.entry(one).or_insert(next)
-    }
-
-    fn len(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 
     fn all(self) -> Vec<T> {
@@ -365,7 +361,7 @@ impl Scanner {
                 let shown = folded.text.as_bytes().get(window.clone()).unwrap_or_default();
                 self.sieve.find(shown, &mut |literal, at| {
                     let at = window.start + at;
-                    if !is_copied(raw.as_bytes(), folded, at, self.sieve.length(literal)) {
+                    if !is_copied(text, at, self.sieve.length(literal)) {
                         self.note(literal, at, View::Folded, text, gathered, hints);
                     }
                 });
@@ -426,8 +422,8 @@ impl Scanner {
         let Some((first, around)) = first.zip(self.arounds.get(place.around as usize)) else { return };
         let within = (place.min as usize, place.max as usize);
         let mut starts = gathered.starts((place.unit, place.lead), at, within, bytes, &around.lead);
-        while let Some(start) =
-            first.find(bytes, starts.start, starts.end.wrapping_sub(1), open).filter(|_| !starts.is_empty())
+        while !starts.is_empty()
+            && let Some(start) = first.find(bytes, starts.start, starts.end - 1, open)
         {
             gathered.range(place.unit, start, start);
             starts.start = start + 1;
@@ -514,14 +510,9 @@ fn copied(text: &Text<'_>, at: usize, length: usize) -> Option<usize> {
 }
 
 /// Whether [`copied`] gives this place of the folded view.
-fn is_copied(raw: &[u8], folded: &Mapped, at: usize, length: usize) -> bool {
-    let original = folded.original(at, at + length).filter(|hit| hit.end - hit.start == length);
-    original.is_some_and(|hit| {
-        let raw = raw.get(hit.start..hit.end).filter(|raw| raw.is_ascii());
-        raw.is_some_and(|raw| {
-            folded.text.as_bytes().get(at..at + length).is_some_and(|shown| raw.eq_ignore_ascii_case(shown))
-        }) && folded.position(hit.start) == at
-    })
+fn is_copied(text: &Text<'_>, at: usize, length: usize) -> bool {
+    let original = text.folded().original(at, at + length).filter(|hit| hit.end - hit.start == length);
+    original.is_some_and(|hit| copied(text, hit.start, length) == Some(at))
 }
 
 /// The parts of the folded view in which a literal can stand that is not copied from the raw text.

@@ -219,11 +219,7 @@ pub(crate) fn prove(
     reporter: &mut Reporter<'_>,
 ) {
     let Some(examples) = examples else {
-        let mut diagnostic = Diagnostic::new(Code::NoNearMiss, format!("nothing proves that `{id}` works"))
-            .at(reporter.span(at), "")
-            .help("add `examples:` with texts to `match` and texts to `ignore`");
-        diagnostic.severity = crate::diagnostic::Severity::Warning;
-        reporter.push(diagnostic);
+        super::unproved(id, at, reporter);
         return;
     };
     let wanted = examples.value.matching.iter().map(|example| (example, true));
