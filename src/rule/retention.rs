@@ -1,6 +1,9 @@
-//! `retention.yaml`: classes of data and how long each is kept. Read and checked here; acted on by the audit log.
+//! `retention.yaml`: classes of data and how long each is kept. Read and checked here.
 
+mod class;
 mod cover;
+
+pub use class::{Class, Data};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -46,8 +49,10 @@ pub(crate) struct ClassSpec {
     pub(crate) tools: Vec<Spanned<String>>,
     /// How long it is kept, or `never`.
     pub(crate) keep: Spanned<Period>,
-    /// How long it must be kept.
+    /// How long it must be kept, whoever asks for its erasure.
     pub(crate) minimum: Option<Spanned<Period>>,
+    /// The duty behind `minimum`, as a receipt of an erasure tells it.
+    pub(crate) duty: Option<String>,
     /// What happens then.
     pub(crate) then: Option<Spanned<Then>>,
     /// From when on.
@@ -77,7 +82,7 @@ pub enum Then {
     /// The data is deleted.
     #[default]
     Erase,
-    /// Personal data in it is replaced; role and time stay.
+    /// What was said and by whom is deleted; role, time and length stay.
     Anonymise,
     /// The key that it is encrypted under is destroyed.
     Shred,
@@ -267,29 +272,5 @@ impl ClassSpec {
             && covers(&values(&self.tags), &values(&other.tags))
             && covers(&values(&self.agents), &values(&other.agents))
             && covers(&values(&self.tools), &values(&other.tools))
-    }
-}
-
-/// A retention class as compiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Class {
-    /// Its name.
-    pub name: String,
-    /// Seconds that data of it is kept; 0 means never.
-    pub keep_seconds: u64,
-    /// What happens then.
-    pub then: Then,
-    /// From when on the period runs.
-    pub from: From,
-}
-
-impl ClassSpec {
-    pub(crate) fn to_class(&self) -> Class {
-        Class {
-            name: self.name.value.clone(),
-            keep_seconds: self.keep.value.seconds,
-            then: self.then.as_ref().map_or_else(Then::default, |then| then.value),
-            from: self.from,
-        }
     }
 }

@@ -348,7 +348,10 @@ impl Eval {
                         })
                         .collect();
                     // The next line of this id is another session.
-                    guard.end_session(&chat.id);
+                    if let Err(error) = guard.end_session(&chat.id) {
+                        report::error(&anyhow::Error::new(error).context("the end of a session can't be recorded"));
+                        malformed = true;
+                    }
                     answers
                 }
             };
