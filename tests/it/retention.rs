@@ -108,7 +108,7 @@ impl Room {
 }
 
 pub(crate) fn day(n: i64) -> Timestamp {
-    let start: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
+    let start: Timestamp = "2040-01-01T12:00:00Z".parse().unwrap();
     start + SignedDuration::from_hours(24 * n)
 }
 
@@ -148,7 +148,7 @@ fn contents_are_kept_as_they_went_on() {
         at(Event::input("s", ann(), "bot", "a cvc and a kitten"), 0),
         at(Event::input("s", ann(), "bot", "a bomb"), 0),
         at(Event::tool_call("s", ann(), "bot", "note", json!({ "text": "buy milk", "password": "hunter2" })), 0),
-        at(Event::tool_result("s", ann(), "bot", "other", "nothing keeps this"), 0),
+        at(Event::input("s", ann(), "nobody", "nothing keeps this"), 0),
         at(Event::output("s", ann(), "bot", json!(["structured", { "x": 9_007_199_254_740_993_u64 }])), 0),
     ]);
     let mut retention = room.retention();
@@ -218,7 +218,7 @@ fn periods_run_from_where_the_class_says_and_tenants_have_their_own() {
     check(at(Event::output("s1", ann(), "bot", "bye"), 0));
     check(at(Event::output("s2", of_acme(ann()), "bot", "bye"), 0));
     // The session goes on: what counts from its last activity waits.
-    check(at(Event::tool_result("s1", ann(), "bot", "other", "x"), 50));
+    assert!(!guard.check(&at(Event::input("s1", ann(), "bot", "a bomb"), 50)).is_allowed());
     drop(guard);
     Arc::into_inner(log).unwrap().close().unwrap();
 

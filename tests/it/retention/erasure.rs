@@ -8,6 +8,7 @@ use ringfence::store::Held;
 use ringfence::{Event, User};
 use serde_json::{Value, json};
 
+use super::gone::stolen;
 use super::{Room, ann, at, bundle, day, exported};
 
 #[test]
@@ -60,8 +61,7 @@ fn a_user_is_erased_but_what_has_to_stay_and_a_receipt_says_so() {
     let stays = [Some("{\"text\":\"under a hold\"}".to_owned()), Some("{\"arguments\":{\"text\":\"a payment\"}}".to_owned())];
     assert_eq!(texts(exported(&mut retention, "ann")), stays);
     assert_eq!(exported(&mut retention, "kim").len(), 1);
-    let options = room.options().data_keys(room.place.path("log.db.keys"));
-    let mut copy = Retention::open(&backup, &bundle(), options, "thief").unwrap();
+    let mut copy = Retention::open(&backup, &bundle(), stolen(&room), "thief").unwrap();
     assert_eq!(texts(exported(&mut copy, "ann")), [None, None, None, None]);
     assert_eq!(texts(exported(&mut copy, "kim")).len(), 1);
     for word in ["hello there", "sleeps", "payment"] {
