@@ -355,7 +355,7 @@ mod tests {
         assert_ne!(sealed.key, other.key);
         assert_ne!(sealed.kept.commitment, again.kept.commitment, "each has a salt of its own");
         let commitment = commitment_of(&sealed);
-        let open = |vault: &Vault, bytes: &[u8], commitment| {
+        let open = |vault: &Vault, bytes: &[u8], commitment: &Hash| {
             vault.unseal(3, &sealed.key, bytes, commitment).map(|plain| plain.to_vec())
         };
         assert_eq!(open(&vault, &sealed.bytes, &commitment).unwrap(), b"my kitten");
