@@ -52,7 +52,7 @@ pub(crate) struct ClassSpec {
     /// How long it must be kept, whoever asks for its erasure.
     pub(crate) minimum: Option<Spanned<Period>>,
     /// The duty behind `minimum`, as a receipt of an erasure tells it.
-    pub(crate) duty: Option<String>,
+    pub(crate) duty: Option<Spanned<String>>,
     /// What happens then.
     pub(crate) then: Option<Spanned<Then>>,
     /// From when on.
@@ -153,6 +153,17 @@ impl RetentionSpec {
             );
             return;
         };
+        if class.what == What::Audit {
+            reporter.push(
+                Diagnostic::new(
+                    Code::RetentionConflict,
+                    format!("`{}` is about the records of all tenants", name.value),
+                )
+                .at(reporter.span(name.range()), "")
+                .help("give a tenant whose records are kept for another time a log of its own"),
+            );
+            return;
+        }
         let class_span = reporter.span(class.keep.range());
         let conflict = |message: String, help: &str| {
             Diagnostic::new(Code::RetentionConflict, message)
@@ -220,6 +231,14 @@ impl ClassSpec {
                     .help("make `keep` at least as long as `minimum`"),
             );
         }
+        if let (Some(duty), None) = (&self.duty, &self.minimum) {
+            let message = format!("`{}` names a duty and no time for which it has to be kept", self.name.value);
+            reporter.push(
+                Diagnostic::new(Code::RetentionConflict, message)
+                    .at(reporter.span(duty.range()), "the duty")
+                    .help("add `minimum`, or remove `duty`: without a minimum everything can be erased at once"),
+            );
+        }
         if self.keep.value.seconds == 0
             && let Some(then) = &self.then
         {
@@ -231,11 +250,13 @@ impl ClassSpec {
                     .help("remove `then`, or keep it for a time"),
             );
         }
-        if self.what == What::Audit && !(self.tags.is_empty() && self.tools.is_empty()) {
+        let limited = !(self.tags.is_empty() && self.tools.is_empty())
+            || !(self.stages.is_empty() && self.agents.is_empty());
+        if self.what == What::Audit && (limited || self.then.is_some()) {
             reporter.push(
                 Diagnostic::new(Code::RetentionConflict, "records of the audit log are kept as a whole")
                     .at(reporter.span(self.name.range()), "")
-                    .help("leave out `tags` and `tools`: removing single records would break the chain"),
+                    .help("leave out `stages`, `tags`, `agents`, `tools` and `then`: removing single records would break the chain"),
             );
         }
         if let Some(first) = earlier.iter().find(|first| first.takes_all_of(self)) {

@@ -89,7 +89,7 @@ impl RetentionSpec {
             tools: names(&spec.tools),
             keep_seconds: spec.keep.value.seconds,
             minimum_seconds: spec.minimum.as_ref().map_or(0, |minimum| minimum.value.seconds),
-            duty: spec.duty.clone(),
+            duty: spec.duty.as_ref().map(|duty| duty.value.clone()),
             then: spec.then.as_ref().map_or_else(Then::default, |then| then.value),
             from: spec.from,
             tenants: tenants.collect(),
