@@ -246,7 +246,7 @@ impl Guard {
         let (mut verdict, trace) = self.verdict(None, seq, evaluation);
         verdict.session = session.map(str::to_owned);
         let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
-        self.record(at, None, verdict, &trace)
+        self.record(at, None, None, verdict, &trace)
     }
 
     /// The same as [`Guard::check`], with what happened on the way.
@@ -285,7 +285,8 @@ impl Guard {
         let pseudonyms = std::mem::take(&mut evaluation.pseudonyms);
         let (verdict, trace) = self.verdict(Some(event), seq, evaluation);
         // The record comes first: an event that can't be recorded has not happened.
-        let verdict = self.record(at, Some(event), verdict, &trace);
+        let tenant = self.engine.0.tenant_of(event, &session).map(str::to_owned);
+        let verdict = self.record(at, Some(event), tenant.as_deref(), verdict, &trace);
         pseudonyms.into_iter().for_each(|pseudonym| session.remember_pseudonym(pseudonym));
         if let Some(name) = creates {
             self.create(name, &verdict);
@@ -453,12 +454,19 @@ impl Guard {
     }
 
     /// Writes the record; a verdict without a record is a deny.
-    fn record(&self, at: Timestamp, event: Option<&Event>, mut verdict: Verdict, trace: &Trace) -> Verdict {
+    fn record(
+        &self,
+        at: Timestamp,
+        event: Option<&Event>,
+        tenant: Option<&str>,
+        mut verdict: Verdict,
+        trace: &Trace,
+    ) -> Verdict {
         let Some(sink) = &self.sink else { return verdict };
         let written = self.announce(sink.as_ref(), at).and_then(|()| {
             let written = catch_unwind(AssertUnwindSafe(|| {
                 let keeps = event.filter(|_| sink.keeps_contents());
-                let content = keeps.and_then(|event| Content::of(&self.engine, event, &verdict, at));
+                let content = keeps.and_then(|event| Content::of(&self.engine, event, tenant, &verdict, at));
                 let sealed = content.map(|content| sink.seal(&content)).transpose()?.flatten();
                 let kept = sealed.as_ref().map(|sealed| sealed.kept.clone());
                 let record = Record::verdict(at, &self.engine, event, &verdict, trace, sink.digest_key());

@@ -24,6 +24,7 @@ pub const NAMES: &[&str] = &[
     "retention-plan",
     "retention-run",
     "retention-hold",
+    "retention-check",
     #[cfg(feature = "audit")]
     "retention-export",
     #[cfg(feature = "audit")]
@@ -61,6 +62,7 @@ pub fn named(name: &str) -> Option<Value> {
         #[cfg(feature = "audit")]
         "retention-plan" => of::<crate::retention::Plan>(),
         "retention-run" => of::<rows::RetentionRun<'static>>(),
+        "retention-check" => of::<rows::RetentionAccount<'static>>(),
         "retention-hold" => of::<rows::RetentionHold<'static>>(),
         #[cfg(feature = "audit")]
         "retention-export" => of::<crate::retention::Exported>(),

@@ -66,9 +66,15 @@ pub struct KeptRecord {
 
 impl Content {
     /// The content of an event that was allowed, where a class keeps it: as it went on, without members that the bundle calls
-    /// sensitive.
+    /// sensitive. `tenant` is its user's.
     #[must_use]
-    pub fn of(engine: &Engine, event: &Event, verdict: &Verdict, at: Timestamp) -> Option<Self> {
+    pub fn of(
+        engine: &Engine,
+        event: &Event,
+        tenant: Option<&str>,
+        verdict: &Verdict,
+        at: Timestamp,
+    ) -> Option<Self> {
         if engine.retention().is_empty() || !verdict.is_allowed() {
             return None;
         }
@@ -78,7 +84,6 @@ impl Content {
         tags.dedup();
         let data = Data { stage: event.stage(), tags: &tags, agent: event.agent.as_deref(), tool: event.tool() };
         let class = engine.retention_class(&data)?;
-        let tenant = event.user.tenant.as_deref();
         let keep_seconds = class.keep_of(tenant);
         if keep_seconds == 0 {
             return None;

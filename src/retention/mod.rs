@@ -4,6 +4,7 @@
 //! with a record of its own in the log, so that a run may be stopped at any time and goes on where it was. Nothing is removed that
 //! is under a [hold](Retention::hold), and nothing before the class's `minimum`.
 
+mod account;
 mod anonymise;
 mod apply;
 mod erase;
@@ -23,6 +24,7 @@ use crate::audit::{Ledger, LogError, LogOptions, PayloadKey, Vault, VaultError};
 use crate::engine::Engine;
 use crate::store::StoreError;
 
+pub use account::Account;
 pub use anonymise::{ANONYMISED, Message, anonymise};
 pub use apply::Run;
 pub use export::Exported;

@@ -18,6 +18,14 @@ pub(super) fn ranges(mut numbers: Vec<u64>) -> String {
     out
 }
 
+/// The first and last of each run; what is no number is passed over.
+pub(super) fn numbers(text: &str) -> impl Iterator<Item = (u64, u64)> {
+    text.split(',').filter_map(|run| {
+        let (first, last) = run.split_once('-').unwrap_or((run, run));
+        Some((first.parse().ok()?, last.parse().ok()?))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,5 +35,7 @@ mod tests {
         assert_eq!(ranges(vec![12, 2, 3, 4, 9, 10, 2]), "2-4,9-10,12");
         assert_eq!(ranges(vec![7]), "7");
         assert_eq!(ranges(vec![]), "");
+        assert_eq!(numbers("2-4,9-10,12").collect::<Vec<_>>(), [(2, 4), (9, 10), (12, 12)]);
+        assert_eq!(numbers("").count(), 0);
     }
 }

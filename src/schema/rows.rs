@@ -193,6 +193,22 @@ pub(crate) struct RetentionRun<'a> {
     pub(crate) longest_ms: u128,
 }
 
+/// What `retain check --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Ringfence account of contents (retain check --format json)")]
+pub(crate) struct RetentionAccount<'a> {
+    /// Contents that records tell of.
+    pub(crate) kept: u64,
+    /// Contents that are there.
+    pub(crate) there: u64,
+    /// Contents that runs and erasures have removed.
+    pub(crate) removed: u64,
+    /// Numbers of contents that are neither; the first twenty.
+    pub(crate) missing: &'a [u64],
+    /// Numbers of contents that are there and should not be; the first twenty.
+    pub(crate) surplus: &'a [u64],
+}
+
 /// A line of `retain holds --format json`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields, title = "Ringfence hold (retain holds --format json)")]

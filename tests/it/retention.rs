@@ -1,8 +1,10 @@
 //! Contents: kept as the bundle says, gone when they are due, and nothing left of them.
 
 mod erasure;
+mod faults;
 mod gone;
 mod program;
+mod together;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -257,6 +259,20 @@ fn periods_run_from_where_the_class_says_and_tenants_have_their_own() {
     assert_eq!(plan.groups.iter().map(|group| group.due).sum::<u64>(), 1, "answers: 10d");
     assert_eq!(other.plan(day(90)).unwrap().groups.iter().map(|group| group.due).sum::<u64>(), 2);
     assert_eq!(room.place.verify().problems, []);
+}
+
+#[test]
+fn a_tenant_that_the_session_knows_counts() {
+    let room = Room::new();
+    let (guard, log) = room.guard();
+    let mut user = of_acme(ann());
+    let run = Event::run("s1", user.clone(), "bot", None, vec![]);
+    assert!(guard.check(&at(run, 0)).is_allowed());
+    (user.roles, user.tenant) = (None, None);
+    assert!(guard.check(&at(Event::input("s1", user, "bot", "hello"), 0)).is_allowed());
+    drop(guard);
+    Arc::into_inner(log).unwrap().close().unwrap();
+    assert_eq!(due(&mut room.retention(), day(2)), groups(&[("talk", "acme", 1, 0)]));
 }
 
 #[test]

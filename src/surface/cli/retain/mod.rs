@@ -1,5 +1,6 @@
 //! `ringfence retain`.
 
+mod account;
 mod apply;
 mod erase;
 mod export;
@@ -48,6 +49,7 @@ enum Verb {
     Erase(erase::Erase),
     CheckReceipt(erase::CheckReceipt),
     Export(export::Export),
+    Check(account::Check),
     RotateKey(key::RotateKey),
 }
 
@@ -63,6 +65,7 @@ impl Retain {
             Verb::Erase(verb) => verb.run(out),
             Verb::CheckReceipt(verb) => verb.run(out),
             Verb::Export(verb) => verb.run(out),
+            Verb::Check(verb) => verb.run(out),
             Verb::RotateKey(verb) => verb.run(out),
         }
     }
