@@ -250,9 +250,9 @@ impl ClassSpec {
                     .help("remove `then`, or keep it for a time"),
             );
         }
-        let limited = !(self.tags.is_empty() && self.tools.is_empty())
-            || !(self.stages.is_empty() && self.agents.is_empty());
-        if self.what == What::Audit && (limited || self.then.is_some()) {
+        let whole =
+            self.tags.is_empty() && self.tools.is_empty() && self.stages.is_empty() && self.agents.is_empty();
+        if self.what == What::Audit && !(whole && self.then.is_none()) {
             reporter.push(
                 Diagnostic::new(Code::RetentionConflict, "records of the audit log are kept as a whole")
                     .at(reporter.span(self.name.range()), "")
