@@ -15,7 +15,8 @@ use crate::store::{Append, Kept, KeyId, StoreError, Visit};
 /// Contents of one transaction, at the least and at most.
 const LEAST: usize = 8;
 const MOST: usize = 1024;
-/// How long a transaction should hold up writers: below the first it takes more, above the second it takes less.
+/// How long the work of a transaction should take: below the first it takes more, above the second it takes less. What the disk takes
+/// to make it durable comes on top, whatever its size.
 const SHORT: Duration = Duration::from_millis(3);
 const LONG: Duration = Duration::from_millis(8);
 /// The longest pause between two transactions, in which writers have their turn.
@@ -64,13 +65,13 @@ impl Removal {
         self.size
     }
 
-    /// Learns from how long one took, and lets writers have their turn.
-    pub(super) fn pace(&mut self, took: Duration) {
+    /// Learns from how long one worked and took, and lets writers have their turn.
+    pub(super) fn pace(&mut self, worked: Duration, took: Duration) {
         self.batches += 1;
         self.longest = self.longest.max(took);
-        if took < SHORT {
+        if worked < SHORT {
             self.size = (self.size * 2).min(MOST);
-        } else if took > LONG {
+        } else if worked > LONG {
             self.size = (self.size / 2).max(LEAST);
         }
         std::thread::sleep(took.clamp(Duration::from_millis(1), PAUSE));
@@ -210,7 +211,7 @@ impl Retention {
                 continue;
             }
             let (mut contents, mut bytes) = (0, 0);
-            let mut began = Instant::now();
+            let (mut began, mut worked) = (Instant::now(), Duration::ZERO);
             let period = &period;
             self.ledger.write(&mut |log, _| {
                 began = Instant::now();
@@ -223,10 +224,11 @@ impl Retention {
                 };
                 let records;
                 (records, contents, bytes) = removal.batch(log, &batch, period.then, &mut stays)?;
+                worked = began.elapsed();
                 Ok(records)
             })?;
             removal.count(group.0, period.then, contents, bytes);
-            removal.pace(began.elapsed());
+            removal.pace(worked, began.elapsed());
         }
     }
 

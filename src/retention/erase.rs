@@ -1,7 +1,7 @@
 //! Erasing what is kept of one user, but what somebody has to keep.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -112,7 +112,7 @@ impl Retention {
             let Some(last) = batch.last() else { return Ok(()) };
             from = last.index + 1;
             let (mut contents, mut bytes) = (0, 0);
-            let mut began = Instant::now();
+            let (mut began, mut worked) = (Instant::now(), Duration::ZERO);
             self.ledger.write(&mut |log, _| {
                 began = Instant::now();
                 let (holds, mut times) = (Holds::read(&*log, now)?, Times::default());
@@ -121,10 +121,11 @@ impl Retention {
                 };
                 let records;
                 (records, contents, bytes) = removal.batch(log, &batch, Then::Erase, &mut stays)?;
+                worked = began.elapsed();
                 Ok(records)
             })?;
             removal.count(class, Then::Erase, contents, bytes);
-            removal.pace(began.elapsed());
+            removal.pace(worked, began.elapsed());
         }
     }
 

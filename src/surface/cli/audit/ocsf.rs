@@ -153,11 +153,14 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
         let role = match word("stage") {
             Some("input") => Some((1, "User")),
             Some("output") => Some((2, "Assistant")),
-            Some("tool_call" | "tool_result") => Some((4, "Tool")),
+            Some("tool_call" | "tool_result") => Some((3, "Tool")),
             _ => None,
         };
         // Without texts, which are in no record.
-        put("message_context", json!({ "ai_role_id": role.map_or(0, |role| role.0), "ai_role": role.map_or("Unknown", |role| role.1) }));
+        let (id, role) = role.unwrap_or((0, "Unknown"));
+        put("message_context", json!({
+            "ai_role_id": id, "ai_role": role, "uid": word("session"), "application": { "name": word("agent").unwrap_or("unknown") },
+        }));
     }
     put("metadata", json!({
         "version": VERSION,
