@@ -17,8 +17,8 @@ const LEAST: usize = 8;
 const MOST: usize = 1024;
 /// How long the work of a transaction should take: below the first it takes more, above the second it takes less. What the disk takes
 /// to make it durable comes on top, whatever its size.
-const SHORT: Duration = Duration::from_millis(3);
-const LONG: Duration = Duration::from_millis(8);
+const SHORT: Duration = Duration::from_millis(2);
+const LONG: Duration = Duration::from_millis(4);
 /// The longest pause between two transactions, in which writers have their turn.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A data key that is not in use is destroyed so long after it was made at the earliest: a writer may just be about to use it.
