@@ -32,7 +32,8 @@ fn engine() -> Engine {
 fn event(n: usize, at: Timestamp) -> Event {
     // Half a kilobyte, of a thousand users.
     let text = format!("{n} {}", "what is said here ".repeat(28));
-    let mut event = Event::input(format!("s{}", n / 10), User::new(format!("u{}", n % 1000), ["user"]), "bot", text);
+    let mut event =
+        Event::input(format!("s{}", n / 10), User::new(format!("u{}", n % 1000), ["user"]), "bot", text);
     event.at = Some(at);
     event
 }
@@ -52,18 +53,29 @@ fn written(guard: &Guard, stop: &AtomicBool) -> Vec<Duration> {
 }
 
 fn told(what: &str, took: &[Duration]) {
-    let at = |part: usize| took.get((took.len() * part / 1000).min(took.len().saturating_sub(1))).copied().unwrap_or_default();
-    println!("{what}: {} records, p50 {:?}, p99 {:?}, p99.9 {:?}, longest {:?}", took.len(), at(500), at(990), at(999), at(1000));
+    let at = |part: usize| {
+        took.get((took.len() * part / 1000).min(took.len().saturating_sub(1))).copied().unwrap_or_default()
+    };
+    println!(
+        "{what}: {} records, p50 {:?}, p99 {:?}, p99.9 {:?}, longest {:?}",
+        took.len(),
+        at(500),
+        at(990),
+        at(999),
+        at(1000)
+    );
 }
 
 fn main() {
-    let count = std::env::var("RINGFENCE_CONTENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(100_000);
+    let count =
+        std::env::var("RINGFENCE_CONTENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(100_000);
     let folder = tempfile::tempdir().unwrap();
     let (path, (key, text)) = (folder.path().join("log.db"), PayloadKey::generate().unwrap());
     let key_again = || PayloadKey::parse(&text).unwrap();
     let engine = engine();
     let log = Arc::new(Log::open(&path, LogOptions::default().payload_key(key)).unwrap());
-    let guard = Guard::builder(engine.clone()).sink(Arc::clone(&log) as Arc<dyn AuditSink>).no_time_limit().build();
+    let guard =
+        Guard::builder(engine.clone()).sink(Arc::clone(&log) as Arc<dyn AuditSink>).no_time_limit().build();
     let long_ago = Timestamp::now() - SignedDuration::from_hours(24 * 30);
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -77,7 +89,10 @@ fn main() {
         }
     });
     let took = began.elapsed();
-    println!("keeping: {count} contents by 64 writers in {took:?}, {:.0}/s", count as f64 / took.as_secs_f64());
+    println!(
+        "keeping: {count} contents by 64 writers in {took:?}, {:.0}/s",
+        count as f64 / took.as_secs_f64()
+    );
     println!("bytes per record and content: {}", std::fs::metadata(&path).unwrap().len() / count as u64);
     let stop = AtomicBool::new(false);
     let alone = std::thread::scope(|scope| {

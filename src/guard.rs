@@ -18,9 +18,9 @@ use serde_json::Value;
 
 use self::approval::Approval;
 use crate::audit::{ApprovalRecord, AuditError, AuditSink, Content, ENGINE, Record, SessionEndRecord};
-use crate::rule::From as PeriodFrom;
 use crate::engine::{CreatedAgent, Engine, Evaluation, ResolvedPaths, Situation, Trace};
 use crate::event::{Access, AccessKind, Body, Event, InputPart};
+use crate::rule::From as PeriodFrom;
 use crate::session::{Run, Session};
 use crate::text;
 use crate::verdict::{Decision, Reason, ReasonCode, Verdict};
@@ -202,7 +202,10 @@ impl Guard {
         match &self.sink {
             Some(sink) if known && counts && sink.keeps_contents() => {
                 let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
-                write(sink.as_ref(), &Record::SessionEnd(SessionEndRecord { at, session: id, engine: ENGINE }))
+                write(
+                    sink.as_ref(),
+                    &Record::SessionEnd(SessionEndRecord { at, session: id, engine: ENGINE }),
+                )
             }
             Some(_) | None => Ok(()),
         }
@@ -271,7 +274,8 @@ impl Guard {
         if let Some(approval) = approval {
             approval.apply(event, &mut session, &mut evaluation);
             if self.record_approval(&approval, event, seq, at, &evaluation).is_err() {
-                let reason = Reason::new(ReasonCode::AuditFailed, "the record of this approval could not be written");
+                let reason =
+                    Reason::new(ReasonCode::AuditFailed, "the record of this approval could not be written");
                 evaluation = Evaluation::refuse(vec![reason]);
             }
         }

@@ -35,7 +35,10 @@ pub struct Content {
 
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Content").field("class", &self.class).field("bytes", &self.text.len()).finish_non_exhaustive()
+        f.debug_struct("Content")
+            .field("class", &self.class)
+            .field("bytes", &self.text.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,7 +85,8 @@ impl Content {
             verdict.findings.iter().flat_map(|finding| &finding.tags).map(String::as_str).collect();
         tags.sort_unstable();
         tags.dedup();
-        let data = Data { stage: event.stage(), tags: &tags, agent: event.agent.as_deref(), tool: event.tool() };
+        let data =
+            Data { stage: event.stage(), tags: &tags, agent: event.agent.as_deref(), tool: event.tool() };
         let class = engine.retention_class(&data)?;
         let keep_seconds = class.keep_of(tenant);
         if keep_seconds == 0 {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::log::{LogError, LogOptions, Work, Writer};
 use super::digest::hex;
+use super::log::{LogError, LogOptions, Work, Writer};
 use super::vault::{Vault, VaultError};
 use crate::store::{Access, Read, SqliteStore};
 

@@ -59,14 +59,14 @@ pub use canonical::{Inexact, canonical};
 pub use content::{Content, KeptRecord, Sealed};
 pub use digest::RecordedText;
 pub use jsonl::{Durability, JsonlSink};
+pub(crate) use record::ENGINE;
 pub use record::{
     BundleRecord, LifecycleRecord, ReadRecord, Record, RecordedFinding, RefusedBundleRecord, SecurityRecord,
     VerdictRecord,
 };
-pub(crate) use record::ENGINE;
 pub use retained::{
-    AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, Removed, RevealRecord, RunRecord,
-    SessionEndRecord, Stayed,
+    AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, Removed, RevealRecord,
+    RunRecord, SessionEndRecord, Stayed,
 };
 
 /// Why a record could not be written.

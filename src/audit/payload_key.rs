@@ -216,7 +216,12 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
             assert!(matches!(PayloadKey::read(&source), Err(KeyError::Exposed { .. })));
         }
-        for bad in ["command:false", "command:echo no-key", "command:/no/such/program", "env:RINGFENCE_NO_SUCH_VARIABLE"] {
+        for bad in [
+            "command:false",
+            "command:echo no-key",
+            "command:/no/such/program",
+            "env:RINGFENCE_NO_SUCH_VARIABLE",
+        ] {
             let error = PayloadKey::read(&bad.parse().unwrap()).unwrap_err();
             assert!(matches!(error, KeyError::NoPayloadKey { .. }), "{bad}: {error}");
         }

@@ -152,7 +152,8 @@ impl Vault {
         commitment: &Hash,
         fresh: &KeyId,
     ) -> Result<Vec<u8>, VaultError> {
-        let (old, new) = self.with(|inner| Ok::<_, VaultError>((inner.named(index, key)?, inner.named(index, fresh)?)))?;
+        let (old, new) =
+            self.with(|inner| Ok::<_, VaultError>((inner.named(index, key)?, inner.named(index, fresh)?)))?;
         let damaged = || VaultError::Damaged { what: format!("content {index}") };
         let plain = Zeroizing::new(decrypt(&old, bytes, &bound(commitment)).ok_or_else(damaged)?);
         encrypt(&new, &plain, &bound(commitment))
@@ -359,7 +360,10 @@ mod tests {
             vault.unseal(3, &sealed.key, bytes, commitment).map(|plain| plain.to_vec())
         };
         assert_eq!(open(&vault, &sealed.bytes, &commitment).unwrap(), b"my kitten");
-        assert!(matches!(open(&vault, &sealed.bytes, &commitment_of(&again)), Err(VaultError::Damaged { .. })));
+        assert!(matches!(
+            open(&vault, &sealed.bytes, &commitment_of(&again)),
+            Err(VaultError::Damaged { .. })
+        ));
         for at in 0..sealed.bytes.len() {
             let mut changed = sealed.bytes.clone();
             changed[at] ^= 1;

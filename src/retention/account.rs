@@ -72,7 +72,9 @@ impl Retention {
                 let is_there = next.next_if_eq(&index).is_some();
                 match (kept, is_there, removed.holds(index)) {
                     (true, true, false) => account.kept += 1,
-                    (true, false, true) => (account.kept, account.removed) = (account.kept + 1, account.removed + 1),
+                    (true, false, true) => {
+                        (account.kept, account.removed) = (account.kept + 1, account.removed + 1)
+                    }
                     (true, false, false) => {
                         account.kept += 1;
                         list(&mut account.missing, index);

@@ -22,12 +22,7 @@ impl Retention {
     /// # Errors
     /// Without the payload key, and when the log can't be read or written. What was removed until then is recorded; ask again for the
     /// rest.
-    pub fn erase(
-        &mut self,
-        user: &str,
-        now: Timestamp,
-        key: &SigningKey,
-    ) -> Result<Receipt, RetentionError> {
+    pub fn erase(&mut self, user: &str, now: Timestamp, key: &SigningKey) -> Result<Receipt, RetentionError> {
         self.vault()?;
         let mut removal = Removal::new("erasure", now)?;
         let on = Held::User(user.to_owned());
@@ -117,7 +112,8 @@ impl Retention {
                 began = Instant::now();
                 let (holds, mut times) = (Holds::read(&*log, now)?, Times::default());
                 let mut stays = |log: &dyn crate::store::Append, kept: &Kept| {
-                    Ok(holds.on(kept).is_some() || period.bound(kept, &mut times, log)? > now.as_microsecond())
+                    Ok(holds.on(kept).is_some()
+                        || period.bound(kept, &mut times, log)? > now.as_microsecond())
                 };
                 let records;
                 (records, contents, bytes) = removal.batch(log, &batch, Then::Erase, &mut stays)?;
@@ -174,9 +170,9 @@ impl Retention {
                     }
                 };
                 let index = kept.index;
-                let found = self.ledger.read(|rows| {
-                    Ok(rows.sealed(index)?.zip(super::export::commitment(rows, index)?))
-                })?;
+                let found = self
+                    .ledger
+                    .read(|rows| Ok(rows.sealed(index)?.zip(super::export::commitment(rows, index)?)))?;
                 let Some((sealed, commitment)) = found else { continue };
                 match self.vault()?.reseal(index, &kept.key, &sealed, &commitment, &key) {
                     Ok(sealed) => anew.push((index, key, sealed)),

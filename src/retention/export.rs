@@ -71,7 +71,8 @@ impl Retention {
         self.vault()?;
         let contents = self.count(&on)?;
         let record = AccessRecord { at: now, user, by: &self.by, contents, engine: ENGINE };
-        let body = Record::AccessRequest(record).to_json().map_err(LogError::from).map_err(RetentionError::from)?;
+        let body =
+            Record::AccessRequest(record).to_json().map_err(LogError::from).map_err(RetentionError::from)?;
         self.ledger.write(&mut |_, _| Ok(vec![body.clone()])).map_err(RetentionError::from)?;
         self.ledger.sign().map_err(RetentionError::from)?;
         self.each(&on, &mut |exported| show(&exported))?;
@@ -117,7 +118,8 @@ impl Retention {
         });
         for kept in all.map_err(RetentionError::from)? {
             // One that was removed meanwhile is no longer handed out.
-            let found = self.ledger.read(|rows| Ok(rows.sealed(kept.index)?.zip(commitment(rows, kept.index)?)));
+            let found =
+                self.ledger.read(|rows| Ok(rows.sealed(kept.index)?.zip(commitment(rows, kept.index)?)));
             let Some((sealed, commitment)) = found.map_err(RetentionError::from)? else { continue };
             let content = match self.vault()?.unseal(kept.index, &kept.key, &sealed, &commitment) {
                 Ok(plain) => Some(serde_json::from_slice(&plain).map_err(|_| {

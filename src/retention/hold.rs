@@ -56,7 +56,11 @@ impl Retention {
             log.hold(&placed)?;
             Ok(vec![body.clone()])
         })?;
-        if there { Err(RetentionError::HoldExists { name: hold.name.clone() }) } else { Ok(self.ledger.sign()?) }
+        if there {
+            Err(RetentionError::HoldExists { name: hold.name.clone() })
+        } else {
+            Ok(self.ledger.sign()?)
+        }
     }
 
     fn record<'a>(&'a self, on: &'a Held, hold: &'a NewHold, now: Timestamp) -> HoldRecord<'a> {

@@ -57,7 +57,9 @@ pub enum RetentionError {
         name: String,
     },
     /// A hold without a name, a reason or an owner, or one that has ended before it began.
-    #[error("a hold has a name, an id, a reason and an owner, each of 1 to 500 bytes, and ends after it begins")]
+    #[error(
+        "a hold has a name, an id, a reason and an owner, each of 1 to 500 bytes, and ends after it begins"
+    )]
     BadHold,
 }
 

@@ -133,7 +133,8 @@ impl Times {
             ..Query::default()
         };
         let page = rows.page(&query)?;
-        let verdict = |body: &str| serde_json::from_str::<Kind>(body).is_ok_and(|record| record.kind == "verdict");
+        let verdict =
+            |body: &str| serde_json::from_str::<Kind>(body).is_ok_and(|record| record.kind == "verdict");
         let at = page.iter().find(|row| verdict(&row.body)).map_or(i64::MIN, |row| row.at);
         remember(&mut self.last, session, at);
         Ok(at)
@@ -164,7 +165,10 @@ fn remember(times: &mut HashMap<String, i64>, session: &str, at: i64) {
 pub(super) struct Holds(Vec<Hold>);
 
 impl Holds {
-    pub(super) fn read(rows: &(impl crate::store::ReadPayloads + ?Sized), now: Timestamp) -> Result<Self, StoreError> {
+    pub(super) fn read(
+        rows: &(impl crate::store::ReadPayloads + ?Sized),
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let now = now.as_microsecond();
         Ok(Self(rows.holds()?.into_iter().filter(|hold| hold.is_in_force(now)).collect()))
     }
@@ -202,7 +206,8 @@ impl Retention {
             let (mut names, mut failed) = (Vec::new(), None);
             rows.of(&on, &mut |kept| {
                 contents += 1;
-                names.extend(holds.0.iter().filter(|hold| hold.on.is_on(&kept)).map(|hold| hold.name.clone()));
+                names
+                    .extend(holds.0.iter().filter(|hold| hold.on.is_on(&kept)).map(|hold| hold.name.clone()));
                 names.sort_unstable();
                 names.dedup();
                 match Period::of(&engine, &kept.class, &kept.tenant).due(&kept, &mut times, rows) {
@@ -219,7 +224,12 @@ impl Retention {
             }
             let waits = latest.is_some_and(|due| due > now.as_microsecond());
             let until = latest.and_then(|due| Timestamp::from_microsecond(due).ok());
-            Ok(Standing { retain: waits || !names.is_empty(), until, holds: std::mem::take(&mut names), contents })
+            Ok(Standing {
+                retain: waits || !names.is_empty(),
+                until,
+                holds: std::mem::take(&mut names),
+                contents,
+            })
         })?)
     }
 }

@@ -73,7 +73,8 @@ impl Receipt {
         let text = format!("{}\n", text.trim_end_matches('\n'));
         let (body, name) = note::check(&text, keys).ok_or(ReceiptError::Signature)?;
         let mut lines = body.lines();
-        let (Some(KIND), Some(log), Some(json), None) = (lines.next(), lines.next(), lines.next(), lines.next())
+        let (Some(KIND), Some(log), Some(json), None) =
+            (lines.next(), lines.next(), lines.next(), lines.next())
         else {
             return Err(ReceiptError::NoReceipt);
         };

@@ -232,11 +232,14 @@ impl ClassSpec {
             );
         }
         if let (Some(duty), None) = (&self.duty, &self.minimum) {
-            let message = format!("`{}` names a duty and no time for which it has to be kept", self.name.value);
+            let message =
+                format!("`{}` names a duty and no time for which it has to be kept", self.name.value);
             reporter.push(
                 Diagnostic::new(Code::RetentionConflict, message)
                     .at(reporter.span(duty.range()), "the duty")
-                    .help("add `minimum`, or remove `duty`: without a minimum everything can be erased at once"),
+                    .help(
+                        "add `minimum`, or remove `duty`: without a minimum everything can be erased at once",
+                    ),
             );
         }
         if self.keep.value.seconds == 0

@@ -92,11 +92,19 @@ impl Room {
     }
 
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        ["log.db", "log.db-wal", "log.db-shm", "log.db-journal", "log.db.keys", "log.db.keys-wal", "log.db.keys-shm"]
-            .map(|name| self.place.path(name))
-            .into_iter()
-            .filter(|path| path.exists())
-            .collect()
+        [
+            "log.db",
+            "log.db-wal",
+            "log.db-shm",
+            "log.db-journal",
+            "log.db.keys",
+            "log.db.keys-wal",
+            "log.db.keys-shm",
+        ]
+        .map(|name| self.place.path(name))
+        .into_iter()
+        .filter(|path| path.exists())
+        .collect()
     }
 
     /// The files that hold a sequence of bytes.
@@ -138,7 +146,9 @@ pub(crate) fn exported(retention: &mut Retention, user: &str) -> Vec<Exported> {
 }
 
 fn what(all: &[Exported]) -> Vec<(&str, &str, Value)> {
-    all.iter().map(|one| (one.class.as_str(), one.role.as_str(), one.content.clone().unwrap_or_default())).collect()
+    all.iter()
+        .map(|one| (one.class.as_str(), one.role.as_str(), one.content.clone().unwrap_or_default()))
+        .collect()
 }
 
 #[test]
@@ -149,7 +159,10 @@ fn contents_are_kept_as_they_went_on() {
         at(Event::input("s", ann(), "bot", "my kitten sleeps"), 0),
         at(Event::input("s", ann(), "bot", "a cvc and a kitten"), 0),
         at(Event::input("s", ann(), "bot", "a bomb"), 0),
-        at(Event::tool_call("s", ann(), "bot", "note", json!({ "text": "buy milk", "password": "hunter2" })), 0),
+        at(
+            Event::tool_call("s", ann(), "bot", "note", json!({ "text": "buy milk", "password": "hunter2" })),
+            0,
+        ),
         at(Event::input("s", ann(), "nobody", "nothing keeps this"), 0),
         at(Event::output("s", ann(), "bot", json!(["structured", { "x": 9_007_199_254_740_993_u64 }])), 0),
     ]);
@@ -171,7 +184,9 @@ fn contents_are_kept_as_they_went_on() {
     assert_eq!((&record["kept"]["class"], &record["kept"]["bytes"]), (&json!("personal"), &json!(27)));
     assert_eq!(record["kept"]["commitment"].as_str().unwrap().len(), 64);
     // In no file in the clear, kept or not.
-    for word in ["plain words", "kitten", "sleeps", "bomb", "hunter2", "buy milk", "nothing keeps", "structured"] {
+    for word in
+        ["plain words", "kitten", "sleeps", "bomb", "hunter2", "buy milk", "nothing keeps", "structured"]
+    {
         assert_eq!(room.holding(word.as_bytes()), Vec::<PathBuf>::new(), "{word}");
     }
     let conversation = retention.conversation("s").unwrap();
@@ -206,7 +221,9 @@ fn due(retention: &mut Retention, now: Timestamp) -> Vec<(String, String, u64, u
 }
 
 fn groups(rows: &[(&str, &str, u64, u64)]) -> Vec<(String, String, u64, u64)> {
-    rows.iter().map(|(class, tenant, due, held)| ((*class).to_owned(), (*tenant).to_owned(), *due, *held)).collect()
+    rows.iter()
+        .map(|(class, tenant, due, held)| ((*class).to_owned(), (*tenant).to_owned(), *due, *held))
+        .collect()
 }
 
 #[test]
@@ -246,7 +263,8 @@ fn periods_run_from_where_the_class_says_and_tenants_have_their_own() {
 
     // One run does what the plan said, and a second has nothing to do.
     let run = retention.apply(day(21)).unwrap();
-    let removed: Vec<_> = run.removed.iter().map(|one| (one.class.as_str(), one.then.as_str(), one.contents)).collect();
+    let removed: Vec<_> =
+        run.removed.iter().map(|one| (one.class.as_str(), one.then.as_str(), one.contents)).collect();
     assert_eq!(removed, [("answers", "erase", 1), ("talk", "anonymise", 2)]);
     assert!(run.clean);
     assert!(retention.apply(day(21)).unwrap().removed.is_empty());
@@ -335,7 +353,8 @@ fn holds_keep_what_is_due() {
     retention.release("k", "closed", day(41)).unwrap();
     assert_eq!(retention.apply(day(41)).unwrap().removed[0].contents, 1);
     assert_eq!(retention.holds().unwrap().len(), 1);
-    let all = room.place.reader().page(&ringfence::store::Query { limit: 100, ..Default::default() }).unwrap();
+    let all =
+        room.place.reader().page(&ringfence::store::Query { limit: 100, ..Default::default() }).unwrap();
     let kinds: Vec<String> = all
         .iter()
         .rev()
@@ -345,8 +364,15 @@ fn holds_keep_what_is_due() {
     assert_eq!(
         kinds,
         [
-            "hold", "hold", "retention_batch", "retention_run", "retention_batch", "retention_run", "release",
-            "retention_batch", "retention_run"
+            "hold",
+            "hold",
+            "retention_batch",
+            "retention_run",
+            "retention_batch",
+            "retention_run",
+            "release",
+            "retention_batch",
+            "retention_run"
         ]
     );
     assert_eq!(room.place.verify().problems, []);

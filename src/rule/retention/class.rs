@@ -75,7 +75,8 @@ impl RetentionSpec {
     }
 
     fn class(&self, spec: &ClassSpec) -> Class {
-        let names = |list: &[crate::decode::Spanned<String>]| list.iter().map(|name| name.value.clone()).collect();
+        let names =
+            |list: &[crate::decode::Spanned<String>]| list.iter().map(|name| name.value.clone()).collect();
         let tenants = self.tenants.0.iter().filter_map(|(tenant, periods)| {
             let (_, period) = periods.0.iter().find(|(class, _)| class.value == spec.name.value)?;
             Some((tenant.value.clone(), period.value.seconds))

@@ -29,7 +29,9 @@ impl Rows<'_> {
     /// Whether there are tables for contents: a log of the first version that is only read has none.
     fn has_payloads(&self) -> Result<bool, StoreError> {
         self.0
-            .prepare_cached("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('payload', 'hold')")
+            .prepare_cached(
+                "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('payload', 'hold')",
+            )
             .and_then(|mut found| found.query_row([], |row| row.get::<_, i64>(0)))
             .map(|tables| tables == 2)
             .map_err(error)
@@ -121,7 +123,9 @@ impl ReadPayloads for Rows<'_> {
         }
         let mut statement = self
             .0
-            .prepare_cached("SELECT idx, at, role, bytes FROM anonymised WHERE idx >= ?1 ORDER BY idx LIMIT ?2")
+            .prepare_cached(
+                "SELECT idx, at, role, bytes FROM anonymised WHERE idx >= ?1 ORDER BY idx LIMIT ?2",
+            )
             .map_err(error)?;
         statement
             .query_map(params![signed(from), signed(limit as u64)], |row| {
@@ -195,7 +199,8 @@ impl WritePayloads for Writing<'_> {
             signed(kept.bytes),
             sealed
         ];
-        self.run("INSERT INTO payload VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)", values).map(drop)
+        self.run("INSERT INTO payload VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)", values)
+            .map(drop)
     }
 
     fn remove(&mut self, index: u64) -> Result<bool, StoreError> {

@@ -36,13 +36,14 @@ fn a_user_is_erased_but_what_has_to_stay_and_a_receipt_says_so() {
     let receipt = retention.erase("ann", day(2), &room.signing_key()).unwrap();
     let removed: Vec<_> = receipt.removed.iter().map(|one| (one.class.as_str(), one.contents)).collect();
     assert_eq!(removed, [("personal", 1), ("talk", 1)]);
-    let stayed: Vec<_> = receipt.stayed.iter().map(|one| (one.class.as_str(), one.contents, one.why.as_str(), one.until)).collect();
+    let stayed: Vec<_> = receipt
+        .stayed
+        .iter()
+        .map(|one| (one.class.as_str(), one.contents, one.why.as_str(), one.until))
+        .collect();
     assert_eq!(
         stayed,
-        [
-            ("ledger", 1, "duty: tax law, section 147", Some(day(30))),
-            ("talk", 1, "hold h: case 17", None)
-        ]
+        [("ledger", 1, "duty: tax law, section 147", Some(day(30))), ("talk", 1, "hold h: case 17", None)]
     );
     assert_eq!((receipt.keys, receipt.clean), (3, true));
     // The receipt stands without the log, and the record says the same.
@@ -51,14 +52,21 @@ fn a_user_is_erased_but_what_has_to_stay_and_a_receipt_says_so() {
     assert_eq!(Receipt::check(&changed, &[room.place.public()]), Err(ReceiptError::Signature));
     let other = SigningKey::generate("x").unwrap().public();
     assert_eq!(Receipt::check(receipt.note(), &[other]), Err(ReceiptError::Signature));
-    let record: Value = serde_json::from_str(&room.place.reader().show(receipt.record).unwrap().text).unwrap();
-    assert_eq!((&record["kind"], &record["user"], &record["run"]), (&json!("erasure"), &json!("ann"), &json!(receipt.run)));
+    let record: Value =
+        serde_json::from_str(&room.place.reader().show(receipt.record).unwrap().text).unwrap();
+    assert_eq!(
+        (&record["kind"], &record["user"], &record["run"]),
+        (&json!("erasure"), &json!("ann"), &json!(receipt.run))
+    );
     assert_eq!(record["removed"], serde_json::to_value(&receipt.removed).unwrap());
     // What stays can be read, here and nowhere else: it was encrypted anew.
     let texts = |all: Vec<ringfence::retention::Exported>| {
         all.into_iter().map(|one| one.content.map(|content| content.to_string())).collect::<Vec<_>>()
     };
-    let stays = [Some("{\"text\":\"under a hold\"}".to_owned()), Some("{\"arguments\":{\"text\":\"a payment\"}}".to_owned())];
+    let stays = [
+        Some("{\"text\":\"under a hold\"}".to_owned()),
+        Some("{\"arguments\":{\"text\":\"a payment\"}}".to_owned()),
+    ];
     assert_eq!(texts(exported(&mut retention, "ann")), stays);
     assert_eq!(exported(&mut retention, "kim").len(), 1);
     let mut copy = Retention::open(&backup, &bundle(), stolen(&room), "thief").unwrap();
@@ -93,7 +101,10 @@ fn erasing_needs_the_payload_key() {
 #[test]
 fn a_changed_content_is_not_handed_out() {
     let room = Room::new();
-    room.write(&[at(Event::input("s1", ann(), "bot", "hello there"), 0), at(Event::input("s1", ann(), "bot", "hello again"), 0)]);
+    room.write(&[
+        at(Event::input("s1", ann(), "bot", "hello there"), 0),
+        at(Event::input("s1", ann(), "bot", "hello again"), 0),
+    ]);
     let connection = rusqlite::Connection::open(room.place.log()).unwrap();
     // Two contents under one key change places.
     connection

@@ -53,7 +53,10 @@ fn child_on_a_small_disk() {
     assert!(read_only.success());
     let error = Log::open(&room.place.log(), room.place.options()).unwrap_err();
     assert!(
-        matches!(error, LogError::Store(StoreError::ReadOnly | StoreError::Open { .. }) | LogError::Checkpoint { .. }),
+        matches!(
+            error,
+            LogError::Store(StoreError::ReadOnly | StoreError::Open { .. }) | LogError::Checkpoint { .. }
+        ),
         "{error}"
     );
     println!("all is well: {kept}");
@@ -95,7 +98,11 @@ fn a_locked_log_refuses_and_goes_on_after() {
         let mut event = words(2);
         event.user.id = format!("user of {file}");
         let verdict = guard.check(&event);
-        assert_eq!((verdict.enforced, verdict.reasons[0].code.name()), (Decision::Deny, "audit-failed"), "{file}");
+        assert_eq!(
+            (verdict.enforced, verdict.reasons[0].code.name()),
+            (Decision::Deny, "audit-failed"),
+            "{file}"
+        );
         other.execute_batch("ROLLBACK").unwrap();
         assert!(guard.check(&event).is_allowed(), "{file}");
     }
@@ -126,7 +133,8 @@ fn a_torn_page_is_never_written_over_unseen() {
             continue;
         };
         let log = Arc::new(log);
-        let guard = Guard::builder(bundle()).sink(Arc::clone(&log) as Arc<dyn AuditSink>).no_time_limit().build();
+        let guard =
+            Guard::builder(bundle()).sink(Arc::clone(&log) as Arc<dyn AuditSink>).no_time_limit().build();
         let answered = (0..3).filter(|n| !unrecorded(&guard, 1000 + n)).count();
         drop(guard);
         let closed = Arc::into_inner(log).unwrap().close();

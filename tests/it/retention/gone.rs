@@ -83,7 +83,10 @@ fn what_stays_is_whole_while_others_go() {
     retention.apply(day(11)).unwrap();
     let after = exported(&mut retention, "u3");
     let ledger = |all: &[ringfence::retention::Exported]| {
-        all.iter().filter(|one| one.class == "ledger" && one.number <= before.last().unwrap().number).cloned().collect::<Vec<_>>()
+        all.iter()
+            .filter(|one| one.class == "ledger" && one.number <= before.last().unwrap().number)
+            .cloned()
+            .collect::<Vec<_>>()
     };
     assert!(!ledger(&before).is_empty() && ledger(&before) == ledger(&after));
     assert!(after.iter().all(|one| one.class == "ledger"));

@@ -38,8 +38,16 @@ fn contents_are_planned_held_erased_and_applied() {
     let retain = |args: &[&str]| run(folder, &[&["retain"], args, &on[..]].concat(), "");
     let plan = retain(&["plan", "--at", "2026-01-25T00:00:00Z", "--format", "json"]);
     let plan = &lines(&plan)[0];
-    let classes: Vec<_> = plan["groups"].as_array().unwrap().iter().map(|group| (&group["class"], &group["contents"], &group["due"])).collect();
-    assert_eq!(classes, [(&json!("dialogue"), &json!(2), &json!(0)), (&json!("personal"), &json!(1), &json!(0))]);
+    let classes: Vec<_> = plan["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| (&group["class"], &group["contents"], &group["due"]))
+        .collect();
+    assert_eq!(
+        classes,
+        [(&json!("dialogue"), &json!(2), &json!(0)), (&json!("personal"), &json!(1), &json!(0))]
+    );
     assert_eq!(plan["records"]["class"], "records");
     let text = out(&retain(&["plan"]));
     assert!(text.contains("personal: 1 content") && text.contains("due 1 "), "{text}");
@@ -54,9 +62,15 @@ fn contents_are_planned_held_erased_and_applied() {
     let held = retain(&["hold", "--thread", "s2", "--reason", "case 17", "--owner", "legal", "--name", "h"]);
     assert_eq!(held.status.code(), Some(0), "{}", errors(&held));
     let twice = retain(&["hold", "--user", "x", "--reason", "case 17", "--owner", "legal", "--name", "h"]);
-    assert_eq!((twice.status.code(), errors(&twice).contains("there is a hold `h` already")), (Some(2), true));
+    assert_eq!(
+        (twice.status.code(), errors(&twice).contains("there is a hold `h` already")),
+        (Some(2), true)
+    );
     let holds = lines(&retain(&["holds", "--format", "json"]));
-    assert_eq!((&holds[0]["on"], &holds[0]["id"], &holds[0]["in_force"]), (&json!("thread"), &json!("s2"), &json!(true)));
+    assert_eq!(
+        (&holds[0]["on"], &holds[0]["id"], &holds[0]["in_force"]),
+        (&json!("thread"), &json!("s2"), &json!(true))
+    );
     assert!(out(&retain(&["holds"])).starts_with("h: thread s2, since "));
 
     let receipt = retain(&["erase", "--user", "ann"]);
@@ -85,7 +99,12 @@ fn contents_are_planned_held_erased_and_applied() {
 
     let kinds = run(folder, &["audit", "list", "log.db", "--no-record", "--format", "json"], "");
     let kinds: Vec<Value> = lines(&kinds).into_iter().rev().map(|record| record["kind"].clone()).collect();
-    assert!(["access_request", "hold", "erasure", "retention_run", "release", "key_rotation"].iter().all(|kind| kinds.contains(&json!(kind))), "{kinds:?}");
+    assert!(
+        ["access_request", "hold", "erasure", "retention_run", "release", "key_rotation"]
+            .iter()
+            .all(|kind| kinds.contains(&json!(kind))),
+        "{kinds:?}"
+    );
     fine(folder, &["audit", "verify", "log.db", "--public-key", "audit.key.pub"], "");
     for file in ["log.db", "log.db-wal", "log.db.keys"] {
         let bytes = std::fs::read(folder.join(file)).unwrap_or_default();
@@ -98,20 +117,35 @@ fn what_is_missing_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let no_key = run(folder, &["eval", "--audit", "log.db"], EVENTS);
-    assert!(errors(&no_key).contains("no content is kept (personal, payments, dialogue)"), "{}", errors(&no_key));
+    assert!(
+        errors(&no_key).contains("no content is kept (personal, payments, dialogue)"),
+        "{}",
+        errors(&no_key)
+    );
     let plan = fine(folder, &["retain", "plan", "--db", "log.db"], "");
     assert!(out(&plan).starts_with("no content is kept"));
     for (args, told) in [
         (vec!["retain", "erase", "--db", "log.db", "--user", "ann"], "give --audit-key FILE"),
         (vec!["retain", "export", "--db", "log.db", "--user", "ann"], "needs the payload key"),
         (vec!["retain", "plan", "--db", "none.db"], "can't open the audit log `none.db`"),
-        (vec!["retain", "apply", "--db", "log.db", "--payload-key", "none.key"], "can't read the key `none.key`"),
-        (vec!["retain", "apply", "--db", "log.db", "--payload-key", "env:NO_SUCH_KEY"], "`env:NO_SUCH_KEY` gives no payload key"),
+        (
+            vec!["retain", "apply", "--db", "log.db", "--payload-key", "none.key"],
+            "can't read the key `none.key`",
+        ),
+        (
+            vec!["retain", "apply", "--db", "log.db", "--payload-key", "env:NO_SUCH_KEY"],
+            "`env:NO_SUCH_KEY` gives no payload key",
+        ),
         (vec!["eval", "--audit", "x.jsonl", "--payload-key", "k"], "name the audit log FILE.db"),
         (vec!["eval", "--payload-key", "k"], "give --audit FILE.db"),
     ] {
         let output = run(folder, &args, "");
-        assert_eq!((output.status.code(), errors(&output).contains(told)), (Some(2), true), "{args:?}: {}", errors(&output));
+        assert_eq!(
+            (output.status.code(), errors(&output).contains(told)),
+            (Some(2), true),
+            "{args:?}: {}",
+            errors(&output)
+        );
     }
     let unkeyed = fine(folder, &["retain", "apply", "--db", "log.db"], "");
     assert!(errors(&unkeyed).contains("no data key is destroyed without --payload-key"));

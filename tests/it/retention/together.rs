@@ -11,7 +11,11 @@ use super::{Room, ann, at, bundle, day};
 
 fn inputs(count: u64) -> Vec<Event> {
     let user = |n: u64| User::new(format!("u{}", n % 50), ["user"]);
-    (0..count).map(|n| at(Event::input(format!("s{}", n % 90), user(n), "bot", format!("words {n} ").repeat(20)), 0)).collect()
+    (0..count)
+        .map(|n| {
+            at(Event::input(format!("s{}", n % 90), user(n), "bot", format!("words {n} ").repeat(20)), 0)
+        })
+        .collect()
 }
 
 #[test]

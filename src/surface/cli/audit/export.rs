@@ -99,7 +99,9 @@ impl Export {
                 match self.format {
                     Format::Jsonl => out.line(&entry.text)?,
                     Format::Csv => out.line(&csv(entry.index, &record()?))?,
-                    Format::Ocsf => out.line(&ocsf::event(entry.index, &record()?, &entry.text).to_string())?,
+                    Format::Ocsf => {
+                        out.line(&ocsf::event(entry.index, &record()?, &entry.text).to_string())?
+                    }
                 }
             }
             match page.last() {

@@ -17,7 +17,12 @@ struct Class {
     activity: (u64, &'static str),
 }
 
-const fn class(uid: u64, name: &'static str, category: (u64, &'static str), activity: (u64, &'static str)) -> Class {
+const fn class(
+    uid: u64,
+    name: &'static str,
+    category: (u64, &'static str),
+    activity: (u64, &'static str),
+) -> Class {
     Class { uid, name, category, activity }
 }
 
@@ -126,12 +131,21 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
         }
         user
     });
-    put("actor", json!({ "user": user, "session": word("session").map(|uid| json!({ "uid": uid })), "app_name": word("agent") }));
+    put(
+        "actor",
+        json!({ "user": user, "session": word("session").map(|uid| json!({ "uid": uid })), "app_name": word("agent") }),
+    );
     let operation = word("tool").or(word("stage")).or(word("verb")).or(word("kind"));
     match class.uid {
         6003 => {
-            put("api", json!({ "operation": operation, "request": { "uid": word("call").unwrap_or("") }, "service": { "name": "ringfence" } }));
-            put("src_endpoint", json!({ "name": word("agent").unwrap_or("ringfence"), "type_id": 99, "type": "AI agent" }));
+            put(
+                "api",
+                json!({ "operation": operation, "request": { "uid": word("call").unwrap_or("") }, "service": { "name": "ringfence" } }),
+            );
+            put(
+                "src_endpoint",
+                json!({ "name": word("agent").unwrap_or("ringfence"), "type_id": 99, "type": "AI agent" }),
+            );
         }
         3003 => {
             put("user", user.unwrap_or_else(|| json!({ "type_id": 0 })));
@@ -140,10 +154,15 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
         2004 => {
             let rules = list(record, "findings", "rule");
             let title = rules.first().copied().or(word("event")).or(operation);
-            put("finding_info", json!({ "uid": format!("{}/{number}", word("_log").unwrap_or_default()), "title": title, "types": rules }));
+            put(
+                "finding_info",
+                json!({ "uid": format!("{}/{number}", word("_log").unwrap_or_default()), "title": title, "types": rules }),
+            );
             put("is_alert", true.into());
         }
-        _ => put("app", json!({ "name": "ringfence", "vendor_name": "Ringfence", "version": word("engine") })),
+        _ => {
+            put("app", json!({ "name": "ringfence", "vendor_name": "Ringfence", "version": word("engine") }))
+        }
     }
     if let Some(policy) = list(record, "reasons", "policy").first() {
         put("policy", json!({ "name": policy, "uid": word("bundle"), "is_applied": true }));
@@ -158,26 +177,35 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
         };
         // Without texts, which are in no record.
         let (id, role) = role.unwrap_or((0, "Unknown"));
-        put("message_context", json!({
-            "ai_role_id": id, "ai_role": role, "uid": word("session"), "application": { "name": word("agent").unwrap_or("unknown") },
-        }));
+        put(
+            "message_context",
+            json!({
+                "ai_role_id": id, "ai_role": role, "uid": word("session"), "application": { "name": word("agent").unwrap_or("unknown") },
+            }),
+        );
     }
-    put("metadata", json!({
-        "version": VERSION,
-        "product": { "name": "Ringfence", "vendor_name": "Ringfence", "version": word("engine") },
-        "profiles": profiles,
-        "uid": format!("{}/{number}", word("_log").unwrap_or_default()),
-        "sequence": number,
-        "log_name": word("_log"),
-        "correlation_uid": word("session"),
-    }));
+    put(
+        "metadata",
+        json!({
+            "version": VERSION,
+            "product": { "name": "Ringfence", "vendor_name": "Ringfence", "version": word("engine") },
+            "profiles": profiles,
+            "uid": format!("{}/{number}", word("_log").unwrap_or_default()),
+            "sequence": number,
+            "log_name": word("_log"),
+            "correlation_uid": word("session"),
+        }),
+    );
     put("raw_data", text.into());
-    put("unmapped", json!({
-        "reasons": list(record, "reasons", "code"),
-        "rules": list(record, "findings", "rule"),
-        "tags": tags(record),
-        "prev_hash": word("_prev"),
-    }));
+    put(
+        "unmapped",
+        json!({
+            "reasons": list(record, "reasons", "code"),
+            "rules": list(record, "findings", "rule"),
+            "tags": tags(record),
+            "prev_hash": word("_prev"),
+        }),
+    );
     without_nulls(Value::Object(out))
 }
 
@@ -221,21 +249,50 @@ mod tests {
 
     #[test]
     fn decisions_are_events_of_their_class() {
-        let call = of(&json!({ "kind": "verdict", "stage": "tool_call", "at": "2026-11-22T10:00:00Z", "user": "ann", "tenant": "acme",
+        let call = of(
+            &json!({ "kind": "verdict", "stage": "tool_call", "at": "2026-11-22T10:00:00Z", "user": "ann", "tenant": "acme",
             "agent": "bot", "tool": "send_mail", "call": "c1", "session": "s", "decision": "deny", "enforced": "deny", "edits": 0,
             "reasons": [{ "code": "forbid", "policy": "no-mail" }], "findings": [], "bundle": "sha256:x", "engine": "0.1.0",
-            "_log": "log/1", "_prev": "00" }));
-        assert_eq!((&call["class_uid"], &call["type_uid"], &call["time"]), (&json!(6003), &json!(600_399), &json!(1_795_341_600_000_i64)));
-        assert_eq!((&call["action_id"], &call["disposition_id"], &call["severity_id"], &call["status_id"]), (&json!(2), &json!(2), &json!(2), &json!(2)));
-        assert_eq!((&call["api"]["operation"], &call["policy"]["name"]), (&json!("send_mail"), &json!("no-mail")));
-        assert_eq!(call["actor"], json!({ "user": { "uid": "ann", "name": "ann", "type_id": 1, "org": { "uid": "acme" } }, "session": { "uid": "s" }, "app_name": "bot" }));
-        assert_eq!((&call["metadata"]["version"], &call["metadata"]["uid"]), (&json!("1.8.0"), &json!("log/1/7")));
-        let redacted = of(&json!({ "kind": "verdict", "stage": "input", "at": "2026-11-22T10:00:00Z", "decision": "allow", "enforced": "allow",
-            "edits": 1, "findings": [{ "rule": "pii/email", "severity": "high", "tags": ["pii"] }] }));
-        assert_eq!((&redacted["class_uid"], &redacted["action_id"], &redacted["severity_id"]), (&json!(2004), &json!(4), &json!(4)));
+            "_log": "log/1", "_prev": "00" }),
+        );
+        assert_eq!(
+            (&call["class_uid"], &call["type_uid"], &call["time"]),
+            (&json!(6003), &json!(600_399), &json!(1_795_341_600_000_i64))
+        );
+        assert_eq!(
+            (&call["action_id"], &call["disposition_id"], &call["severity_id"], &call["status_id"]),
+            (&json!(2), &json!(2), &json!(2), &json!(2))
+        );
+        assert_eq!(
+            (&call["api"]["operation"], &call["policy"]["name"]),
+            (&json!("send_mail"), &json!("no-mail"))
+        );
+        assert_eq!(
+            call["actor"],
+            json!({ "user": { "uid": "ann", "name": "ann", "type_id": 1, "org": { "uid": "acme" } }, "session": { "uid": "s" }, "app_name": "bot" })
+        );
+        assert_eq!(
+            (&call["metadata"]["version"], &call["metadata"]["uid"]),
+            (&json!("1.8.0"), &json!("log/1/7"))
+        );
+        let redacted = of(
+            &json!({ "kind": "verdict", "stage": "input", "at": "2026-11-22T10:00:00Z", "decision": "allow", "enforced": "allow",
+            "edits": 1, "findings": [{ "rule": "pii/email", "severity": "high", "tags": ["pii"] }] }),
+        );
+        assert_eq!(
+            (&redacted["class_uid"], &redacted["action_id"], &redacted["severity_id"]),
+            (&json!(2004), &json!(4), &json!(4))
+        );
         assert_eq!(redacted["finding_info"]["title"], "pii/email");
         assert_eq!(redacted["unmapped"]["tags"], json!(["pii"]));
-        for (kind, uid) in [("start", 600_203), ("stop", 600_204), ("erasure", 600_304), ("log_read", 600_302), ("approval", 300_301), ("later", 600_299)] {
+        for (kind, uid) in [
+            ("start", 600_203),
+            ("stop", 600_204),
+            ("erasure", 600_304),
+            ("log_read", 600_302),
+            ("approval", 300_301),
+            ("later", 600_299),
+        ] {
             assert_eq!(of(&json!({ "kind": kind, "at": "2026-11-22T10:00:00Z" }))["type_uid"], uid, "{kind}");
         }
     }

@@ -373,7 +373,9 @@ impl Eval {
                         .collect();
                     // The next line of this id is another session.
                     if let Err(error) = guard.end_session(&chat.id) {
-                        report::error(&anyhow::Error::new(error).context("the end of a session can't be recorded"));
+                        report::error(
+                            &anyhow::Error::new(error).context("the end of a session can't be recorded"),
+                        );
                         malformed = true;
                     }
                     answers

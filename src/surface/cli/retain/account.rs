@@ -10,7 +10,9 @@ use crate::surface::cli::report::Out;
 /// Relies on the records, so verify the log first (`ringfence audit verify`). Exits with 1 where a content is missing that nothing in the log
 /// has removed, or is there although it was removed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  ringfence audit verify log.db --public-key audit.key.pub && ringfence retain check --db log.db")]
+#[command(
+    after_help = "Example:\n  ringfence audit verify log.db --public-key audit.key.pub && ringfence retain check --db log.db"
+)]
 pub(super) struct Check {
     #[command(flatten)]
     on: On,
@@ -33,14 +35,19 @@ impl Check {
             out.line(&serde_json::to_string(&row)?)?;
         } else {
             for number in &account.missing {
-                out.line(&format!("missing: content {number} is not there, and nothing in the log has removed it"))?;
+                out.line(&format!(
+                    "missing: content {number} is not there, and nothing in the log has removed it"
+                ))?;
             }
             for number in &account.surplus {
                 out.line(&format!("surplus: content {number} is there, and the log says that it is not"))?;
             }
             let verdict = if account.is_good() { "ok" } else { "NOT OK" };
             let all = counted(account.kept, "content");
-            out.line(&format!("{verdict}: {all} kept, {} of them there, {} removed", account.there, account.removed))?;
+            out.line(&format!(
+                "{verdict}: {all} kept, {} of them there, {} removed",
+                account.there, account.removed
+            ))?;
         }
         Ok(if account.is_good() { Exit::Fine } else { Exit::Found })
     }

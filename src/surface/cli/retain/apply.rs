@@ -66,7 +66,9 @@ impl Apply {
             self.on.note_missing_key();
         }
         if !run.clean {
-            report::note("another program was reading: something of what went may still lie in the log's -wal file; run this again");
+            report::note(
+                "another program was reading: something of what went may still lie in the log's -wal file; run this again",
+            );
             return Ok(Exit::Found);
         }
         Ok(Exit::Fine)

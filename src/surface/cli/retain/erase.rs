@@ -76,7 +76,11 @@ impl CheckReceipt {
             receipt.run, receipt.log, receipt.user, receipt.at, receipt.by, receipt.record
         )))?;
         for removed in &receipt.removed {
-            out.line(&visible(&format!("gone    {}: {}", removed.class, counted(removed.contents, "content"))))?;
+            out.line(&visible(&format!(
+                "gone    {}: {}",
+                removed.class,
+                counted(removed.contents, "content")
+            )))?;
         }
         for stayed in &receipt.stayed {
             let until = stayed.until.map_or_else(String::new, |until| format!(", until {until}"));

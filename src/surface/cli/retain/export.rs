@@ -24,7 +24,8 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let mut show = |exported: &Exported| -> anyhow::Result<()> { out.line(&serde_json::to_string(exported)?) };
+        let mut show =
+            |exported: &Exported| -> anyhow::Result<()> { out.line(&serde_json::to_string(exported)?) };
         self.on.open()?.export(&self.user, Timestamp::now(), &mut show)?;
         Ok(Exit::Fine)
     }

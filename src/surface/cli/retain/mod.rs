@@ -152,7 +152,9 @@ impl On {
     /// What a run without the payload key leaves undone.
     fn note_missing_key(&self) {
         if !self.keys.is_given() {
-            report::note("note: no data key is destroyed without --payload-key, so that backups still hold what goes");
+            report::note(
+                "note: no data key is destroyed without --payload-key, so that backups still hold what goes",
+            );
         }
     }
 }

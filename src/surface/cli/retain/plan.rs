@@ -55,12 +55,7 @@ fn line(group: &Group, out: &mut Out) -> anyhow::Result<()> {
         group.from,
         group.then
     )))?;
-    out.line(&format!(
-        "    due {} ({}), due and held {}",
-        group.due,
-        bytes(group.due_bytes),
-        group.held
-    ))?;
+    out.line(&format!("    due {} ({}), due and held {}", group.due, bytes(group.due_bytes), group.held))?;
     let ages = &group.ages;
     out.line(&format!(
         "    age: up to 1d {}, 7d {}, 30d {}, 90d {}, 365d {}, older {}",
