@@ -16,8 +16,8 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Opens a log that is there, with the data keys of its contents where the options have a key for them.
     pub(crate) fn open(path: &Path, mut options: LogOptions) -> Result<Self, LogError> {
-        let store = SqliteStore::open(path, Access::Write, "", options.wait)?;
-        let vault = options.vault(path, crate::store::Store::origin(&store))?;
+        let mut store = SqliteStore::open(path, Access::Write, "", options.wait)?;
+        let vault = options.vault(path, &mut store)?;
         Ok(Self { writer: Writer::new(Box::new(store), options)?, vault })
     }
 

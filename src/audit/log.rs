@@ -91,6 +91,12 @@ pub enum LogError {
     /// A record can't be written as canonical JSON.
     #[error(transparent)]
     Record(#[from] AuditError),
+    /// The log has contents, and their keys are not there.
+    #[error("`{}`, with the data keys of the log's contents, is not there; name the file (--data-keys), or make an empty one to go on without what was kept", path.display())]
+    NoDataKeys {
+        /// The file.
+        path: PathBuf,
+    },
     /// A content can't be encrypted or decrypted.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -152,10 +158,19 @@ impl LogOptions {
     }
 
     /// The data keys of a log, where there is a key for them.
-    pub(super) fn vault(&mut self, log: &Path, origin: &str) -> Result<Option<Vault>, LogError> {
+    pub(super) fn vault(&mut self, log: &Path, store: &mut dyn Store) -> Result<Option<Vault>, LogError> {
         let Some(key) = self.payload_key.take() else { return Ok(None) };
         let path = self.data_keys.take().unwrap_or_else(|| data_keys_of(log));
-        Ok(Some(Vault::open(&path, origin, key, self.wait)?))
+        let mut keeps = false;
+        store.read(&mut |rows| {
+            keeps = !rows.groups()?.is_empty();
+            Ok(())
+        })?;
+        // Most likely they lie elsewhere: with new ones, nobody would find out until a content is asked for.
+        if keeps && !path.exists() {
+            return Err(LogError::NoDataKeys { path });
+        }
+        Ok(Some(Vault::open(&path, store.origin(), key, self.wait)?))
     }
 
     /// Signs checkpoints with a key; it also gives the key for digests of texts.
@@ -292,8 +307,8 @@ impl Log {
     pub fn open(path: &Path, mut options: LogOptions) -> Result<Self, LogError> {
         let name = options.key.as_ref().map_or("ringfence-audit", SigningKey::name);
         let access = if options.create { Access::Create } else { Access::Write };
-        let store = SqliteStore::open(path, access, name, options.wait)?;
-        let vault = options.vault(path, store.origin())?;
+        let mut store = SqliteStore::open(path, access, name, options.wait)?;
+        let vault = options.vault(path, &mut store)?;
         Self::over(Box::new(store), options, vault)
     }
 

@@ -159,8 +159,19 @@ impl Vault {
         encrypt(&new, &plain, &bound(commitment))
     }
 
-    /// A new data key for a content's user and class, that nothing is encrypted under yet.
-    pub(crate) fn fresh(&self, of: KeyOf) -> Result<KeyId, VaultError> {
+    /// A new data key for a user and class, that nothing is encrypted under yet.
+    pub(crate) fn fresh(&self, subject: &str, tenant: &str, class: &str) -> Result<KeyId, VaultError> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|_| VaultError::Random)?;
+        // No content is from such a time, and no two of these keys are for the same.
+        let long_ago = i64::MIN | i64::from_be_bytes(random);
+        let of = KeyOf {
+            subject: subject.to_owned(),
+            tenant: tenant.to_owned(),
+            class: class.to_owned(),
+            since: long_ago,
+            until: long_ago,
+        };
         self.with(|inner| inner.make(of).map(|(id, _)| id))
     }
 

@@ -12,7 +12,7 @@ use super::receipt::Receipt;
 use super::{Retention, RetentionError};
 use crate::audit::{ENGINE, ErasureRecord, LogError, Record, SigningKey, Stayed};
 use crate::rule::Then;
-use crate::store::{Held, Kept, KeyId, KeyOf, Read, StoreError, Visit};
+use crate::store::{Held, Kept, KeyId, Read, StoreError, Visit};
 
 impl Retention {
     /// Erases the contents of a user, in every class, but what a hold or the `minimum` of a class keeps; destroys the data keys that
@@ -31,7 +31,7 @@ impl Retention {
         }
         let mut stayed = BTreeMap::new();
         let (old, left) = self.what_stays(&on, now, &mut stayed)?;
-        self.reseal(user, now, left)?;
+        self.reseal(user, left)?;
         let (keys, no_keys_left) = self.vault()?.destroy(&old)?;
         let clean = self.ledger.clean()? && no_keys_left;
         let removed = removal.removed();
@@ -75,7 +75,7 @@ impl Retention {
     fn classes_of(&mut self, on: &Held) -> Result<Vec<(String, String)>, RetentionError> {
         Ok(self.ledger.read(|rows| {
             let mut classes = BTreeMap::new();
-            rows.of(on, &mut |kept| {
+            rows.of(on, 0, &mut |kept| {
                 classes.insert((kept.class, kept.tenant), ());
                 Visit::More
             })?;
@@ -96,8 +96,8 @@ impl Retention {
             let size = removal.size();
             let batch: Vec<Kept> = self.ledger.read(|rows| {
                 let mut batch = Vec::with_capacity(size);
-                rows.of(on, &mut |kept| {
-                    if kept.index >= from && kept.class == *class && kept.tenant == *tenant {
+                rows.of(on, from, &mut |kept| {
+                    if kept.class == *class && kept.tenant == *tenant {
                         batch.push(kept);
                     }
                     if batch.len() >= size { Visit::Stop } else { Visit::More }
@@ -138,7 +138,7 @@ impl Retention {
         let left = self.ledger.read(|rows| {
             let holds = Holds::read(rows, now)?;
             let (mut times, mut left, mut failed) = (Times::default(), Vec::new(), None);
-            rows.of(on, &mut |kept| {
+            rows.of(on, 0, &mut |kept| {
                 match why(&engine, &holds, &kept, &mut times, rows, stayed) {
                     Ok(()) => left.push(kept),
                     Err(error) => failed = Some(error),
@@ -151,8 +151,7 @@ impl Retention {
     }
 
     /// Encrypts what stays under new keys, so that the old ones can be destroyed.
-    fn reseal(&mut self, user: &str, now: Timestamp, left: Vec<Kept>) -> Result<(), RetentionError> {
-        let at = now.as_microsecond();
+    fn reseal(&mut self, user: &str, left: Vec<Kept>) -> Result<(), RetentionError> {
         let mut fresh: BTreeMap<(String, String), KeyId> = BTreeMap::new();
         for batch in left.chunks(64) {
             let mut anew = Vec::with_capacity(batch.len());
@@ -162,9 +161,7 @@ impl Retention {
                     Some(key) => *key,
                     None => {
                         let (tenant, class) = of.clone();
-                        // No span of contents is this short, so that nothing else is ever encrypted under it.
-                        let of_key = KeyOf { subject: user.to_owned(), tenant, class, since: at, until: at };
-                        let key = self.vault()?.fresh(of_key)?;
+                        let key = self.vault()?.fresh(user, &tenant, &class)?;
                         fresh.insert(of, key);
                         key
                     }

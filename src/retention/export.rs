@@ -95,7 +95,7 @@ impl Retention {
     fn count(&mut self, on: &Held) -> Result<u64, RetentionError> {
         Ok(self.ledger.read(|rows| {
             let mut contents = 0;
-            rows.of(on, &mut |_| {
+            rows.of(on, 0, &mut |_| {
                 contents += 1;
                 Visit::More
             })?;
@@ -110,7 +110,7 @@ impl Retention {
     ) -> Result<(), E> {
         let all = self.ledger.read(|rows| {
             let mut all: Vec<Kept> = Vec::new();
-            rows.of(on, &mut |kept| {
+            rows.of(on, 0, &mut |kept| {
                 all.push(kept);
                 Visit::More
             })?;

@@ -9,7 +9,7 @@ use super::{Retention, RetentionError};
 use crate::audit::LogError;
 use crate::engine::Engine;
 use crate::rule::{Class, From, Then};
-use crate::store::{Field, Held, Hold, Kept, Order, Query, Read, StoreError, Visit};
+use crate::store::{Field, Held, Hold, Kept, Order, Query, Read, ReadPayloads, StoreError, Visit};
 
 /// Sessions whose times are remembered at most.
 const MAX_SESSIONS: usize = 10_000;
@@ -162,20 +162,33 @@ fn remember(times: &mut HashMap<String, i64>, session: &str, at: i64) {
 }
 
 /// The holds in force at a time.
-pub(super) struct Holds(Vec<Hold>);
+pub(super) struct Holds {
+    users: HashMap<String, Vec<Hold>>,
+    threads: HashMap<String, Vec<Hold>>,
+}
 
 impl Holds {
-    pub(super) fn read(
-        rows: &(impl crate::store::ReadPayloads + ?Sized),
-        now: Timestamp,
-    ) -> Result<Self, StoreError> {
-        let now = now.as_microsecond();
-        Ok(Self(rows.holds()?.into_iter().filter(|hold| hold.is_in_force(now)).collect()))
+    pub(super) fn read(rows: &(impl ReadPayloads + ?Sized), now: Timestamp) -> Result<Self, StoreError> {
+        let mut holds = Self { users: HashMap::new(), threads: HashMap::new() };
+        for hold in rows.holds()?.into_iter().filter(|hold| hold.is_in_force(now.as_microsecond())) {
+            let on = match &hold.on {
+                Held::User(id) => holds.users.entry(id.clone()),
+                Held::Thread(id) => holds.threads.entry(id.clone()),
+            };
+            on.or_default().push(hold);
+        }
+        Ok(holds)
     }
 
-    /// The first hold on a content.
+    /// The holds on a content.
+    pub(super) fn all_on(&self, kept: &Kept) -> impl Iterator<Item = &Hold> {
+        let (user, thread) = (self.users.get(&kept.subject), self.threads.get(&kept.session));
+        user.into_iter().chain(thread).flatten()
+    }
+
+    /// One of them.
     pub(super) fn on(&self, kept: &Kept) -> Option<&Hold> {
-        self.0.iter().find(|hold| hold.on.is_on(kept))
+        self.all_on(kept).next()
     }
 }
 
@@ -204,10 +217,10 @@ impl Retention {
             let holds = Holds::read(rows, now)?;
             let (mut times, mut latest, mut contents) = (Times::default(), None::<i64>, 0);
             let (mut names, mut failed) = (Vec::new(), None);
-            rows.of(&on, &mut |kept| {
+            rows.of(&on, 0, &mut |kept| {
                 contents += 1;
                 names
-                    .extend(holds.0.iter().filter(|hold| hold.on.is_on(&kept)).map(|hold| hold.name.clone()));
+                    .extend(holds.all_on(&kept).map(|hold| hold.name.clone()));
                 names.sort_unstable();
                 names.dedup();
                 match Period::of(&engine, &kept.class, &kept.tenant).due(&kept, &mut times, rows) {

@@ -69,15 +69,6 @@ impl Held {
             Held::User(id) | Held::Thread(id) => id,
         }
     }
-
-    /// Whether it is about a content.
-    #[must_use]
-    pub fn is_on(&self, kept: &Kept) -> bool {
-        match self {
-            Held::User(id) => *id == kept.subject,
-            Held::Thread(id) => *id == kept.session,
-        }
-    }
 }
 
 /// A hold: what is under it is neither removed nor changed.
@@ -125,11 +116,11 @@ pub trait ReadPayloads {
         visit: &mut dyn FnMut(Kept) -> Visit,
     ) -> Result<(), StoreError>;
 
-    /// Contents of a user or session, as they were written.
+    /// Contents of a user or session, as they were written, from a number on.
     ///
     /// # Errors
     /// When the store fails.
-    fn of(&self, held: &Held, visit: &mut dyn FnMut(Kept) -> Visit) -> Result<(), StoreError>;
+    fn of(&self, held: &Held, from: u64, visit: &mut dyn FnMut(Kept) -> Visit) -> Result<(), StoreError>;
 
     /// The encrypted bytes of a content.
     ///

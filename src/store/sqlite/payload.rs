@@ -94,13 +94,13 @@ impl ReadPayloads for Rows<'_> {
         self.visit(&sql, params![class, tenant, before, after.0, signed(after.1)], visit)
     }
 
-    fn of(&self, held: &Held, visit: &mut dyn FnMut(Kept) -> Visit) -> Result<(), StoreError> {
+    fn of(&self, held: &Held, from: u64, visit: &mut dyn FnMut(Kept) -> Visit) -> Result<(), StoreError> {
         let column = match held {
             Held::User(_) => "subject",
             Held::Thread(_) => "session",
         };
-        let sql = format!("SELECT {COLUMNS} FROM payload WHERE {column} = ?1 ORDER BY idx");
-        self.visit(&sql, [held.id()], visit)
+        let sql = format!("SELECT {COLUMNS} FROM payload WHERE {column} = ?1 AND idx >= ?2 ORDER BY idx");
+        self.visit(&sql, params![held.id(), signed(from)], visit)
     }
 
     fn sealed(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
@@ -251,8 +251,8 @@ impl ReadPayloads for Writing<'_> {
     ) -> Result<(), StoreError> {
         self.rows.of_group(group, before, after, visit)
     }
-    fn of(&self, held: &Held, visit: &mut dyn FnMut(Kept) -> Visit) -> Result<(), StoreError> {
-        self.rows.of(held, visit)
+    fn of(&self, held: &Held, from: u64, visit: &mut dyn FnMut(Kept) -> Visit) -> Result<(), StoreError> {
+        self.rows.of(held, from, visit)
     }
     fn sealed(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.rows.sealed(index)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ringfence::audit::SigningKey;
+use ringfence::audit::{Log, SigningKey};
 use ringfence::retention::{NewHold, Receipt, ReceiptError, Retention, RetentionError};
 use ringfence::store::Held;
 use ringfence::{Event, User};
@@ -75,6 +75,9 @@ fn a_user_is_erased_but_what_has_to_stay_and_a_receipt_says_so() {
     for word in ["hello there", "sleeps", "payment"] {
         assert_eq!(room.holding(word.as_bytes()), Vec::<PathBuf>::new());
     }
+    // Asked once more at the very same time, nothing of what stays is lost.
+    assert_eq!(retention.erase("ann", day(2), &room.signing_key()).unwrap().stayed, receipt.stayed);
+    assert_eq!(texts(exported(&mut retention, "ann")), stays);
     // When the duty is over and the hold released, the rest goes.
     retention.release("h", "closed", day(40)).unwrap();
     let receipt = retention.erase("ann", day(40), &room.signing_key()).unwrap();
@@ -96,6 +99,27 @@ fn erasing_needs_the_payload_key() {
     let run = retention.apply(day(10)).unwrap();
     assert_eq!((run.removed.len(), run.keys), (1, 0));
     assert_eq!(room.retention().apply(day(12)).unwrap().keys, 1);
+}
+
+#[test]
+fn keys_that_are_not_there_are_told() {
+    let room = Room::new();
+    room.write(&[at(Event::input("s1", ann(), "bot", "hello there"), 0)]);
+    std::fs::rename(room.place.path("log.db.keys"), room.place.path("elsewhere")).unwrap();
+    for error in [
+        Log::open(&room.place.log(), room.options()).map(drop).unwrap_err().to_string(),
+        Retention::open(&room.place.log(), &bundle(), room.options(), "dpo").map(drop).unwrap_err().to_string(),
+    ] {
+        assert!(error.contains("log.db.keys") && error.contains("--data-keys"), "{error}");
+    }
+    let options = room.options().data_keys(room.place.path("elsewhere"));
+    let mut retention = Retention::open(&room.place.log(), &bundle(), options, "dpo").unwrap();
+    assert!(exported(&mut retention, "ann")[0].content.is_some());
+    // Without them, on purpose: nobody can read what was kept, and the log goes on.
+    std::fs::write(room.place.path("log.db.keys"), b"").unwrap();
+    room.write(&[at(Event::input("s1", ann(), "bot", "hello again"), 0)]);
+    let all = exported(&mut room.retention(), "ann");
+    assert_eq!(all.iter().map(|one| one.content.is_some()).collect::<Vec<_>>(), [false, true]);
 }
 
 #[test]
