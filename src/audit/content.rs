@@ -9,7 +9,7 @@ use super::canonical::canonical;
 use super::logged;
 use crate::engine::Engine;
 use crate::event::{AccessKind, Body, Event, InputPart};
-use crate::rule::Data;
+use crate::rule::{Data, Then};
 use crate::verdict::Verdict;
 
 /// A content that a retention class keeps.
@@ -19,6 +19,8 @@ pub struct Content {
     pub class: String,
     /// Seconds for which it is kept.
     pub keep_seconds: u64,
+    /// The span of time, in seconds, whose contents of one user and class share a data key.
+    pub key_seconds: u64,
     /// The user.
     pub subject: String,
     /// The user's tenant; empty where there is none.
@@ -106,6 +108,7 @@ impl Content {
         Some(Self {
             class: class.name.clone(),
             keep_seconds,
+            key_seconds: key_seconds(class.then, keep_seconds),
             subject: event.user.id.clone(),
             tenant: tenant.unwrap_or_default().to_owned(),
             session: event.session.clone(),
@@ -113,6 +116,16 @@ impl Content {
             at: at.as_microsecond(),
             text,
         })
+    }
+}
+
+/// How long a data key is used for new contents. A key can be destroyed when the last content under it is due, so that copies of
+/// the log can be read for so much longer than the period: what is to be shredded has shorter ones, and more of them.
+fn key_seconds(then: Then, keep_seconds: u64) -> u64 {
+    const HOUR: u64 = 3_600;
+    match then {
+        Then::Shred => (keep_seconds / 64).clamp(HOUR, 24 * HOUR),
+        Then::Erase | Then::Anonymise => (keep_seconds / 8).clamp(HOUR, 30 * 24 * HOUR),
     }
 }
 
@@ -150,5 +163,18 @@ impl Sealed {
             key: self.key,
             bytes: self.kept.bytes as u64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_for_a_part_of_the_period() {
+        let hours = |then, keep| key_seconds(then, keep) / 3_600;
+        assert_eq!((hours(Then::Erase, 60), hours(Then::Shred, 60)), (1, 1));
+        assert_eq!((hours(Then::Anonymise, 8 * 86_400), hours(Then::Shred, 8 * 86_400)), (24, 3));
+        assert_eq!((hours(Then::Erase, u64::MAX), hours(Then::Shred, u64::MAX)), (720, 24));
     }
 }

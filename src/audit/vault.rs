@@ -20,7 +20,6 @@ use crate::store::{Hash, KeyId, KeyOf, Keys, SqliteKeys, StoreError, WrappedKey}
 const MAX_HELD: usize = 10_000;
 const NONCE: usize = 24;
 const SALT: usize = 32;
-const HOUR: u64 = 3_600;
 /// What a data key wraps and what a content is bound to, so that one can't stand in the place of the other.
 const KEY_DOMAIN: &[u8] = b"ringfence/data-key/1\n";
 const CONTENT_DOMAIN: &[u8] = b"ringfence/content/1\n";
@@ -221,7 +220,7 @@ impl Inner {
 
     fn key_for(&mut self, content: &Content) -> Result<(KeyId, DataKey), VaultError> {
         self.refresh()?;
-        let (since, until) = span(content.at, content.keep_seconds);
+        let (since, until) = span(content.at, content.key_seconds);
         let of = KeyOf {
             subject: content.subject.clone(),
             tenant: content.tenant.clone(),
@@ -286,11 +285,9 @@ impl PayloadKey {
     }
 }
 
-/// The span of time whose contents share a data key: an eighth of the period, so that a key can be destroyed soon after the last of
-/// them is due, from an hour up to thirty days.
-fn span(at: i64, keep_seconds: u64) -> (i64, i64) {
-    let seconds = (keep_seconds / 8).clamp(HOUR, 30 * 24 * HOUR);
-    let length = i64::try_from(seconds).unwrap_or(i64::MAX / 1_000_000).saturating_mul(1_000_000);
+/// The span of time of this length in which a time lies.
+fn span(at: i64, seconds: u64) -> (i64, i64) {
+    let length = i64::try_from(seconds).unwrap_or(i64::MAX / 1_000_000).saturating_mul(1_000_000).max(1);
     let since = at.div_euclid(length).saturating_mul(length);
     (since, since.saturating_add(length))
 }
@@ -339,6 +336,7 @@ mod tests {
         Content {
             class: "talk".to_owned(),
             keep_seconds: 86_400,
+            key_seconds: 3_600,
             subject: subject.to_owned(),
             tenant: String::new(),
             session: "s".to_owned(),
@@ -409,11 +407,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_for_an_eighth_of_the_period() {
-        let hours = |(since, until): (i64, i64)| (until - since) / 3_600_000_000;
-        assert_eq!(hours(span(0, 60)), 1);
-        assert_eq!(hours(span(0, 8 * 86_400)), 24);
-        assert_eq!(hours(span(0, u64::MAX)), 720);
+    fn every_time_lies_in_one_span() {
+        assert_eq!(span(7_199_999_999, 3_600), (3_600_000_000, 7_200_000_000));
         let (since, until) = span(-5, 60);
         assert!(since <= -5 && -5 < until);
         let (since, until) = span(i64::MIN, 60);

@@ -219,8 +219,7 @@ impl Retention {
             let (mut names, mut failed) = (Vec::new(), None);
             rows.of(&on, 0, &mut |kept| {
                 contents += 1;
-                names
-                    .extend(holds.all_on(&kept).map(|hold| hold.name.clone()));
+                names.extend(holds.all_on(&kept).map(|hold| hold.name.clone()));
                 names.sort_unstable();
                 names.dedup();
                 match Period::of(&engine, &kept.class, &kept.tenant).due(&kept, &mut times, rows) {

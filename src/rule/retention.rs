@@ -84,7 +84,7 @@ pub enum Then {
     Erase,
     /// What was said and by whom is deleted; role, time and length stay.
     Anonymise,
-    /// The key that it is encrypted under is destroyed.
+    /// The data is deleted, and backups forget it soon: the key that it is encrypted under is for a short span of time, and destroyed.
     Shred,
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use ringfence::audit::{AuditSink, KeySource, Log, LogOptions, PayloadKey, SigningKey};
+use ringfence::audit::{AuditSink, Durability, KeySource, Log, LogOptions, PayloadKey, SigningKey};
 use ringfence::retention::{Exported, Message, NewHold, Retention, RetentionError};
 use ringfence::store::Held;
 use ringfence::{Engine, Event, Guard, User};
@@ -69,13 +69,18 @@ impl Room {
     }
 
     pub(crate) fn guard(&self) -> (Guard, Arc<Log>) {
-        let log = Arc::new(Log::open(&self.place.log(), self.options()).unwrap());
+        self.guard_with(self.options())
+    }
+
+    fn guard_with(&self, options: LogOptions) -> (Guard, Arc<Log>) {
+        let log = Arc::new(Log::open(&self.place.log(), options).unwrap());
         (Guard::builder(bundle()).sink(Arc::clone(&log) as Arc<dyn AuditSink>).no_time_limit().build(), log)
     }
 
     /// Writes events, closes the log.
     pub(crate) fn write(&self, events: &[Event]) {
-        let (guard, log) = self.guard();
+        // All are on the disk once it is closed, which is quicker.
+        let (guard, log) = self.guard_with(self.options().durability(Durability::OnFlush));
         for event in events {
             assert!(guard.check(event).reasons.iter().all(|reason| reason.code.name() != "audit-failed"));
         }

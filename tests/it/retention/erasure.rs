@@ -108,7 +108,10 @@ fn keys_that_are_not_there_are_told() {
     std::fs::rename(room.place.path("log.db.keys"), room.place.path("elsewhere")).unwrap();
     for error in [
         Log::open(&room.place.log(), room.options()).map(drop).unwrap_err().to_string(),
-        Retention::open(&room.place.log(), &bundle(), room.options(), "dpo").map(drop).unwrap_err().to_string(),
+        Retention::open(&room.place.log(), &bundle(), room.options(), "dpo")
+            .map(drop)
+            .unwrap_err()
+            .to_string(),
     ] {
         assert!(error.contains("log.db.keys") && error.contains("--data-keys"), "{error}");
     }

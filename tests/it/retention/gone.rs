@@ -52,7 +52,7 @@ fn fill(room: &Room, from: usize, to: usize) {
 #[test]
 fn nothing_is_left_in_any_file() {
     let room = Room::new();
-    fill(&room, 0, 1200);
+    fill(&room, 0, 480);
     let before = traces(&room.place.log());
     assert_eq!(before.len(), 4);
     assert!(before.values().all(|class| left(&room, class) == class.len()), "the test sees what is there");

@@ -69,7 +69,7 @@ fn child_that_applies() {
 #[test]
 fn a_run_that_is_killed_is_gone_on_with() {
     let room = Room::new();
-    room.write(&inputs(3000));
+    room.write(&inputs(1500));
     let (mut rounds, mut partly) = (0_u64, 0);
     loop {
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -82,21 +82,21 @@ fn a_run_that_is_killed_is_gone_on_with() {
         let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
         let ready = lines.any(|line| line.is_ok_and(|line| line.contains("ready")));
         assert!(ready);
-        std::thread::sleep(Duration::from_millis(5 + rounds * 11 % 40));
+        std::thread::sleep(Duration::from_millis(2 + rounds * 11 % 30));
         let _ = Command::new("kill").args(["-9", &child.id().to_string()]).status().unwrap();
         child.wait().unwrap();
         rounds += 1;
         assert_eq!(room.place.verify().problems, [], "round {rounds}");
         let account = room.retention().account().unwrap();
-        assert!(account.is_good() && account.kept == 3000, "{account:?}");
+        assert!(account.is_good() && account.kept == 1500, "{account:?}");
         partly += u64::from(account.removed > 0 && account.there > 0);
-        if account.there == 0 || rounds == 30 {
+        if account.there == 0 || rounds == 12 {
             break;
         }
     }
     let mut retention = room.retention();
     assert!(retention.apply(day(10)).unwrap().clean);
-    assert_eq!(retention.account().unwrap().removed, 3000);
+    assert_eq!(retention.account().unwrap().removed, 1500);
     println!("{rounds} rounds, {partly} of them killed between two transactions");
     assert!(partly > 0);
 }
