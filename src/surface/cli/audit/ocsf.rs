@@ -140,7 +140,7 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
         6003 => {
             put(
                 "api",
-                json!({ "operation": operation, "request": { "uid": word("call").unwrap_or("") }, "service": { "name": "ringfence" } }),
+                json!({ "operation": operation, "request": word("call").map(|uid| json!({ "uid": uid })), "service": { "name": "ringfence" } }),
             );
             put(
                 "src_endpoint",
