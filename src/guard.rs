@@ -17,9 +17,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use self::approval::Approval;
-use crate::audit::{AuditError, AuditSink, Record};
+use crate::audit::{ApprovalRecord, AuditError, AuditSink, Content, ENGINE, Record, SessionEndRecord};
 use crate::engine::{CreatedAgent, Engine, Evaluation, ResolvedPaths, Situation, Trace};
 use crate::event::{Access, AccessKind, Body, Event, InputPart};
+use crate::rule::From as PeriodFrom;
 use crate::session::{Run, Session};
 use crate::text;
 use crate::verdict::{Decision, Reason, ReasonCode, Verdict};
@@ -190,9 +191,35 @@ impl Guard {
         Some(session)
     }
 
-    /// Forgets a session: its next event starts a new one.
-    pub fn end_session(&self, id: &str) {
-        lock(&self.sessions).by_id.remove(id);
+    /// Forgets a session: its next event starts a new one. Where a retention class counts from the end of sessions, that is recorded.
+    ///
+    /// # Errors
+    /// When it can't be; such contents then count as ended a day after the session's last event. The session is forgotten all the
+    /// same.
+    pub fn end_session(&self, id: &str) -> Result<(), AuditError> {
+        let known = lock(&self.sessions).by_id.remove(id).is_some();
+        let counts = self.engine.retention().iter().any(|class| class.from == PeriodFrom::SessionEnd);
+        match &self.sink {
+            Some(sink) if known && counts && sink.keeps_contents() => {
+                let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
+                write(
+                    sink.as_ref(),
+                    &Record::SessionEnd(SessionEndRecord { at, session: id, engine: ENGINE }),
+                )
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Retention classes that the bundle keeps contents of and of which none is kept, because the guard has no sink that keeps any
+    /// (a log needs a payload key). A host should know.
+    #[must_use]
+    pub fn unkept_classes(&self) -> Vec<&str> {
+        if self.sink.as_ref().is_some_and(|sink| sink.keeps_contents()) {
+            return Vec::new();
+        }
+        let kept = self.engine.retention().iter().filter(|class| !class.of_records && class.keep_seconds > 0);
+        kept.map(|class| class.name.as_str()).collect()
     }
 
     /// Decides one event, advances its session and writes the record.
@@ -222,7 +249,7 @@ impl Guard {
         let (mut verdict, trace) = self.verdict(None, seq, evaluation);
         verdict.session = session.map(str::to_owned);
         let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
-        self.record(at, None, verdict, &trace)
+        self.record(at, None, None, verdict, &trace)
     }
 
     /// The same as [`Guard::check`], with what happened on the way.
@@ -246,6 +273,11 @@ impl Guard {
         });
         if let Some(approval) = approval {
             approval.apply(event, &mut session, &mut evaluation);
+            if self.record_approval(&approval, event, seq, at, &evaluation).is_err() {
+                let reason =
+                    Reason::new(ReasonCode::AuditFailed, "the record of this approval could not be written");
+                evaluation = Evaluation::refuse(vec![reason]);
+            }
         }
         let creates = match self.reserve(event, &evaluation) {
             Ok(creates) => creates,
@@ -257,7 +289,8 @@ impl Guard {
         let pseudonyms = std::mem::take(&mut evaluation.pseudonyms);
         let (verdict, trace) = self.verdict(Some(event), seq, evaluation);
         // The record comes first: an event that can't be recorded has not happened.
-        let verdict = self.record(at, Some(event), verdict, &trace);
+        let tenant = self.engine.0.tenant_of(event, &session).map(str::to_owned);
+        let verdict = self.record(at, Some(event), tenant.as_deref(), verdict, &trace);
         pseudonyms.into_iter().for_each(|pseudonym| session.remember_pseudonym(pseudonym));
         if let Some(name) = creates {
             self.create(name, &verdict);
@@ -425,11 +458,25 @@ impl Guard {
     }
 
     /// Writes the record; a verdict without a record is a deny.
-    fn record(&self, at: Timestamp, event: Option<&Event>, mut verdict: Verdict, trace: &Trace) -> Verdict {
+    fn record(
+        &self,
+        at: Timestamp,
+        event: Option<&Event>,
+        tenant: Option<&str>,
+        mut verdict: Verdict,
+        trace: &Trace,
+    ) -> Verdict {
         let Some(sink) = &self.sink else { return verdict };
         let written = self.announce(sink.as_ref(), at).and_then(|()| {
-            let record = Record::verdict(at, &self.engine, event, &verdict, trace, sink.digest_key());
-            write(sink.as_ref(), &record)
+            let written = catch_unwind(AssertUnwindSafe(|| {
+                let keeps = event.filter(|_| sink.keeps_contents());
+                let content = keeps.and_then(|event| Content::of(&self.engine, event, tenant, &verdict, at));
+                let sealed = content.map(|content| sink.seal(&content)).transpose()?.flatten();
+                let kept = sealed.as_ref().map(|sealed| sealed.kept.clone());
+                let record = Record::verdict(at, &self.engine, event, &verdict, trace, sink.digest_key());
+                sink.write_with(&record.keeping(kept.as_ref()), sealed)
+            }));
+            written.unwrap_or_else(|_| Err(panicked()))
         });
         if written.is_err() {
             let reason =
@@ -442,6 +489,22 @@ impl Guard {
             verdict.reasons.insert(0, reason);
         }
         verdict
+    }
+
+    fn record_approval(
+        &self,
+        approval: &Approval<'_>,
+        event: &Event,
+        seq: u64,
+        at: Timestamp,
+        evaluation: &Evaluation,
+    ) -> Result<(), AuditError> {
+        let Some(sink) = &self.sink else { return Ok(()) };
+        let counted = evaluation.trace.approved_by.is_some();
+        let (by, asked, session) = (approval.by(), approval.asked(), event.session.as_str());
+        self.announce(sink.as_ref(), at)?;
+        let record = ApprovalRecord { at, by, session, asked, seq, counted, engine: ENGINE };
+        write(sink.as_ref(), &Record::Approval(record))
     }
 
     /// Tells the log which bundle decides, before its first verdict.
@@ -480,6 +543,9 @@ impl Guard {
 
 /// Writes a record; a panic of the sink is a failure like any other.
 fn write(sink: &dyn AuditSink, record: &Record<'_>) -> Result<(), AuditError> {
-    catch_unwind(AssertUnwindSafe(|| sink.write(record)))
-        .unwrap_or_else(|_| Err(AuditError::Other("the sink panicked".to_owned())))
+    catch_unwind(AssertUnwindSafe(|| sink.write(record))).unwrap_or_else(|_| Err(panicked()))
+}
+
+fn panicked() -> AuditError {
+    AuditError::Other("the sink panicked".to_owned())
 }

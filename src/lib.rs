@@ -50,6 +50,8 @@ pub mod event;
 pub mod guard;
 pub mod harness;
 pub mod redact;
+#[cfg(feature = "audit")]
+pub mod retention;
 pub mod rule;
 #[cfg(all(unix, feature = "sandbox"))]
 pub mod sandbox;

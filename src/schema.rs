@@ -20,6 +20,15 @@ pub const NAMES: &[&str] = &[
     "record",
     "audit-stats",
     "audit-report",
+    #[cfg(feature = "audit")]
+    "retention-plan",
+    "retention-run",
+    "retention-hold",
+    "retention-check",
+    #[cfg(feature = "audit")]
+    "retention-export",
+    #[cfg(feature = "audit")]
+    "receipt",
     "diagnostic",
     "test-result",
     "scan-result",
@@ -50,6 +59,15 @@ pub fn named(name: &str) -> Option<Value> {
         "record" => of::<crate::audit::Record<'static>>(),
         "audit-stats" => of::<rows::AuditStats<'static>>(),
         "audit-report" => of::<rows::AuditReport<'static>>(),
+        #[cfg(feature = "audit")]
+        "retention-plan" => of::<crate::retention::Plan>(),
+        "retention-run" => of::<rows::RetentionRun<'static>>(),
+        "retention-check" => of::<rows::RetentionAccount<'static>>(),
+        "retention-hold" => of::<rows::RetentionHold<'static>>(),
+        #[cfg(feature = "audit")]
+        "retention-export" => of::<crate::retention::Exported>(),
+        #[cfg(feature = "audit")]
+        "receipt" => of::<crate::retention::Receipt>(),
         _ => return None,
     })
 }

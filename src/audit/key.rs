@@ -53,6 +53,12 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
     },
+    /// A source gives no payload key.
+    #[error("`{origin}` gives no payload key; make one with: ringfence retain init-key FILE")]
+    NoPayloadKey {
+        /// The source.
+        origin: String,
+    },
     /// A name that a signed note can't hold.
     #[error("a key's name is not empty and holds neither white space nor `+`")]
     BadName,
@@ -196,7 +202,7 @@ fn check_name(name: &str) -> Result<(), KeyError> {
     if fits { Ok(()) } else { Err(KeyError::BadName) }
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), KeyError> {
+pub(super) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), KeyError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

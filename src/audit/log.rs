@@ -15,9 +15,12 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::checkpoint::Checkpoint;
+use super::content::{Content, Sealed};
 use super::entry::{self, Summary};
 use super::key::{KeyError, SigningKey};
+use super::payload_key::PayloadKey;
 use super::tree::{self, Node, Nodes, Tree};
+use super::vault::{Vault, VaultError};
 use super::{AuditError, AuditSink, Durability, Record};
 use crate::store::{Access, Append, Hash, Read, Row, SqliteStore, Store, StoreError};
 
@@ -88,6 +91,15 @@ pub enum LogError {
     /// A record can't be written as canonical JSON.
     #[error(transparent)]
     Record(#[from] AuditError),
+    /// The log has contents, and their keys are not there.
+    #[error("`{}`, with the data keys of the log's contents, is not there; name the file (--data-keys), or make an empty one to go on without what was kept", path.display())]
+    NoDataKeys {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A content can't be encrypted or decrypted.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// Signing needs a key.
     #[error("a checkpoint needs a key: make one with `ringfence audit init-key FILE`")]
     NoKey,
@@ -107,9 +119,11 @@ pub struct LogOptions {
     outside: Option<PathBuf>,
     every: u64,
     after: Duration,
-    wait: Duration,
+    pub(super) wait: Duration,
     durability: Durability,
     create: bool,
+    payload_key: Option<PayloadKey>,
+    data_keys: Option<PathBuf>,
 }
 
 impl Default for LogOptions {
@@ -123,11 +137,42 @@ impl Default for LogOptions {
             wait: Duration::from_secs(10),
             durability: Durability::EachRecord,
             create: true,
+            payload_key: None,
+            data_keys: None,
         }
     }
 }
 
 impl LogOptions {
+    /// Keeps the contents that the bundle's retention classes keep, encrypted under data keys that are themselves encrypted under
+    /// this key. Without one, no content is kept.
+    pub fn payload_key(mut self, key: PayloadKey) -> Self {
+        self.payload_key = Some(key);
+        self
+    }
+
+    /// The file of data keys; otherwise the log's with `.keys` behind its name. A backup of the log must not hold it.
+    pub fn data_keys(mut self, file: impl Into<PathBuf>) -> Self {
+        self.data_keys = Some(file.into());
+        self
+    }
+
+    /// The data keys of a log, where there is a key for them.
+    pub(super) fn vault(&mut self, log: &Path, store: &mut dyn Store) -> Result<Option<Vault>, LogError> {
+        let Some(key) = self.payload_key.take() else { return Ok(None) };
+        let path = self.data_keys.take().unwrap_or_else(|| data_keys_of(log));
+        let mut keeps = false;
+        store.read(&mut |rows| {
+            keeps = !rows.groups()?.is_empty();
+            Ok(())
+        })?;
+        // Most likely they lie elsewhere: with new ones, nobody would find out until a content is asked for.
+        if keeps && !path.exists() {
+            return Err(LogError::NoDataKeys { path });
+        }
+        Ok(Some(Vault::open(&path, store.origin(), key, self.wait)?))
+    }
+
     /// Signs checkpoints with a key; it also gives the key for digests of texts.
     pub fn key(mut self, key: SigningKey) -> Self {
         self.key = Some(key);
@@ -165,6 +210,14 @@ impl LogOptions {
     }
 }
 
+/// The file of data keys of a log, where none is named.
+#[must_use]
+pub fn data_keys_of(log: &Path) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(".keys");
+    PathBuf::from(name)
+}
+
 /// An audit log that is written. Closed when it is dropped; [`Log::close`] also tells whether that went well.
 #[derive(Debug)]
 pub struct Log {
@@ -173,6 +226,7 @@ pub struct Log {
     durability: Durability,
     digest_key: Option<Zeroizing<[u8; 32]>>,
     origin: String,
+    vault: Option<Vault>,
 }
 
 #[derive(Debug, Default)]
@@ -204,6 +258,7 @@ struct Task {
 #[derive(Debug)]
 struct Job {
     body: String,
+    sealed: Option<Sealed>,
     answer: Option<Arc<Slot>>,
 }
 
@@ -249,18 +304,19 @@ impl Log {
     ///
     /// # Errors
     /// When the file can't be opened or written, does not fit its latest checkpoint, or that is signed by none.
-    pub fn open(path: &Path, options: LogOptions) -> Result<Self, LogError> {
+    pub fn open(path: &Path, mut options: LogOptions) -> Result<Self, LogError> {
         let name = options.key.as_ref().map_or("ringfence-audit", SigningKey::name);
         let access = if options.create { Access::Create } else { Access::Write };
-        let store = SqliteStore::open(path, access, name, options.wait)?;
-        Self::over(Box::new(store), options)
+        let mut store = SqliteStore::open(path, access, name, options.wait)?;
+        let vault = options.vault(path, &mut store)?;
+        Self::over(Box::new(store), options, vault)
     }
 
-    /// The same over any store.
+    /// The same over any store, with the data keys for contents where such are kept.
     ///
     /// # Errors
     /// As [`Log::open`].
-    pub fn over(store: Box<dyn Store>, options: LogOptions) -> Result<Self, LogError> {
+    pub fn over(store: Box<dyn Store>, options: LogOptions, vault: Option<Vault>) -> Result<Self, LogError> {
         let durability = options.durability;
         let digest_key = options.key.as_ref().and_then(SigningKey::digest_key);
         let mut writer = Writer::new(store, options)?;
@@ -269,7 +325,7 @@ impl Log {
         writer.commit(&[Record::start(Timestamp::now()).to_json()?], false)?;
         let thread = std::thread::Builder::new().name("ringfence-audit".to_owned());
         let handle = thread.spawn(move || writer.run()).map_err(LogError::Thread)?;
-        Ok(Self { shared, writer: Mutex::new(Some(handle)), durability, digest_key, origin })
+        Ok(Self { shared, writer: Mutex::new(Some(handle)), durability, digest_key, origin, vault })
     }
 
     /// Adds one record to a log that is there, without staying to write more; its number.
@@ -305,9 +361,12 @@ impl Log {
     /// # Errors
     /// When it was not, or may not have been, written.
     pub fn append(&self, record: &Record<'_>) -> Result<u64, AuditError> {
-        let body = record.to_json()?;
+        self.append_sealed(record.to_json()?, None)
+    }
+
+    fn append_sealed(&self, body: String, sealed: Option<Sealed>) -> Result<u64, AuditError> {
         let slot = Arc::new(Slot::default());
-        self.enqueue(Job { body, answer: Some(Arc::clone(&slot)) })?;
+        self.enqueue(Job { body, sealed, answer: Some(Arc::clone(&slot)) })?;
         slot.wait().map_err(|error| AuditError::Store(error))
     }
 
@@ -371,9 +430,23 @@ impl Log {
 
 impl AuditSink for Log {
     fn write(&self, record: &Record<'_>) -> Result<(), AuditError> {
+        self.write_with(record, None)
+    }
+
+    fn keeps_contents(&self) -> bool {
+        self.vault.is_some()
+    }
+
+    fn seal(&self, content: &Content) -> Result<Option<Sealed>, AuditError> {
+        let sealed = self.vault.as_ref().map(|vault| vault.seal(content)).transpose();
+        sealed.map_err(|error| AuditError::Store(Arc::new(error)))
+    }
+
+    fn write_with(&self, record: &Record<'_>, sealed: Option<Sealed>) -> Result<(), AuditError> {
+        let body = record.to_json()?;
         match self.durability {
-            Durability::EachRecord => self.append(record).map(drop),
-            Durability::OnFlush => self.enqueue(Job { body: record.to_json()?, answer: None }),
+            Durability::EachRecord => self.append_sealed(body, sealed).map(drop),
+            Durability::OnFlush => self.enqueue(Job { body, sealed, answer: None }),
         }
     }
 
@@ -488,10 +561,13 @@ impl Outside {
     }
 }
 
-struct Writer {
+/// What belongs into a transaction beside its records.
+pub(super) type Work<'a> = dyn FnMut(&mut dyn Append, u64) -> Result<Vec<String>, LogError> + 'a;
+
+pub(super) struct Writer {
     shared: Arc<Shared>,
-    store: Box<dyn Store>,
-    origin: String,
+    pub(super) store: Box<dyn Store>,
+    pub(super) origin: String,
     tree: Tree,
     /// Hash of the last record.
     last: Hash,
@@ -505,7 +581,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(mut store: Box<dyn Store>, options: LogOptions) -> Result<Self, LogError> {
+    pub(super) fn new(mut store: Box<dyn Store>, options: LogOptions) -> Result<Self, LogError> {
         let origin = store.origin().to_owned();
         let outside = options.outside.map(|path| Outside::open(path, &origin)).transpose()?;
         let known = outside.as_ref().and_then(|outside| outside.latest.clone());
@@ -528,12 +604,27 @@ impl Writer {
     fn run(&mut self) {
         loop {
             let Task { jobs, flushes, closing } = self.next();
-            let bodies: Vec<String>;
-            let answers: Vec<Option<Arc<Slot>>>;
-            (bodies, answers) = jobs.into_iter().map(|job| (job.body, job.answer)).unzip();
+            let mut bodies: Vec<String> = Vec::with_capacity(jobs.len());
+            let mut answers: Vec<Option<Arc<Slot>>> = Vec::with_capacity(jobs.len());
+            let mut contents: Vec<(usize, Sealed)> = Vec::new();
+            for job in jobs {
+                contents.extend(job.sealed.map(|sealed| (bodies.len(), sealed)));
+                bodies.push(job.body);
+                answers.push(job.answer);
+            }
             let sign = flushes.iter().any(|flush| flush.sign) || self.is_late();
             let idle = bodies.is_empty() && !sign;
-            let done = if idle { Ok(self.tree.size()) } else { self.commit(&bodies, sign).map_err(Arc::new) };
+            let mut keep = |log: &mut dyn Append, size: u64| {
+                for (at, sealed) in &contents {
+                    log.keep(&sealed.kept_at(size + *at as u64), &sealed.bytes)?;
+                }
+                Ok(Vec::new())
+            };
+            let done = if idle {
+                Ok(self.tree.size())
+            } else {
+                self.commit_with(&bodies, sign, &mut keep).map_err(Arc::new)
+            };
             if done.is_err() && self.unsigned_since.is_some() {
                 // What could not be signed now is tried again in as long, not at once.
                 self.unsigned_since = Some(Instant::now());
@@ -600,6 +691,16 @@ impl Writer {
 
     /// Writes records in one transaction, and a checkpoint where one is due; the size of the log then.
     fn commit(&mut self, bodies: &[String], sign: bool) -> Result<u64, LogError> {
+        self.commit_with(bodies, sign, &mut |_, _| Ok(Vec::new()))
+    }
+
+    /// The same, with what else belongs into the transaction. That is told how many records there are before it, and gives more of them.
+    pub(super) fn commit_with(
+        &mut self,
+        bodies: &[String],
+        sign: bool,
+        work: &mut Work<'_>,
+    ) -> Result<u64, LogError> {
         if let Some(outside) = &mut self.outside {
             outside.pay()?;
         }
@@ -610,7 +711,8 @@ impl Writer {
         let done = self.store.append(&mut |log| {
             let mut run = || -> Result<(), LogError> {
                 catch_up(log, &mut tree, &mut last)?;
-                for body in bodies {
+                let more = work(log, tree.size())?;
+                for body in bodies.iter().chain(&more) {
                     last = add(log, &mut tree, origin, &last, body)?;
                 }
                 let size = tree.size();

@@ -5,6 +5,7 @@ mod base64;
 mod canonical;
 #[cfg(feature = "audit")]
 mod checkpoint;
+mod content;
 mod digest;
 #[cfg(feature = "audit")]
 mod entry;
@@ -12,15 +13,24 @@ mod jsonl;
 #[cfg(feature = "audit")]
 mod key;
 #[cfg(feature = "audit")]
+mod ledger;
+#[cfg(feature = "audit")]
 mod log;
 mod logged;
+#[cfg(feature = "audit")]
+pub(crate) mod note;
+#[cfg(feature = "audit")]
+mod payload_key;
 #[cfg(feature = "audit")]
 mod proof;
 #[cfg(feature = "audit")]
 mod reader;
 mod record;
+mod retained;
 #[cfg(feature = "audit")]
 mod tree;
+#[cfg(feature = "audit")]
+mod vault;
 #[cfg(feature = "audit")]
 mod verify;
 
@@ -31,20 +41,32 @@ pub use checkpoint::{Checkpoint, NoCheckpoint};
 #[cfg(feature = "audit")]
 pub use key::{KeyError, PublicKey, SigningKey};
 #[cfg(feature = "audit")]
-pub use log::{Log, LogError, LogOptions};
+pub(crate) use ledger::{Ledger, run_name};
+#[cfg(feature = "audit")]
+pub use log::{Log, LogError, LogOptions, data_keys_of};
+#[cfg(feature = "audit")]
+pub use payload_key::{KeySource, PayloadKey};
 #[cfg(feature = "audit")]
 pub use proof::{Proof, ProofError};
 #[cfg(feature = "audit")]
 pub use reader::{Entry, LogReader, Stats};
 #[cfg(feature = "audit")]
+pub use vault::{Vault, VaultError};
+#[cfg(feature = "audit")]
 pub use verify::{Problem, Report, Verify};
 
 pub use canonical::{Inexact, canonical};
+pub use content::{Content, KeptRecord, Sealed};
 pub use digest::RecordedText;
 pub use jsonl::{Durability, JsonlSink};
+pub(crate) use record::ENGINE;
 pub use record::{
     BundleRecord, LifecycleRecord, ReadRecord, Record, RecordedFinding, RefusedBundleRecord, SecurityRecord,
     VerdictRecord,
+};
+pub use retained::{
+    AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, Removed, RevealRecord,
+    RunRecord, SessionEndRecord, Stayed,
 };
 
 /// Why a record could not be written.
@@ -85,6 +107,31 @@ pub trait AuditSink: Send + Sync {
     /// The key for digests of texts; without one, records hold none.
     fn digest_key(&self) -> Option<&[u8]> {
         None
+    }
+
+    /// Whether it keeps contents apart from records, as the bundle's retention classes say. Otherwise none is kept.
+    fn keeps_contents(&self) -> bool {
+        false
+    }
+
+    /// Encrypts a content that is to be kept; `None` where none are.
+    ///
+    /// # Errors
+    /// When it can't be encrypted.
+    fn seal(&self, content: &Content) -> Result<Option<Sealed>, AuditError> {
+        let _ = content;
+        Ok(None)
+    }
+
+    /// Writes a record together with the content that it tells of: both or none. Only a sink that seals is given one.
+    ///
+    /// # Errors
+    /// As [`AuditSink::write`].
+    fn write_with(&self, record: &Record<'_>, sealed: Option<Sealed>) -> Result<(), AuditError> {
+        match sealed {
+            None => self.write(record),
+            Some(_) => Err(AuditError::Other("the sink keeps no contents".to_owned())),
+        }
     }
 
     /// Makes everything written so far durable.

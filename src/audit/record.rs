@@ -10,15 +10,20 @@ use serde_json::Value;
 
 use super::AuditError;
 use super::canonical::canonical;
+use super::content::KeptRecord;
 use super::digest::{self, RecordedText};
 use super::logged;
+use super::retained::{
+    AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, RevealRecord, RunRecord,
+    SessionEndRecord,
+};
 use crate::bundle::Mode;
 use crate::engine::{Engine, Trace};
 use crate::event::{Event, Stage};
 use crate::verdict::{Action, Decision, Finding, Reason, Severity, Verdict};
 
 /// Version of the engine, as it stands in records.
-const ENGINE: &str = env!("CARGO_PKG_VERSION");
+pub(crate) const ENGINE: &str = env!("CARGO_PKG_VERSION");
 
 /// One record of the audit log.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -40,6 +45,26 @@ pub enum Record<'a> {
     LogRead(ReadRecord<'a>),
     /// The host reported an event of its own.
     SecurityEvent(SecurityRecord<'a>),
+    /// Contents were removed.
+    RetentionBatch(BatchRecord<'a>),
+    /// A run of retention has ended.
+    RetentionRun(RunRecord<'a>),
+    /// A hold was placed.
+    Hold(HoldRecord<'a>),
+    /// A hold was released.
+    Release(HoldRecord<'a>),
+    /// A user's contents were erased.
+    Erasure(ErasureRecord<'a>),
+    /// A user's contents were handed out.
+    AccessRequest(AccessRecord<'a>),
+    /// Data keys were encrypted under another key.
+    KeyRotation(KeyRecord<'a>),
+    /// A session has ended.
+    SessionEnd(SessionEndRecord<'a>),
+    /// Values behind pseudonyms were given or refused.
+    Reveal(RevealRecord<'a>),
+    /// A person answered a question.
+    Approval(ApprovalRecord<'a>),
 }
 
 /// A verdict as recorded.
@@ -102,6 +127,9 @@ pub struct VerdictRecord<'a> {
     /// Who approved the event, where a person had to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<&'a str>,
+    /// What is kept of its content beside the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<&'a KeptRecord>,
     /// Digest of the bundle that decided.
     pub bundle: &'a str,
     /// Version of the engine.
@@ -243,9 +271,19 @@ impl<'a> Record<'a> {
             shadow: &verdict.shadow,
             waivers: &trace.waivers,
             approved_by: trace.approved_by.as_deref(),
+            kept: None,
             bundle: &verdict.bundle,
             engine: ENGINE,
         }))
+    }
+
+    /// Says what is kept of the content.
+    #[must_use]
+    pub(crate) fn keeping(mut self, kept: Option<&'a KeptRecord>) -> Self {
+        if let Self::Verdict(verdict) = &mut self {
+            verdict.kept = kept;
+        }
+        self
     }
 
     /// This program has opened the log.

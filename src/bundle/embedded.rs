@@ -20,7 +20,7 @@ const DEFAULT: &[(&str, &str)] = files!(
 
 /// What `ringfence init` writes, `starter/`.
 const STARTER: &[(&str, &str)] = files!(
-    "starter": "ringfence.yaml", "directory.yaml", "tools.yaml", "access.cedar", "packs/pii.yaml", "tests/access.yaml",
+    "starter": "ringfence.yaml", "directory.yaml", "tools.yaml", "retention.yaml", "access.cedar", "packs/pii.yaml", "tests/access.yaml",
 );
 
 /// What tells the sources of the default bundle from others: quick to compute, and no proof of anything.

@@ -349,7 +349,7 @@ impl Compiler<'_> {
         (known.into_iter().map(|(name, _)| name).collect(), rules)
     }
 
-    fn retention(&mut self, vocabulary: &Vocabulary) -> Vec<crate::rule::retention::Class> {
+    fn retention(&mut self, vocabulary: &Vocabulary) -> Vec<crate::rule::Class> {
         let Some(source) = self.bundle.source(RETENTION) else { return Vec::new() };
         let Some(spec) = self.read::<RetentionSpec>(RETENTION) else { return Vec::new() };
         let names = RetentionNames {
@@ -358,7 +358,7 @@ impl Compiler<'_> {
             tools: vocabulary.tools.iter().map(|tool| tool.declared.name.as_str()).collect(),
         };
         spec.check(&names, &mut self.reporter(source));
-        spec.classes.0.iter().map(crate::rule::retention::ClassSpec::to_class).collect()
+        spec.classes()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cedar::AttributeValue;
 use crate::decode;
 use crate::diagnostic::did_you_mean;
 use crate::event::{AccessKind, Body, Event, InputPart, Stage};
+use crate::session::Session;
 use crate::text;
 use crate::tool::{Fault, FaultKind};
 use crate::verdict::{Reason, ReasonCode};
@@ -70,6 +71,16 @@ impl Inner {
         self.check_tool(event, situation)?;
         self.check_limits(event, situation)?;
         Ok(identity)
+    }
+
+    /// The tenant of an event's user: the directory's, or what the event or its session's latest one for the same user stated.
+    pub(crate) fn tenant_of<'a>(&'a self, event: &'a Event, session: &'a Session) -> Option<&'a str> {
+        let user = &event.user;
+        if let Some(listed) = self.users.get(&user.id) {
+            return listed.tenant.as_deref();
+        }
+        let earlier = session.user.as_ref().filter(|earlier| earlier.id == user.id);
+        user.tenant.as_deref().or_else(|| earlier.and_then(|earlier| earlier.tenant.as_deref()))
     }
 
     pub(super) fn identity(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Box<Reason>> {

@@ -27,9 +27,8 @@ use std::sync::Arc;
 
 use crate::bundle::{Missing, Mode, RolesFrom};
 use crate::cedar::{AttributeType, AttributeValue, Policies, PolicyInfo};
-use crate::rule::Rule;
 use crate::rule::argument::Argument;
-use crate::rule::retention::Class;
+use crate::rule::{Class, Data, Rule};
 use crate::text::Scanner;
 use crate::tool::Schema;
 use crate::verdict::Reason;
@@ -204,6 +203,12 @@ impl Engine {
     #[must_use]
     pub fn retention(&self) -> &[Class] {
         &self.0.retention
+    }
+
+    /// The class of a content: the first that takes it. Without one, it is not kept.
+    #[must_use]
+    pub fn retention_class(&self, data: &Data<'_>) -> Option<&Class> {
+        self.0.retention.iter().find(|class| class.takes(data))
     }
 
     /// Names of parameters whose values are never recorded.

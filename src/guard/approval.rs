@@ -45,7 +45,17 @@ impl Guard {
     }
 }
 
-impl Approval<'_> {
+impl<'a> Approval<'a> {
+    /// Who answers.
+    pub(super) fn by(&self) -> &'a str {
+        self.by
+    }
+
+    /// The number of the verdict that asked.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked
+    }
+
     /// Applies the answer to what was decided now.
     pub(super) fn apply(self, event: &Event, session: &mut Session, evaluation: &mut Evaluation) {
         let asked = session.answer(self.asked);

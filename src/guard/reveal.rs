@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use serde_json::json;
+use jiff::Timestamp;
 
-use super::{Guard, lock};
+use super::{Guard, lock, write};
+use crate::audit::{AuditError, ENGINE, Record, RevealRecord};
 use crate::engine::{ResolvedPaths, Situation};
 use crate::event::{Event, User};
 use crate::session::Session;
@@ -50,20 +51,33 @@ impl Guard {
         let revealed = catch_unwind(AssertUnwindSafe(|| self.reveal_in(session, &known, to, text)));
         let Ok(revealed) = revealed else { return unchanged() };
         // Recorded first: what can't be recorded is not revealed.
-        let details = json!({
-            "session": session,
-            "user": to.user.id,
-            "agent": to.agent,
-            "tool": to.tool,
-            "revealed": revealed.revealed.iter().take(RECORDED).collect::<Vec<_>>(),
-            "kept": revealed.kept.iter().take(RECORDED).collect::<Vec<_>>(),
-            "pseudonyms": revealed.revealed.len() + revealed.kept.len(),
-        });
         let asked = !(revealed.revealed.is_empty() && revealed.kept.is_empty());
-        if asked && self.report("reveal", &details).is_err() {
+        if asked && self.record_reveal(session, to, &revealed).is_err() {
             return unchanged();
         }
         revealed
+    }
+
+    fn record_reveal(&self, session: &str, to: To<'_>, revealed: &Revealed) -> Result<(), AuditError> {
+        fn first(names: &BTreeSet<String>) -> Vec<&str> {
+            names.iter().take(RECORDED).map(String::as_str).collect()
+        }
+        let Some(sink) = &self.sink else { return Ok(()) };
+        let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.announce(sink.as_ref(), at)?;
+        let record = RevealRecord {
+            at,
+            session,
+            user: &to.user.id,
+            agent: to.agent,
+            tool: to.tool,
+            revealed: first(&revealed.revealed),
+            kept: first(&revealed.kept),
+            pseudonyms: revealed.revealed.len() + revealed.kept.len(),
+            bundle: self.engine.bundle_digest(),
+            engine: ENGINE,
+        };
+        write(sink.as_ref(), &Record::Reveal(record))
     }
 
     fn reveal_in(&self, id: &str, session: &Session, to: To<'_>, text: &str) -> Revealed {

@@ -7,7 +7,7 @@ pub(crate) mod replace;
 pub(crate) mod retention;
 pub(crate) mod tool;
 
-pub use retention::{From, Then};
+pub use retention::{Class, Data, From, Then};
 
 use std::sync::Arc;
 

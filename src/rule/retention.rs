@@ -1,6 +1,9 @@
-//! `retention.yaml`: classes of data and how long each is kept. Read and checked here; acted on by the audit log.
+//! `retention.yaml`: classes of data and how long each is kept. Read and checked here.
 
+mod class;
 mod cover;
+
+pub use class::{Class, Data};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -46,8 +49,10 @@ pub(crate) struct ClassSpec {
     pub(crate) tools: Vec<Spanned<String>>,
     /// How long it is kept, or `never`.
     pub(crate) keep: Spanned<Period>,
-    /// How long it must be kept.
+    /// How long it must be kept, whoever asks for its erasure.
     pub(crate) minimum: Option<Spanned<Period>>,
+    /// The duty behind `minimum`, as a receipt of an erasure tells it.
+    pub(crate) duty: Option<Spanned<String>>,
     /// What happens then.
     pub(crate) then: Option<Spanned<Then>>,
     /// From when on.
@@ -77,9 +82,9 @@ pub enum Then {
     /// The data is deleted.
     #[default]
     Erase,
-    /// Personal data in it is replaced; role and time stay.
+    /// What was said and by whom is deleted; role, time and length stay.
     Anonymise,
-    /// The key that it is encrypted under is destroyed.
+    /// The data is deleted, and backups forget it soon: the key that it is encrypted under is for a short span of time, and destroyed.
     Shred,
 }
 
@@ -148,6 +153,17 @@ impl RetentionSpec {
             );
             return;
         };
+        if class.what == What::Audit {
+            reporter.push(
+                Diagnostic::new(
+                    Code::RetentionConflict,
+                    format!("`{}` is about the records of all tenants", name.value),
+                )
+                .at(reporter.span(name.range()), "")
+                .help("give a tenant whose records are kept for another time a log of its own"),
+            );
+            return;
+        }
         let class_span = reporter.span(class.keep.range());
         let conflict = |message: String, help: &str| {
             Diagnostic::new(Code::RetentionConflict, message)
@@ -215,6 +231,17 @@ impl ClassSpec {
                     .help("make `keep` at least as long as `minimum`"),
             );
         }
+        if let (Some(duty), None) = (&self.duty, &self.minimum) {
+            let message =
+                format!("`{}` names a duty and no time for which it has to be kept", self.name.value);
+            reporter.push(
+                Diagnostic::new(Code::RetentionConflict, message)
+                    .at(reporter.span(duty.range()), "the duty")
+                    .help(
+                        "add `minimum`, or remove `duty`: without a minimum everything can be erased at once",
+                    ),
+            );
+        }
         if self.keep.value.seconds == 0
             && let Some(then) = &self.then
         {
@@ -226,11 +253,13 @@ impl ClassSpec {
                     .help("remove `then`, or keep it for a time"),
             );
         }
-        if self.what == What::Audit && !(self.tags.is_empty() && self.tools.is_empty()) {
+        let whole =
+            self.tags.is_empty() && self.tools.is_empty() && self.stages.is_empty() && self.agents.is_empty();
+        if self.what == What::Audit && !(whole && self.then.is_none()) {
             reporter.push(
                 Diagnostic::new(Code::RetentionConflict, "records of the audit log are kept as a whole")
                     .at(reporter.span(self.name.range()), "")
-                    .help("leave out `tags` and `tools`: removing single records would break the chain"),
+                    .help("leave out `stages`, `tags`, `agents`, `tools` and `then`: removing single records would break the chain"),
             );
         }
         if let Some(first) = earlier.iter().find(|first| first.takes_all_of(self)) {
@@ -267,29 +296,5 @@ impl ClassSpec {
             && covers(&values(&self.tags), &values(&other.tags))
             && covers(&values(&self.agents), &values(&other.agents))
             && covers(&values(&self.tools), &values(&other.tools))
-    }
-}
-
-/// A retention class as compiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Class {
-    /// Its name.
-    pub name: String,
-    /// Seconds that data of it is kept; 0 means never.
-    pub keep_seconds: u64,
-    /// What happens then.
-    pub then: Then,
-    /// From when on the period runs.
-    pub from: From,
-}
-
-impl ClassSpec {
-    pub(crate) fn to_class(&self) -> Class {
-        Class {
-            name: self.name.value.clone(),
-            keep_seconds: self.keep.value.seconds,
-            then: self.then.as_ref().map_or_else(Then::default, |then| then.value),
-            from: self.from,
-        }
     }
 }

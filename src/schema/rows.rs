@@ -7,10 +7,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::audit::{Removed, Stayed};
 use crate::harness::Accuracy;
 use crate::verdict::{Finding, Severity};
 
@@ -169,6 +171,67 @@ pub(crate) struct AuditStats<'a> {
     pub(crate) times: Option<[String; 2]>,
     /// The most frequent values of each field, with how many records have them.
     pub(crate) most_frequent: BTreeMap<&'a str, BTreeMap<String, u64>>,
+}
+
+/// What `retain apply --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Ringfence retention run (retain apply --format json)")]
+pub(crate) struct RetentionRun<'a> {
+    /// Its name, which its records carry.
+    pub(crate) run: &'a str,
+    /// What went, by class.
+    pub(crate) removed: &'a [Removed],
+    /// What was due and stayed, and why.
+    pub(crate) stayed: &'a [Stayed],
+    /// Data keys that were destroyed.
+    pub(crate) keys: u64,
+    /// Whether nothing of what went is left in any file.
+    pub(crate) clean: bool,
+    /// Transactions.
+    pub(crate) batches: u64,
+    /// The longest of them, in milliseconds.
+    pub(crate) longest_ms: u128,
+}
+
+/// What `retain check --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Ringfence account of contents (retain check --format json)")]
+pub(crate) struct RetentionAccount<'a> {
+    /// Contents that records tell of.
+    pub(crate) kept: u64,
+    /// Contents that are there.
+    pub(crate) there: u64,
+    /// Contents that runs and erasures have removed.
+    pub(crate) removed: u64,
+    /// Numbers of contents that are neither; the first twenty.
+    pub(crate) missing: &'a [u64],
+    /// Numbers of contents that are there and should not be; the first twenty.
+    pub(crate) surplus: &'a [u64],
+}
+
+/// A line of `retain holds --format json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Ringfence hold (retain holds --format json)")]
+pub(crate) struct RetentionHold<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// `user` or `thread`.
+    pub(crate) on: &'static str,
+    /// The user's or session's id.
+    pub(crate) id: &'a str,
+    /// Why.
+    pub(crate) reason: &'a str,
+    /// Who answers for it.
+    pub(crate) owner: &'a str,
+    /// When it was placed (RFC 3339).
+    #[schemars(with = "String")]
+    pub(crate) placed: Timestamp,
+    /// When it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) until: Option<Timestamp>,
+    /// Whether it holds now.
+    pub(crate) in_force: bool,
 }
 
 /// What `audit verify --format json` prints.

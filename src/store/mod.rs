@@ -4,12 +4,16 @@
 //! (`crate::audit`). Rows are never changed. [`Store::append`] is one transaction that no other writer of any process can come
 //! between; [`Store::read`] sees one state of the log, whatever is appended meanwhile.
 
+mod payload;
 mod sqlite;
 
 use std::error::Error;
 use std::path::PathBuf;
 
-pub use sqlite::{Access, SqliteStore};
+pub use payload::{
+    Anonymised, Held, Hold, Kept, KeyId, KeyOf, Keys, ReadPayloads, WrappedKey, WritePayloads,
+};
+pub use sqlite::{Access, SqliteKeys, SqliteStore};
 
 /// A SHA-256 hash.
 pub type Hash = [u8; 32];
@@ -42,6 +46,23 @@ pub enum StoreError {
         found: u32,
         /// The format of this version.
         known: u32,
+    },
+    /// The file of data keys can't be opened or made.
+    #[error("can't open the data keys `{}`", path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The file holds the data keys of another log.
+    #[error("`{}` holds the data keys of another log, `{origin}`; name another file", path.display())]
+    OtherKeys {
+        /// The file.
+        path: PathBuf,
+        /// The other log.
+        origin: String,
     },
     /// Another program holds the log's lock for longer than is waited.
     #[error("another program keeps the audit log locked")]
@@ -193,10 +214,17 @@ pub trait Store: Send {
     /// # Errors
     /// When the store fails, or `work` does.
     fn read(&mut self, work: &mut dyn FnMut(&dyn Read) -> Result<(), StoreError>) -> Result<(), StoreError>;
+
+    /// Leaves nothing of what was removed in any file of the store; `false` where another program that reads keeps that from
+    /// being so yet.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn clean(&mut self) -> Result<bool, StoreError>;
 }
 
 /// What can be read of a log.
-pub trait Read {
+pub trait Read: ReadPayloads {
     /// How many records there are: one more than the highest number.
     ///
     /// # Errors
@@ -286,7 +314,7 @@ pub enum Visit {
 }
 
 /// What can be added to a log within a transaction.
-pub trait Append: Read {
+pub trait Append: Read + WritePayloads {
     /// Adds a record, with what it is looked up by.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 //! WAL and `synchronous=FULL`: a transaction is on the disk once it has ended, and readers never wait for writers. Writers of any
 //! number of processes take turns (`BEGIN IMMEDIATE`).
 
+mod keys;
+mod payload;
 mod reading;
 mod schema;
 mod writing;
@@ -10,10 +12,11 @@ mod writing;
 use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+pub use self::keys::SqliteKeys;
 use self::reading::Rows;
 use self::writing::Writing;
 use super::{Append, Field, Read, Store, StoreError};
@@ -36,7 +39,11 @@ pub struct SqliteStore {
     origin: String,
     /// Numbers of values in the index. They are never removed, so that what was known stays so.
     names: HashMap<(Field, String), i64>,
+    wait: Duration,
 }
+
+/// How long a lock of another program is slept over before it is tried again: such transactions are short.
+const RETRY: Duration = Duration::from_micros(500);
 
 /// Values whose numbers are remembered at most.
 const MAX_NAMES: usize = 100_000;
@@ -76,7 +83,7 @@ impl SqliteStore {
         connection.busy_timeout(wait).map_err(error)?;
         let origin = schema::prepare(&mut connection, path, access, origin)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, origin, names: HashMap::new() })
+        Ok(Self { connection, origin, names: HashMap::new(), wait })
     }
 }
 
@@ -92,8 +99,7 @@ impl Store for SqliteStore {
         if self.names.len() > MAX_NAMES {
             self.names.clear();
         }
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(error)?;
+        let transaction = begin(&self.connection, self.wait)?;
         let mut writing = Writing::new(&transaction, &mut self.names);
         let done = work(&mut writing).and_then(|()| writing.finish());
         let done = done.and_then(|()| transaction.commit().map_err(error));
@@ -108,6 +114,48 @@ impl Store for SqliteStore {
         let transaction = self.connection.transaction().map_err(error)?;
         work(&Rows(&transaction))
     }
+
+    fn clean(&mut self) -> Result<bool, StoreError> {
+        clean(&self.connection, self.wait)
+    }
+}
+
+/// Begins to write. The database itself would sleep for longer and longer, up to a tenth of a second, while another program's
+/// transaction takes a few milliseconds.
+fn begin(connection: &Connection, wait: Duration) -> Result<Transaction<'_>, StoreError> {
+    let asked = Instant::now();
+    connection.busy_timeout(Duration::ZERO).map_err(error)?;
+    let begun = loop {
+        let begun = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(error);
+        if !matches!(begun, Err(StoreError::Locked)) || asked.elapsed() >= wait {
+            break begun;
+        }
+        std::thread::sleep(RETRY);
+    };
+    connection.busy_timeout(wait).map_err(error)?;
+    begun
+}
+
+/// Moves everything out of the write-ahead log into the database, where removed rows are overwritten, and empties it. Most of it
+/// while others write; what is left then, and only in moments, with them waiting.
+fn clean(connection: &Connection, wait: Duration) -> Result<bool, StoreError> {
+    let asked = Instant::now();
+    connection.busy_timeout(Duration::from_millis(5)).map_err(error)?;
+    let cleaned = loop {
+        let moved = |mode: &str| {
+            connection
+                .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get::<_, i64>(0))
+                .map(|busy| busy == 0)
+                .map_err(error)
+        };
+        match moved("PASSIVE").and_then(|_| moved("TRUNCATE")) {
+            Ok(false) | Err(StoreError::Locked) if asked.elapsed() < wait => std::thread::sleep(RETRY * 4),
+            Err(StoreError::Locked) => break Ok(false),
+            done => break done,
+        }
+    };
+    connection.busy_timeout(wait).map_err(error)?;
+    cleaned
 }
 
 /// The database's error in the words of [`StoreError`].

@@ -22,6 +22,7 @@ mod project;
 mod ranks;
 mod reasons;
 mod records;
+mod retention;
 mod scan;
 mod sessions;
 

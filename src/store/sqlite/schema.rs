@@ -32,6 +32,35 @@ const VERSIONS: &[&str] = &["
     CREATE TRIGGER record_remains BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'records are never removed'); END;
     CREATE TRIGGER checkpoint_stays BEFORE UPDATE ON checkpoint BEGIN SELECT RAISE(ABORT, 'checkpoints are never changed'); END;
     CREATE TRIGGER checkpoint_remains BEFORE DELETE ON checkpoint BEGIN SELECT RAISE(ABORT, 'checkpoints are never removed'); END;
+", "
+    -- Contents, apart from records and encrypted under keys that lie elsewhere. What is long comes last.
+    CREATE TABLE payload (
+        idx INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        class TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        session TEXT NOT NULL,
+        role TEXT NOT NULL,
+        keep INTEGER NOT NULL,
+        key BLOB NOT NULL,
+        bytes INTEGER NOT NULL,
+        sealed BLOB NOT NULL
+    );
+    CREATE INDEX payload_age ON payload (class, tenant, at);
+    CREATE INDEX payload_subject ON payload (subject);
+    CREATE INDEX payload_session ON payload (session);
+    CREATE INDEX payload_key ON payload (key);
+    CREATE TABLE anonymised (idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, role TEXT NOT NULL, bytes INTEGER NOT NULL);
+    CREATE TABLE hold (
+        name TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        held TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        placed INTEGER NOT NULL,
+        until INTEGER
+    ) WITHOUT ROWID;
 "];
 
 /// Makes a connection ready, and the log where there is none yet; its name.
@@ -68,6 +97,8 @@ pub(super) fn prepare(
         match access {
             Access::Create => {}
             Access::Write if found > 0 => {}
+            // What is older is read as it is.
+            Access::Read if found > 0 => return name(connection).map_err(told),
             Access::Read | Access::Write => return Err(not_a_log(path)),
         }
         let transaction =
@@ -89,7 +120,11 @@ pub(super) fn prepare(
         transaction.pragma_update(None, "user_version", known).map_err(error)?;
         transaction.commit().map_err(error)?;
     }
-    connection.query_row("SELECT value FROM log WHERE key = 'origin'", [], |row| row.get(0)).map_err(told)
+    name(connection).map_err(told)
+}
+
+fn name(connection: &Connection) -> rusqlite::Result<String> {
+    connection.query_row("SELECT value FROM log WHERE key = 'origin'", [], |row| row.get(0))
 }
 
 /// The version of the log in a file; 0 for an empty one.

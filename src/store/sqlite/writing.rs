@@ -10,7 +10,7 @@ use super::{error, signed};
 use crate::store::{Append, BLOCK, Block, Field, Hash, Query, Read, Row, StoreError, Visit};
 
 pub(super) struct Writing<'a> {
-    rows: Rows<'a>,
+    pub(super) rows: Rows<'a>,
     names: &'a mut HashMap<(Field, String), i64>,
     labels: Vec<(i64, i64)>,
     blocks: BTreeMap<u64, (i64, i64)>,

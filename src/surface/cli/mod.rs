@@ -8,6 +8,7 @@ mod exec;
 mod init;
 mod man;
 mod report;
+mod retain;
 mod scan;
 mod summary;
 mod test;
@@ -51,6 +52,7 @@ enum Verb {
     Exec(Box<exec::Exec>),
     Scan(scan::Scan),
     Audit(Box<audit::Audit>),
+    Retain(Box<retain::Retain>),
     Schema(Schema),
     /// Print a shell's completions
     Completions {
@@ -102,6 +104,7 @@ pub fn main() -> ExitCode {
         Verb::Exec(verb) => verb.run(&mut out),
         Verb::Scan(verb) => verb.run(&mut out),
         Verb::Audit(verb) => verb.run(&mut out),
+        Verb::Retain(verb) => verb.run(&mut out),
         Verb::Schema(verb) => verb.run(&mut out),
         Verb::Completions { shell } => {
             let mut text = Vec::new();

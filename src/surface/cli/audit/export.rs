@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Recorded;
 use super::filter::Filter;
+use super::ocsf;
 use crate::audit::LogReader;
 use crate::store::{Order, Query};
 use crate::surface::cli::Exit;
@@ -44,11 +45,13 @@ const COLUMNS: [&str; 20] = [
 ///
 /// JSON lines are the records whole, as they are hashed: `_prev` of each is the RFC 6962 leaf hash of the line before it in the log.
 /// CSV is one line for each, without spans and digests; a value that a spreadsheet would run as a formula has a `'` before it.
+/// OCSF is what most security data lakes read; each event holds the record in `raw_data`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   ringfence audit export log.db > log.jsonl
-  ringfence audit export log.db --format csv --decision deny --since 2026-11-01 > denied.csv")]
+  ringfence audit export log.db --format csv --decision deny --since 2026-11-01 > denied.csv
+  ringfence audit export log.db --format ocsf | your-shipper")]
 pub(super) struct Export {
     /// The log.
     log: PathBuf,
@@ -67,6 +70,8 @@ enum Format {
     Jsonl,
     /// Comma-separated values (RFC 4180), with a header.
     Csv,
+    /// Events of OCSF 1.8, one JSON object per line.
+    Ocsf,
 }
 
 impl Export {
@@ -86,13 +91,16 @@ impl Export {
         loop {
             let page = reader.page(&query)?;
             for entry in &page {
+                let record = || -> anyhow::Result<Value> {
+                    serde_json::from_str(&entry.text).with_context(|| {
+                        format!("record {} is not readable: run ringfence audit verify", entry.index)
+                    })
+                };
                 match self.format {
                     Format::Jsonl => out.line(&entry.text)?,
-                    Format::Csv => {
-                        let record: Value = serde_json::from_str(&entry.text).with_context(|| {
-                            format!("record {} is not readable: run ringfence audit verify", entry.index)
-                        })?;
-                        out.line(&csv(entry.index, &record))?;
+                    Format::Csv => out.line(&csv(entry.index, &record()?))?,
+                    Format::Ocsf => {
+                        out.line(&ocsf::event(entry.index, &record()?, &entry.text).to_string())?
                     }
                 }
             }

@@ -4,6 +4,7 @@ mod export;
 mod filter;
 mod key;
 mod list;
+mod ocsf;
 mod proof;
 mod stats;
 mod verify;

@@ -17,6 +17,7 @@ pub(super) use self::lines::Place;
 use self::lines::{Flow, Line, Reader, Work};
 use super::Exit;
 use super::report::{self, Out};
+use super::retain::PayloadKeys;
 use super::summary::Summary;
 use crate::audit::{AuditError, AuditSink, Durability, JsonlSink, Log, LogOptions, Record, SigningKey};
 use crate::compile::{CompileOptions, compile};
@@ -76,6 +77,8 @@ pub(super) struct Eval {
     /// Append the database's checkpoints to this file too: keep it where who can write the database can't.
     #[arg(long, value_name = "FILE", requires = "audit_key")]
     checkpoints: Option<PathBuf>,
+    #[command(flatten)]
+    keys: PayloadKeys,
     /// How verdicts are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -162,6 +165,7 @@ impl Eval {
             builder = builder.sink(sink.for_guard());
         }
         let guard = builder.build();
+        self.note_unkept(&guard);
         let started = Instant::now();
         let mut summary = Summary::new(&bundle, self.explain);
         let mut exit = Exit::Fine;
@@ -230,9 +234,28 @@ impl Eval {
         Ok(if unreadable { Exit::Failed } else { exit })
     }
 
+    /// What the bundle keeps and this run does not.
+    fn note_unkept(&self, guard: &Guard) {
+        let unkept = guard.unkept_classes();
+        if self.audit.as_deref().is_some_and(is_database) && !unkept.is_empty() {
+            report::note(&format!(
+                "note: no content is kept ({}): make a key with `ringfence retain init-key FILE` and give it with --payload-key",
+                unkept.join(", ")
+            ));
+        }
+    }
+
     fn sink(&self, batched: bool) -> anyhow::Result<Option<Sink>> {
-        let Some(path) = &self.audit else { return Ok(None) };
+        let Some(path) = &self.audit else {
+            if self.keys.is_given() {
+                anyhow::bail!("contents are kept beside an audit log: give --audit FILE.db");
+            }
+            return Ok(None);
+        };
         if !is_database(path) {
+            if self.keys.is_given() {
+                anyhow::bail!("contents are kept in a database: name the audit log FILE.db");
+            }
             let sink = JsonlSink::create(path).context("can't open the audit file")?;
             return Ok(Some(Sink::Lines(Arc::new(sink))));
         }
@@ -247,6 +270,7 @@ impl Eval {
         if let Some(file) = &self.checkpoints {
             options = options.checkpoints(file);
         }
+        options = self.keys.add(options)?;
         Ok(Some(Sink::Log(Arc::new(Log::open(path, options)?))))
     }
 
@@ -348,7 +372,12 @@ impl Eval {
                         })
                         .collect();
                     // The next line of this id is another session.
-                    guard.end_session(&chat.id);
+                    if let Err(error) = guard.end_session(&chat.id) {
+                        report::error(
+                            &anyhow::Error::new(error).context("the end of a session can't be recorded"),
+                        );
+                        malformed = true;
+                    }
                     answers
                 }
             };
