@@ -1,8 +1,13 @@
 //! Canonical JSON (RFC 8785): one value, one sequence of bytes, so that digests and signatures can be made of it.
 
+mod write;
+
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use serde_json::{Number, Value};
+
+pub(super) use write::{NotCanonical, canonical_of};
 
 /// Integers up to here are exact in every reader of JSON (2^53 − 1).
 const MAX_EXACT: u64 = (1 << 53) - 1;
@@ -17,9 +22,8 @@ pub struct Inexact;
 /// # Errors
 /// When an integer in it is beyond 2^53 − 1, which readers of JSON round.
 pub fn canonical(value: &Value) -> Result<String, Inexact> {
-    let mut out = String::with_capacity(512);
-    write(value, &mut out)?;
-    Ok(out)
+    // A value has texts for keys, and no reason to fail but its numbers.
+    canonical_of(value).map_err(|_| Inexact)
 }
 
 /// Whether every number in a value is exact.
@@ -32,60 +36,13 @@ pub(super) fn is_exact(value: &Value) -> bool {
     }
 }
 
-fn write(value: &Value, out: &mut String) -> Result<(), Inexact> {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(true) => out.push_str("true"),
-        Value::Bool(false) => out.push_str("false"),
-        Value::Number(n) => number(n, out)?,
-        Value::String(text) => string(text, out),
-        Value::Array(items) => {
-            out.push('[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                write(item, out)?;
-            }
-            out.push(']');
-        }
-        Value::Object(members) => {
-            let mut members: Vec<(&String, &Value)> = members.iter().collect();
-            // By UTF-16 code units, which is not the order of bytes beyond the basic plane.
-            members.sort_unstable_by(|(a, _), (b, _)| {
-                if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
-            });
-            out.push('{');
-            for (at, (key, value)) in members.into_iter().enumerate() {
-                if at > 0 {
-                    out.push(',');
-                }
-                string(key, out);
-                out.push(':');
-                write(value, out)?;
-            }
-            out.push('}');
-        }
-    }
-    Ok(())
+/// The order of keys: by UTF-16 code units, which is not that of bytes beyond the basic plane.
+fn order(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
 fn integer(number: &Number) -> Option<i64> {
     number.as_i64().filter(|n| n.unsigned_abs() <= MAX_EXACT)
-}
-
-fn number(number: &Number, out: &mut String) -> Result<(), Inexact> {
-    if let Some(n) = integer(number) {
-        let _ = write!(out, "{n}");
-        return Ok(());
-    }
-    match number.as_f64().filter(|_| number.is_f64()) {
-        Some(n) => {
-            float(n, out);
-            Ok(())
-        }
-        None => Err(Inexact),
-    }
 }
 
 /// As ECMAScript prints a number.
@@ -188,6 +145,52 @@ mod tests {
         assert_eq!(canonical(&json!([MAX_EXACT + 1])), Err(Inexact));
         assert_eq!(canonical(&json!(i64::MIN)), Err(Inexact));
         assert!(!is_exact(&json!({ "a": [u64::MAX] })) && is_exact(&json!([1.5, -7])));
+    }
+
+    #[derive(serde::Serialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        One(Fields),
+    }
+
+    #[derive(serde::Serialize)]
+    enum Plain {
+        Unit,
+        New(u8),
+        Tuple(u8, bool),
+        Struct { z: u8, a: u8 },
+    }
+
+    #[derive(serde::Serialize)]
+    struct Fields {
+        zebra: u8,
+        #[serde(rename = "\u{e9}")]
+        accent: Option<char>,
+        empty: (),
+        apple: Vec<Plain>,
+        at: jiff::Timestamp,
+        map: std::collections::HashMap<String, f32>,
+    }
+
+    /// What is written at once is what a tree of values gives.
+    #[test]
+    fn anything_that_serializes() {
+        let fields = Fields {
+            zebra: 1,
+            accent: Some('"'),
+            empty: (),
+            apple: vec![Plain::Unit, Plain::New(2), Plain::Tuple(3, true), Plain::Struct { z: 4, a: 5 }],
+            at: jiff::Timestamp::UNIX_EPOCH,
+            map: [("b".to_owned(), 1.5), ("a".to_owned(), -0.0)].into(),
+        };
+        assert_eq!(
+            canonical_of(&Tagged::One(fields)).unwrap(),
+            r#"{"apple":["Unit",{"New":2},{"Tuple":[3,true]},{"Struct":{"a":5,"z":4}}],"at":"1970-01-01T00:00:00Z","empty":null,"kind":"One","map":{"a":0,"b":1.5},"zebra":1,"é":"\""}"#
+        );
+        assert!(matches!(canonical_of(&[u64::MAX]), Err(NotCanonical::Inexact(Inexact))));
+        let keys = std::collections::BTreeMap::from([(1, 2)]);
+        assert!(matches!(canonical_of(&keys), Err(NotCanonical::Other(_))));
+        assert_eq!(canonical_of(&f64::NAN).unwrap(), "null");
     }
 
     proptest! {

@@ -55,6 +55,7 @@ pub use vault::{Vault, VaultError};
 #[cfg(feature = "audit")]
 pub use verify::{Problem, Report, Verify};
 
+use canonical::NotCanonical;
 pub use canonical::{Inexact, canonical};
 pub use content::{Content, KeptRecord, Sealed};
 pub use digest::RecordedText;
@@ -94,6 +95,15 @@ pub enum AuditError {
     /// Another store's own reason.
     #[error("{0}")]
     Other(String),
+}
+
+impl From<NotCanonical> for AuditError {
+    fn from(error: NotCanonical) -> Self {
+        match error {
+            NotCanonical::Inexact(error) => Self::Inexact(error),
+            NotCanonical::Other(message) => Self::Encode(serde::ser::Error::custom(message)),
+        }
+    }
 }
 
 /// Where records go. A record that can't be written turns its verdict into a deny.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::AuditError;
-use super::canonical::canonical;
+use super::canonical::{canonical, canonical_of};
 use super::content::KeptRecord;
 use super::digest::{self, RecordedText};
 use super::logged;
@@ -358,7 +358,7 @@ impl<'a> Record<'a> {
     /// # Errors
     /// When a number in it is not exact, which no record has that is made here.
     pub fn to_json(&self) -> Result<String, AuditError> {
-        Ok(canonical(&serde_json::to_value(self)?)?)
+        Ok(canonical_of(self)?)
     }
 }
 

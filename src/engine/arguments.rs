@@ -10,7 +10,9 @@ use super::{Engine, Inner, Tool};
 use crate::event::{Body, Event, Stage};
 use crate::rule::argument::{Argument, CommandList, Kind};
 use crate::rule::{ArgumentFinder, Find, Rule};
-use crate::tool::{Access, CommandError, CommandIndex, CommandLine, Looked, ResolvedPath, normalised};
+use crate::tool::{
+    Access, CommandError, CommandIndex, CommandLine, Looked, ResolvedPath, normalised, path_forms,
+};
 use crate::verdict::{Finding, Reason, ReasonCode};
 
 /// Texts of one argument at most.
@@ -186,10 +188,13 @@ impl Inner {
                     ArgumentFinder::Path(_) | ArgumentFinder::Url(_) => None,
                 })
             }
-            Seen::Path(path, access) => all(&rules.paths, &|finder| match finder {
-                ArgumentFinder::Path(finder) => finder.fits(path, access).then_some(0..path.len()),
-                ArgumentFinder::Command(_) | ArgumentFinder::Url(_) => None,
-            }),
+            Seen::Path(path, access) => {
+                let forms = path_forms(path);
+                all(&rules.paths, &|finder| match finder {
+                    ArgumentFinder::Path(finder) => finder.fits_in(&forms, access).then_some(0..path.len()),
+                    ArgumentFinder::Command(_) | ArgumentFinder::Url(_) => None,
+                })
+            }
             Seen::Url(url) => all(&rules.urls, &|finder| match finder {
                 ArgumentFinder::Url(finder) => finder.fits(url).then_some(0..url.len()),
                 ArgumentFinder::Command(_) | ArgumentFinder::Path(_) => None,

@@ -3,6 +3,7 @@
 mod command;
 mod path;
 mod schema;
+mod signs;
 mod url;
 
 pub use command::{
@@ -10,6 +11,7 @@ pub use command::{
     Constructs, MAX_BYTES, PatternError, Redirect, RedirectKind, Refused, Simple, Word,
 };
 pub(crate) use command::{CommandIndex, Looked};
+pub(crate) use path::forms as path_forms;
 pub use path::{
     Access, Glob, GlobError, PathFind, PathFinder, PathPolicy, PathRefused, ResolvedPath, Symlinks, is_under,
     lexical, normalised,

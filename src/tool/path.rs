@@ -3,8 +3,10 @@
 mod glob;
 mod spelt;
 
+pub(crate) use glob::Form;
 pub use glob::{Glob, GlobError};
 
+use std::borrow::Cow;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -47,17 +49,26 @@ pub fn lexical(path: &str) -> String {
     }
 }
 
+/// The same, without a copy where there is nothing to change.
+pub(crate) fn cleaned(path: &str) -> Cow<'_, str> {
+    let rest = path.strip_prefix('/').unwrap_or(path);
+    match rest.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        true => Cow::Owned(lexical(path)),
+        false => Cow::Borrowed(path),
+    }
+}
+
 /// Whether a normalised path is a folder or below it; compared by segments, not by characters.
 #[must_use]
 pub fn is_under(path: &str, folder: &str) -> bool {
-    let folder = lexical(folder);
+    let folder = cleaned(folder);
     if folder == "." {
         return !path.starts_with(['/', '~']) && path != ".." && !path.starts_with("../");
     }
     if folder == "/" {
         return path.starts_with('/');
     }
-    path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(folder.as_ref()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What a tool does with a path.
@@ -217,11 +228,8 @@ impl PathPolicy {
     /// Why it may not.
     pub fn check(&self, path: &str) -> Result<String, PathRefused> {
         let clean = normalised(path)?;
-        for form in
-            std::iter::once(clean.clone()).chain(spelt::decoded(path).iter().map(|form| lexical(form)))
-        {
-            self.place(&form)?;
-        }
+        self.place(&clean)?;
+        spelt::decoded(path).iter().try_for_each(|form| self.place(&cleaned(form)))?;
         Ok(clean)
     }
 
@@ -266,7 +274,7 @@ pub fn normalised(path: &str) -> Result<String, PathRefused> {
     }
     match spelt::hazard(path) {
         Some(hazard) => Err(PathRefused::Hazard(hazard.what())),
-        None => Ok(lexical(path)),
+        None => Ok(cleaned(path).into_owned()),
     }
 }
 
@@ -308,16 +316,20 @@ impl PathFinder {
     /// Whether a path is what it finds, in any form in which it can be read.
     #[must_use]
     pub fn fits(&self, path: &str, access: Access) -> bool {
-        if !self.find.access.is_empty() && !self.find.access.contains(&access) {
-            return false;
-        }
-        let mut forms = vec![lexical(path)];
-        forms.extend(spelt::decoded(path).iter().map(|form| lexical(form)));
-        forms.iter().any(|form| {
-            let is = |globs: &[Glob]| globs.iter().any(|glob| glob.fits_path(form));
-            is(&self.any) && !is(&self.not)
-        })
+        self.fits_in(&forms(path), access)
     }
+
+    /// The same for a path at which other rules look too.
+    pub(crate) fn fits_in(&self, forms: &[Form<'_>], access: Access) -> bool {
+        (self.find.access.is_empty() || self.find.access.contains(&access))
+            && forms.iter().any(|form| form.fits_any(&self.any) && !form.fits_any(&self.not))
+    }
+}
+
+/// Every form in which a path can be read.
+pub(crate) fn forms(path: &str) -> Vec<Form<'_>> {
+    let decoded = spelt::decoded(path).into_iter().map(|form| Cow::Owned(lexical(&form)));
+    std::iter::once(cleaned(path)).chain(decoded).map(Form::new).collect()
 }
 
 impl fmt::Display for Access {
@@ -350,6 +362,8 @@ mod tests {
             ("../..", "../.."),
         ] {
             assert_eq!(lexical(path), clean, "{path}");
+            assert_eq!(cleaned(path), clean, "{path}");
+            assert_eq!(cleaned(clean), clean);
         }
     }
 

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::judge::glob_fits;
 use super::told::Looked;
 use super::word::UNKNOWN;
 use super::{CommandLine, Construct, RedirectKind, Simple};
-use crate::tool::path::{self, Glob, GlobError};
+use crate::tool::path::{Glob, GlobError};
+use crate::tool::signs::Wildcard;
 
 /// What a rule finds in a command line: a simple command for which everything that is named here holds. Commands behind
 /// wrappers, in substitutions and in code within code are looked at like any other, and so is what most likely runs
@@ -61,8 +61,12 @@ pub struct CommandFinder {
     unknown_operand: bool,
     not_operands: Vec<Glob>,
     not_unknown: bool,
+    words: Vec<Wildcard>,
+    not_words: Vec<Wildcard>,
     writes: Vec<Glob>,
     reads: Vec<Glob>,
+    assignments: Vec<Wildcard>,
+    program: Vec<Wildcard>,
     from: Option<Box<CommandFinder>>,
     any: Vec<CommandFinder>,
 }
@@ -86,7 +90,12 @@ impl CommandFinder {
             let globs = list.iter().filter(|glob| *glob != UNKNOWN_OPERAND);
             globs.map(|glob| Glob::new(glob)).collect::<Result<Vec<_>, _>>()
         };
+        let wildcards = |list: &[String]| list.iter().map(|pattern| Wildcard::new(pattern)).collect();
         Ok(Self {
+            program: wildcards(&find.program),
+            words: wildcards(&find.words),
+            not_words: wildcards(&find.not_words),
+            assignments: wildcards(&find.assignments),
             operands: globs(&find.operands)?,
             unknown_operand: find.operands.iter().any(|glob| glob == UNKNOWN_OPERAND),
             not_operands: globs(&find.not_operands)?,
@@ -122,11 +131,11 @@ impl CommandFinder {
 
     fn fits(&self, looked: &Looked<'_>, number: usize, one: &Simple) -> bool {
         let (find, line) = (&self.find, looked.line);
-        let name = one.name();
+        let Some(looked_at) = looked.command(number) else { return false };
+        let name = looked_at.name;
         if !find.program.is_empty() {
             let Some(name) = name else { return false };
-            let name = plain_name(name);
-            if !find.program.iter().any(|program| program_fits(program, name)) {
+            if !self.program.iter().any(|program| program.fits_text(name)) {
                 return false;
             }
         }
@@ -150,19 +159,15 @@ impl CommandFinder {
         if !find.through.is_empty() && !find.through.iter().any(|wrapper| one.through.contains(wrapper)) {
             return false;
         }
-        if !find.assignments.is_empty()
-            && !find
-                .assignments
-                .iter()
-                .any(|glob| one.assignments.iter().any(|(name, _)| glob_fits(glob, name)))
-        {
+        let sets = |(name, _): &(String, _)| self.assignments.iter().any(|pattern| pattern.fits_text(name));
+        if !self.assignments.is_empty() && !one.assignments.iter().any(sets) {
             return false;
         }
         let redirected = |kind: RedirectKind, globs: &[Glob]| {
-            one.redirects
-                .iter()
-                .filter(|redirect| redirect.kind == kind)
-                .any(|redirect| operand_fits(globs, one.folder.as_deref(), &redirect.target.text))
+            let mut redirects = one.redirects.iter().zip(looked_at.targets());
+            redirects.any(|(redirect, forms)| {
+                redirect.kind == kind && forms.iter().any(|form| form.fits_any(globs))
+            })
         };
         if !find.writes.is_empty() && !redirected(RedirectKind::Write, &self.writes) {
             return false;
@@ -170,12 +175,10 @@ impl CommandFinder {
         if !find.reads.is_empty() && !redirected(RedirectKind::Read, &self.reads) {
             return false;
         }
-        let told =
-            |globs: &[String]| globs.iter().any(|glob| one.all().any(|word| glob_fits(glob, &word.text)));
-        if (!find.words.is_empty() && !told(&find.words)) || told(&find.not_words) {
+        if (!self.words.is_empty() && !looked_at.says(&self.words)) || looked_at.says(&self.not_words) {
             return false;
         }
-        let Some(told) = looked.told(number) else { return false };
+        let told = looked_at.told();
         if told.asks_for_help {
             return false;
         }
@@ -194,22 +197,16 @@ impl CommandFinder {
             .filter(|words| told.begins_with(words))
             .map(|words| words.split(' ').count())
             .max();
-        let mut operands = told
-            .operands
-            .iter()
-            .copied()
-            .skip(skipped.unwrap_or_default())
-            .chain(told.values.iter().copied());
-        if find.no_operands && operands.clone().next().is_some() {
+        let skipped = skipped.unwrap_or_default();
+        if find.no_operands && told.operands.len() + told.values.len() > skipped {
             return false;
         }
         if !find.operands.is_empty() {
-            let folder = one.folder.as_deref();
-            let fits = operands.any(|text| {
+            let fits = told.operands_and_values().skip(skipped).any(|(text, forms)| {
                 let is_unknown = text.starts_with(UNKNOWN);
-                ((self.unknown_operand && is_unknown && !is_supposed)
-                    || operand_fits(&self.operands, folder, text))
-                    && !((self.not_unknown && is_unknown) || operand_fits(&self.not_operands, folder, text))
+                let fits = |globs: &[Glob]| forms.iter().any(|form| form.fits_any(globs));
+                ((self.unknown_operand && is_unknown && !is_supposed) || fits(&self.operands))
+                    && !((self.not_unknown && is_unknown) || fits(&self.not_operands))
             });
             if !fits {
                 return false;
@@ -230,32 +227,4 @@ impl CommandFinder {
 /// A program's name as rules write it.
 pub(super) fn plain_name(name: &str) -> &str {
     name.strip_suffix(".exe").unwrap_or(name)
-}
-
-/// Whether a rule's name of a program is this one's.
-pub(super) fn program_fits(program: &str, name: &str) -> bool {
-    program == name || (program.contains('*') && glob_fits(program, name))
-}
-
-/// Whether an operand fits a glob, in one of the forms in which a program may take it.
-fn operand_fits(globs: &[Glob], folder: Option<&str>, text: &str) -> bool {
-    if globs.is_empty() || text.len() > 4096 {
-        return false;
-    }
-    let fits = |path: &str| Glob::any_fits_path(globs, path);
-    let clean = path::lexical(text);
-    // What leads out of a folder does not fit a glob of that folder.
-    if (!text.contains("..") && fits(text)) || fits(&clean) {
-        return true;
-    }
-    if let Some(folder) = folder.filter(|_| !text.starts_with(['/', '~']))
-        && fits(&path::lexical(&format!("{folder}/{text}")))
-    {
-        return true;
-    }
-    // `-d @file` and `name=@file`.
-    text.rsplit_once('@').is_some_and(|(_, file)| {
-        let file = file.split([',', ';']).next().unwrap_or(file);
-        !file.is_empty() && fits(&path::lexical(file))
-    })
 }

@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::find::{plain_name, program_fits};
+use super::find::plain_name;
 use super::{CommandFind, CommandFinder, CommandLine, Constructs, RedirectKind};
+use crate::tool::signs::Wildcard;
 
 /// Rules over command lines, by number.
 #[derive(Debug, Default)]
 pub(crate) struct CommandIndex {
     programs: HashMap<String, Vec<usize>>,
     /// Names of programs with `*`.
-    globs: Vec<(String, Vec<usize>)>,
+    globs: Vec<(Wildcard, Vec<usize>)>,
     /// Wrappers through which a command has to be run.
     through: HashMap<String, Vec<usize>>,
     constructs: Vec<(Constructs, usize)>,
@@ -52,10 +53,11 @@ impl CommandIndex {
     fn insert(&mut self, key: Key<'_>, number: usize) {
         let list = match key {
             Key::Program(glob) if glob.contains('*') => {
-                match self.globs.iter_mut().position(|(known, _)| known == glob) {
+                let glob = Wildcard::new(glob);
+                match self.globs.iter_mut().position(|(known, _)| *known == glob) {
                     Some(at) => self.globs.get_mut(at).map(|(_, list)| list),
                     None => {
-                        self.globs.push((glob.to_owned(), Vec::new()));
+                        self.globs.push((glob, Vec::new()));
                         self.globs.last_mut().map(|(_, list)| list)
                     }
                 }
@@ -85,7 +87,7 @@ impl CommandIndex {
                     let name = plain_name(name);
                     add(self.programs.get(name));
                     for (glob, list) in &self.globs {
-                        add(Some(list).filter(|_| program_fits(glob, name)));
+                        add(Some(list).filter(|_| glob.fits_text(name)));
                     }
                 }
                 None => add(self.signs.get(&Sign::UnknownProgram)),

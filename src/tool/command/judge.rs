@@ -3,6 +3,7 @@
 use super::word::Word;
 use super::{CommandLine, Construct, Constructs, RedirectKind, Simple};
 use crate::tool::path;
+use crate::tool::signs::Wildcard;
 
 /// Patterns that a refusal lists at most.
 const TOLD: usize = 6;
@@ -44,7 +45,7 @@ enum Part {
     /// This very word.
     Text(String),
     /// A word in which `*` stands for any characters.
-    Glob(String),
+    Glob(Wildcard),
     /// `*`
     One,
     /// `**`
@@ -282,7 +283,7 @@ impl Pattern {
                 word if word.contains(['{', '}']) => {
                     return Err(PatternError::UnknownPlaceholder { placeholder: word.to_owned() });
                 }
-                word if word.contains('*') => Part::Glob(word.to_owned()),
+                word if word.contains('*') => Part::Glob(Wildcard::new(word)),
                 word => Part::Text(word.to_owned()),
             });
         }
@@ -294,6 +295,11 @@ impl Pattern {
     }
 
     fn fits(&self, policy: &CommandPolicy, one: &Simple) -> bool {
+        if let Some(Part::Text(program)) = self.words.first()
+            && one.program.as_ref().and_then(Word::known) != Some(program)
+        {
+            return false;
+        }
         let words: Vec<&Word> = one.all().collect();
         fits(&self.words, &words, &|word| policy.is_path(one.folder.is_some(), one, word))
     }
@@ -319,7 +325,7 @@ fn fits(parts: &[Part], words: &[&Word], is_path: &dyn Fn(&Word) -> bool) -> boo
             let Some(word) = words.get(at).filter(|word| word.is_known) else { continue };
             let fits = match part {
                 Part::Text(text) => word.known() == Some(text),
-                Part::Glob(glob) => !word.has_glob && glob_fits(glob, &word.text),
+                Part::Glob(glob) => !word.has_glob && glob.fits_text(&word.text),
                 Part::Path => is_path(word),
                 Part::One => !word.text.starts_with('-'),
                 Part::Any => true,
@@ -331,24 +337,4 @@ fn fits(parts: &[Part], words: &[&Word], is_path: &dyn Fn(&Word) -> bool) -> boo
         reachable = next;
     }
     reachable.last().copied().unwrap_or_default()
-}
-
-/// Whether a text fits a glob in which `*` is any characters.
-pub(super) fn glob_fits(glob: &str, text: &str) -> bool {
-    let mut parts = glob.split('*');
-    let Some(first) = parts.next() else { return false };
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut last = None;
-    for part in parts {
-        if let Some(part) = last.replace(part) {
-            match rest.find(part) {
-                Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-                None => return false,
-            }
-        }
-    }
-    match last {
-        Some(last) => rest.ends_with(last),
-        None => rest.is_empty(),
-    }
 }

@@ -1,25 +1,68 @@
 //! A command's words, told apart into flags and operands.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use super::find::plain_name;
 use super::word::Word;
-use super::{CommandLine, names};
+use super::{CommandLine, Simple, names};
+use crate::tool::path::{Form, cleaned, lexical};
+use crate::tool::signs::{Signs, Wildcard};
 
 /// A line at which several rules look: its words are told apart once for all of them.
 pub(crate) struct Looked<'a> {
     pub(super) line: &'a CommandLine,
-    told: Vec<OnceCell<Told<'a>>>,
+    commands: Vec<LookedCommand<'a>>,
+}
+
+/// A command of it.
+pub(super) struct LookedCommand<'a> {
+    simple: &'a Simple,
+    /// As rules write it.
+    pub(super) name: Option<&'a str>,
+    signs: OnceCell<Vec<Signs>>,
+    told: OnceCell<Told<'a>>,
+    targets: OnceCell<Vec<Vec<Form<'a>>>>,
 }
 
 impl<'a> Looked<'a> {
     pub(crate) fn new(line: &'a CommandLine) -> Self {
-        Self { line, told: line.commands().iter().map(|_| OnceCell::new()).collect() }
+        let commands = line.commands().iter().map(|simple| LookedCommand {
+            simple,
+            name: simple.name().map(plain_name),
+            signs: OnceCell::new(),
+            told: OnceCell::new(),
+            targets: OnceCell::new(),
+        });
+        Self { line, commands: commands.collect() }
     }
 
-    pub(super) fn told(&self, number: usize) -> Option<&Told<'a>> {
-        let one = self.line.commands().get(number)?;
-        let told = self.told.get(number)?;
-        Some(told.get_or_init(|| Told::new(one.name().unwrap_or_default(), &one.words)))
+    pub(super) fn command(&self, number: usize) -> Option<&LookedCommand<'a>> {
+        self.commands.get(number)
+    }
+}
+
+impl<'a> LookedCommand<'a> {
+    pub(super) fn told(&self) -> &Told<'a> {
+        let name = self.simple.name().unwrap_or_default();
+        self.told.get_or_init(|| Told::new(name, &self.simple.words, self.simple.folder.as_deref()))
+    }
+
+    /// Whether the program or one of its words fits one of these.
+    pub(super) fn says(&self, patterns: &[Wildcard]) -> bool {
+        if patterns.is_empty() {
+            return false;
+        }
+        let signs = self.signs.get_or_init(|| self.simple.all().map(|word| Signs::of(&word.text)).collect());
+        let mut words = self.simple.all().zip(signs);
+        words.any(|(word, signs)| patterns.iter().any(|pattern| pattern.fits(&word.text, *signs)))
+    }
+
+    /// The files of its redirections, in their order, each in the forms in which a program may take it.
+    pub(super) fn targets(&self) -> &[Vec<Form<'a>>] {
+        let folder = self.simple.folder.as_deref();
+        let redirects = self.simple.redirects.iter();
+        self.targets.get_or_init(|| redirects.map(|redirect| forms(folder, &redirect.target.text)).collect())
     }
 }
 
@@ -33,10 +76,37 @@ pub(super) struct Told<'a> {
     /// Values of long flags.
     pub(super) values: Vec<&'a str>,
     pub(super) asks_for_help: bool,
+    folder: Option<&'a str>,
+    forms: OnceCell<Vec<Vec<Form<'a>>>>,
+}
+
+/// The forms in which a program may take an operand; none where it is no file.
+fn forms<'a>(folder: Option<&str>, text: &'a str) -> Vec<Form<'a>> {
+    let mut forms = Vec::new();
+    if text.len() > 4096 {
+        return forms;
+    }
+    let clean = cleaned(text);
+    // What leads out of a folder does not fit a glob of that folder.
+    if clean != text && !text.contains("..") {
+        forms.push(Form::new(Cow::Borrowed(text)));
+    }
+    forms.push(Form::new(clean));
+    if let Some(folder) = folder.filter(|_| !text.starts_with(['/', '~'])) {
+        forms.push(Form::new(Cow::Owned(lexical(&format!("{folder}/{text}")))));
+    }
+    // `-d @file` and `name=@file`.
+    if let Some((_, file)) = text.rsplit_once('@') {
+        let file = file.split([',', ';']).next().unwrap_or(file);
+        if !file.is_empty() {
+            forms.push(Form::new(cleaned(file)));
+        }
+    }
+    forms
 }
 
 impl<'a> Told<'a> {
-    fn new(name: &str, words: &'a [Word]) -> Self {
+    fn new(name: &str, words: &'a [Word], folder: Option<&'a str>) -> Self {
         let mut told = Self {
             short: Vec::new(),
             long: Vec::new(),
@@ -44,6 +114,8 @@ impl<'a> Told<'a> {
             operands: Vec::new(),
             values: Vec::new(),
             asks_for_help: false,
+            folder,
+            forms: OnceCell::new(),
         };
         let valued = names::valued_before_subcommand(name);
         let last = words.last().map(Word::text);
@@ -89,6 +161,13 @@ impl<'a> Told<'a> {
             }
         }
         told
+    }
+
+    /// Operands and values of flags, each with the forms in which a program may take it.
+    pub(super) fn operands_and_values(&self) -> impl Iterator<Item = (&'a str, &[Form<'a>])> {
+        let texts = self.operands.iter().chain(&self.values).copied();
+        let forms = self.forms.get_or_init(|| texts.clone().map(|text| forms(self.folder, text)).collect());
+        texts.zip(forms.iter().map(Vec::as_slice))
     }
 
     pub(super) fn begins_with(&self, words: &str) -> bool {

@@ -37,6 +37,9 @@ impl Hazard {
 /// The path percent-decoded once and twice, where that changes it.
 pub(super) fn decoded(path: &str) -> Vec<String> {
     let mut forms = Vec::new();
+    if !path.contains('%') {
+        return forms;
+    }
     let mut form = path.to_owned();
     for _ in 0..3 {
         if !form.contains('%') {
@@ -106,9 +109,13 @@ fn unicode_escape(path: &str) -> bool {
 }
 
 fn plain_hazard(path: &str, is_as_written: bool) -> Option<Hazard> {
-    if path.chars().any(|sign| {
-        sign.is_control() || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
-    }) {
+    let is_unusual = |byte: u8| !byte.is_ascii() || byte.is_ascii_control();
+    if path.bytes().any(is_unusual)
+        && path.chars().any(|sign| {
+            sign.is_control()
+                || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
+        })
+    {
         return Some(Hazard::Control);
     }
     if path.contains('\\') {
@@ -148,7 +155,7 @@ fn plain_hazard(path: &str, is_as_written: bool) -> Option<Hazard> {
             return Some(hazard);
         }
     }
-    let clean = super::lexical(path);
+    let clean = super::cleaned(path);
     let mut parts = clean.split('/').skip(1);
     match (parts.next(), parts.next(), parts.next()) {
         (Some("proc"), Some(_), Some("root" | "cwd" | "fd" | "exe" | "map_files" | "task")) => {
@@ -161,28 +168,32 @@ fn plain_hazard(path: &str, is_as_written: bool) -> Option<Hazard> {
 
 fn part_hazard(part: &str) -> Option<Hazard> {
     // Windows drops dots and blanks at the end, and servers what is behind a semicolon.
-    let bare = part.split(';').next().unwrap_or_default().trim_end();
-    let dots = bare.bytes().filter(|byte| *byte == b'.').count();
-    if dots >= 2 && bare.bytes().all(|byte| matches!(byte, b'.' | b' ')) {
+    let dots =
+        part.bytes().take_while(|byte| matches!(byte, b'.' | b' ')).filter(|byte| *byte == b'.').count();
+    let bare = || part.split(';').next().unwrap_or_default().trim_end();
+    if dots >= 2 && bare().bytes().all(|byte| matches!(byte, b'.' | b' ')) {
         return Some(Hazard::Dots);
     }
-    if part.contains(":$") || part.contains("::$") {
+    if part.as_bytes().windows(2).any(|pair| pair == b":$") {
         return Some(Hazard::Stream);
     }
     let device = |name: &str| {
-        let upper = name.to_ascii_uppercase();
-        matches!(upper.as_str(), "CON" | "PRN" | "NUL" | "CONIN$" | "CONOUT$")
+        let is = |device: &str| name.eq_ignore_ascii_case(device);
+        ["CON", "PRN", "NUL", "CONIN$", "CONOUT$"].into_iter().any(is)
             || name == "AUX"
-            || (upper.len() == 4
-                && (upper.starts_with("COM") || upper.starts_with("LPT"))
-                && upper.ends_with(|digit: char| digit.is_ascii_digit() && digit != '0'))
+            || (name.len() == 4
+                && name
+                    .get(..3)
+                    .is_some_and(|port| port.eq_ignore_ascii_case("COM") || port.eq_ignore_ascii_case("LPT"))
+                && name.ends_with(|digit: char| digit.is_ascii_digit() && digit != '0'))
     };
     device(part).then_some(Hazard::Device)
 }
 
 /// `0x2e`, `0x2f` and `0x5c` beside dots or slashes, and `2f` between dots: what is left of an encoding.
 fn hex_digits(path: &str) -> bool {
-    if !path.contains("..") && !path.contains("0x") {
+    let mut pairs = path.as_bytes().windows(2);
+    if !pairs.any(|pair| matches!(pair, b".." | b"0x" | b"0X")) {
         return false;
     }
     let lower = path.to_ascii_lowercase();
