@@ -13,6 +13,9 @@ mod detect;
 mod error;
 mod keys;
 mod run;
+#[cfg(all(unix, feature = "sandbox"))]
+mod sandboxed;
+pub mod scripted;
 mod service;
 mod stream;
 mod telemetry;
