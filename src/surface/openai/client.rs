@@ -19,7 +19,7 @@ use crate::bundle::Bundle;
 use crate::compile::{CompileOptions, compile};
 use crate::engine::Engine;
 use crate::event::{Event, User};
-use crate::guard::{Guard, To};
+use crate::guard::Guard;
 use crate::verdict::Verdict;
 
 /// What a guard can be made of: one that is there, an engine, or a bundle.
@@ -335,8 +335,6 @@ impl GuardedAgent {
     /// A text of the agent with the values behind pseudonyms, as far as policy lets the user have them.
     #[must_use]
     pub fn reveal(&self, text: &str) -> String {
-        let conversation = &self.guarded.conversation;
-        let to = To { user: &conversation.user, agent: &conversation.agent, tool: None };
-        conversation.guard.reveal(&conversation.session, to, text).text
+        self.guarded.conversation.reveal(text)
     }
 }

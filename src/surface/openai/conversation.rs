@@ -13,7 +13,7 @@ use super::error::{GuardError, Refusal, What};
 use super::telemetry;
 use super::wire::{self, Api, Call, Memory, Openings, Place, Slot, Unfit, value_of};
 use crate::event::{Body, Event, Stage, User};
-use crate::guard::Guard;
+use crate::guard::{Guard, To};
 use crate::verdict::{Decision, Verdict};
 
 /// Most parts of a conversation whose decisions are remembered.
@@ -56,6 +56,8 @@ pub(crate) struct Conversation {
     pub(crate) user: User,
     pub(crate) agent: String,
     pub(crate) session: String,
+    /// Whether any rule hides values behind pseudonyms.
+    pub(crate) pseudonyms: bool,
     memory: Mutex<Remembered>,
 }
 
@@ -128,7 +130,8 @@ impl Conversation {
         agent: String,
         session: String,
     ) -> Self {
-        Self { guard, settings, user, agent, session, memory: Mutex::default() }
+        let pseudonyms = guard.engine().has_pseudonyms("");
+        Self { guard, settings, user, agent, session, pseudonyms, memory: Mutex::default() }
     }
 
     fn memory(&self) -> MutexGuard<'_, Remembered> {
@@ -203,13 +206,12 @@ impl Conversation {
 
     /// Decides about a part, or remembers what was decided; gives what stands there now.
     async fn part(&self, body: Body, memory: Memory) -> Result<Value, Box<Refusal>> {
-        let Memory::Known(name) = memory else {
-            let (event, _) = self.decide(body).await?;
-            return Ok(value_of(&event.body).clone());
-        };
+        let (Memory::Known(name) | Memory::Fresh(name)) = memory;
         let value = value_of(&body).clone();
         let key = key_of(name, &body);
-        if let Some(known) = self.memory().parts.get(&key) {
+        if matches!(memory, Memory::Known(_))
+            && let Some(known) = self.memory().parts.get(&key)
+        {
             return Ok(known.clone().unwrap_or(value));
         }
         let (event, _) = self.decide(body).await?;
@@ -221,6 +223,26 @@ impl Conversation {
     /// Remembers what came from the model, as it was handed on: sent back, it is known.
     pub(crate) fn remember(&self, name: &str, value: &Value) {
         self.memory().add(key(name, value), None);
+    }
+
+    /// A model's text for the user: with the values behind pseudonyms, where policy lets the user have them. Sent back, it
+    /// is again what the model wrote.
+    pub(crate) fn handed(&self, decided: &Value) -> Value {
+        let Value::String(text) = decided else { return decided.clone() };
+        if !self.pseudonyms || !text.contains('<') {
+            return decided.clone();
+        }
+        let revealed = Value::String(self.reveal(text));
+        if revealed != *decided {
+            self.memory().add(key("model", &revealed), Some(decided.clone()));
+        }
+        revealed
+    }
+
+    /// A text with the values that the user may have.
+    pub(crate) fn reveal(&self, text: &str) -> String {
+        let to = To { user: &self.user, agent: &self.agent, tool: None };
+        self.guard.reveal(&self.session, to, text).text
     }
 
     /// Remembers a result that was decided about, or that says why there is none.
@@ -304,10 +326,10 @@ impl Conversation {
             match self.decide(body).await {
                 Ok((event, _)) => {
                     let decided = value_of(&event.body);
-                    place.write_if_changed(&mut document, decided);
                     if let Memory::Known(name) = memory {
                         self.remember(name, decided);
                     }
+                    place.write_if_changed(&mut document, &self.handed(decided));
                 }
                 Err(refusal) => {
                     match api {

@@ -4,10 +4,19 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_openai::config::{Config, OpenAIConfig};
 use futures_util::future::{BoxFuture, join_all};
+use reqwest::header::CONTENT_TYPE;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::event::{Event, Stage};
+use super::error::GuardError;
+use super::keys::OneKey;
+use super::transport::{self, Limits, Transport, Way};
+use crate::event::{Event, Stage, User};
+
+/// Largest answer of a detector.
+const MAX_ANSWER: usize = 256 << 10;
 
 /// Most texts whose scores are remembered.
 const REMEMBERED: usize = 1024;
@@ -105,5 +114,128 @@ pub(crate) async fn state(detectors: &[Watch], event: &mut Event) {
         if let Some(scores) = scores {
             event.facts.insert(watch.detector.fact().to_owned(), scores);
         }
+    }
+}
+
+/// OpenAI's moderation model, as the fact `moderation`.
+pub struct Moderation {
+    way: Way,
+    model: String,
+    stages: Vec<Stage>,
+}
+
+impl std::fmt::Debug for Moderation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Moderation").field("model", &self.model).field("stages", &self.stages).finish_non_exhaustive()
+    }
+}
+
+impl Moderation {
+    /// `omni-moderation-latest`, for what users say and what models answer.
+    ///
+    /// # Errors
+    /// Where the configuration has no key, or no connection can be set up.
+    pub fn new(config: &OpenAIConfig) -> Result<Self, GuardError> {
+        let way = Arc::new(Transport::new(config, Arc::new(OneKey::new(config.api_key())?))?);
+        let stages = vec![Stage::Input, Stage::Output];
+        Ok(Self { way, model: "omni-moderation-latest".to_owned(), stages })
+    }
+
+    /// Another model.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = model.into();
+        self
+    }
+
+    /// Texts of these stages.
+    #[must_use]
+    pub fn stages(mut self, stages: impl IntoIterator<Item = Stage>) -> Self {
+        self.stages = stages.into_iter().collect();
+        self
+    }
+}
+
+impl Detector for Moderation {
+    fn fact(&self) -> &str {
+        "moderation"
+    }
+
+    fn looks_at(&self, stage: Stage) -> bool {
+        self.stages.contains(&stage)
+    }
+
+    fn scores<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Scores, DetectError>> {
+        Box::pin(async move {
+            let failed = |error: GuardError| DetectError(error.to_string());
+            let request = json!({ "model": self.model, "input": text });
+            let response = self.way.send(&User::default(), "/moderations", &request, false).await.map_err(failed)?;
+            let limits = Limits { bytes: MAX_ANSWER, time: Duration::from_secs(60), idle: Duration::from_secs(60) };
+            let body = transport::read(response, &limits).await.map_err(failed)?;
+            let answer = transport::document(&body).map_err(failed)?;
+            let scores = answer.pointer("/results/0/category_scores").and_then(Value::as_object);
+            let scores = scores.ok_or_else(|| DetectError("the answer holds no scores".to_owned()))?;
+            let mut read = Scores::new();
+            for (category, score) in scores {
+                // A category that does not apply has no score.
+                if let Some(score) = score.as_f64() {
+                    read.insert(category.clone(), score);
+                }
+            }
+            let flagged = answer.pointer("/results/0/flagged").and_then(Value::as_bool);
+            if let Some(flagged) = flagged {
+                read.insert("flagged".to_owned(), if flagged { 1.0 } else { 0.0 });
+            }
+            Ok(read)
+        })
+    }
+}
+
+/// Any detector that answers `{"text": …}` over HTTP with `{"scores": {category: score}}`.
+#[derive(Debug, Clone)]
+pub struct HttpDetector {
+    http: reqwest::Client,
+    url: String,
+    fact: String,
+    stages: Vec<Stage>,
+}
+
+impl HttpDetector {
+    /// The detector at an address, for texts of these stages.
+    ///
+    /// # Errors
+    /// Where no connection can be set up.
+    pub fn new(
+        fact: impl Into<String>,
+        url: impl Into<String>,
+        stages: impl IntoIterator<Item = Stage>,
+    ) -> Result<Self, GuardError> {
+        let stages = stages.into_iter().collect();
+        Ok(Self { http: transport::http_client()?, url: url.into(), fact: fact.into(), stages })
+    }
+}
+
+impl Detector for HttpDetector {
+    fn fact(&self) -> &str {
+        &self.fact
+    }
+
+    fn looks_at(&self, stage: Stage) -> bool {
+        self.stages.contains(&stage)
+    }
+
+    fn scores<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Scores, DetectError>> {
+        Box::pin(async move {
+            let body = json!({ "text": text }).to_string();
+            let request = self.http.post(&self.url).header(CONTENT_TYPE, "application/json").body(body);
+            let response = request.send().await.and_then(reqwest::Response::error_for_status);
+            // The address may hold what nobody should read.
+            let response = response.map_err(|error| DetectError(error.without_url().to_string()))?;
+            let limits = Limits { bytes: MAX_ANSWER, time: Duration::from_secs(60), idle: Duration::from_secs(60) };
+            let body = transport::read(response, &limits).await.map_err(|error| DetectError(error.to_string()))?;
+            let answer = transport::document(&body).map_err(|error| DetectError(error.to_string()))?;
+            let scores = answer.get("scores").cloned().unwrap_or_default();
+            serde_json::from_value(scores).map_err(|_| DetectError("the answer holds no scores".to_owned()))
+        })
     }
 }

@@ -27,7 +27,7 @@ pub use approve::{Answer, Approver, Ask, Question};
 pub use client::{AsUser, ClientBuilder, GuardedAgent, GuardedClient, IntoGuard};
 pub use conversation::RefusedCalls;
 pub use create::{AgentConfig, CreatedAgent};
-pub use detect::{DetectError, Detector, Scores};
+pub use detect::{DetectError, Detector, HttpDetector, Moderation, Scores};
 pub use error::{GuardError, Refusal, What};
 pub use keys::{CommandKeys, EnvironmentKeys, FileKeys, KeyError, KeyProvider, OneKey};
 pub use run::{Finished, Progress, RunLimits, Talk};

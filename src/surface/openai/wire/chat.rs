@@ -104,7 +104,7 @@ fn message_slots(
         "user" => {
             fields::only(message, at, &["role", "content", "name"])?;
             let (part, memory) =
-                if is_new { (InputPart::User, Memory::Fresh) } else { (InputPart::History, Memory::Known("user")) };
+                if is_new { (InputPart::User, Memory::Fresh("user")) } else { (InputPart::History, Memory::Known("user")) };
             slots.extend(content(PARTS)?.slot(input(part), memory));
         }
         "assistant" => {
@@ -231,7 +231,7 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
         }
         if let Some(annotations) = message.get("annotations").filter(|value| !is_absent(Some(value))) {
             let place = Place::Value(below(&at, "annotations"));
-            response.add(index, Slot { body: output(annotations.clone()), place, memory: Memory::Fresh });
+            response.add(index, Slot { body: output(annotations.clone()), place, memory: Memory::Fresh("note") });
         }
         for (number, call) in list(message.get("tool_calls"), &below(&at, "tool_calls"))?.iter().enumerate() {
             let call = call_at(call, &format!("{at}/tool_calls/{number}"), index)?;

@@ -1,8 +1,8 @@
 //! Documents of both APIs: what in them the guard decides about, and where its edits are written. Pure.
 
-pub(super) mod chat;
+pub(crate) mod chat;
 mod fields;
-pub(super) mod responses;
+pub(crate) mod responses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,8 +78,8 @@ pub(crate) enum Place {
 /// Whether an earlier decision about the same content holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Memory {
-    /// It is decided each time.
-    Fresh,
+    /// It is decided each time, and then known under this name.
+    Fresh(&'static str),
     /// What was decided under this name in this session holds.
     Known(&'static str),
 }

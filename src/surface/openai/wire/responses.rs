@@ -85,7 +85,7 @@ pub(super) fn request(document: &Value, open: &Openings) -> Result<Request, Unfi
     let mut names = Names::new();
     match document.get("input") {
         Some(Value::String(written)) => {
-            slots.push(text(input(InputPart::User), "/input".to_owned(), written, Memory::Fresh));
+            slots.push(text(input(InputPart::User), "/input".to_owned(), written, Memory::Fresh("user")));
         }
         Some(Value::Array(items)) => {
             let new = items.iter().rposition(is_model).map_or(0, |at| at + 1);
@@ -132,7 +132,7 @@ fn kind(item: &Value) -> &str {
 }
 
 /// The type of the hosted tool that an item is of.
-fn hosted(kind: &str) -> Option<&'static str> {
+pub(crate) fn hosted(kind: &str) -> Option<&'static str> {
     match kind {
         "web_search_call" => Some("web_search"),
         "file_search_call" => Some("file_search"),
@@ -158,7 +158,7 @@ fn item_slots(
             fields::only(item, at, &["type", "role", "content", "id", "status", "phase"])?;
             let (part, memory) = match item.get("role").and_then(Value::as_str) {
                 Some("system" | "developer") => (InputPart::Instructions, Memory::Known("instructions")),
-                Some("user") if is_new => (InputPart::User, Memory::Fresh),
+                Some("user") if is_new => (InputPart::User, Memory::Fresh("user")),
                 Some("user") => (InputPart::History, Memory::Known("user")),
                 Some("assistant") => (InputPart::History, Memory::Known("model")),
                 _ => return unfit(below(at, "role"), "is not system, developer, user or assistant"),
@@ -317,7 +317,7 @@ pub(crate) fn output_item(item: &Value, at: &str, open: &Openings, response: &mu
                 }
                 if let Some(notes) = part.get("annotations").filter(|value| !is_absent(Some(value))) {
                     let place = Place::Value(below(&at, "annotations"));
-                    response.add(0, Slot { body: output(notes.clone()), place, memory: Memory::Fresh });
+                    response.add(0, Slot { body: output(notes.clone()), place, memory: Memory::Fresh("note") });
                 }
             }
         }
@@ -340,7 +340,7 @@ pub(crate) fn output_item(item: &Value, at: &str, open: &Openings, response: &mu
             };
             let place = Place::Texts(Vec::new());
             let body = Body::ToolCall { tool: tool.to_owned(), call: call.clone(), arguments };
-            response.add(0, Slot { body, place, memory: Memory::Fresh });
+            response.add(0, Slot { body, place, memory: Memory::Fresh("note") });
             let body = Body::ToolResult { tool: tool.to_owned(), call, result: item.clone() };
             response.add(0, Slot { body, place: Place::Value(at.to_owned()), memory: Memory::Known("hosted") });
         }
