@@ -14,6 +14,12 @@ use crate::verdict::{Action, Finding};
 pub struct RuleSet(Vec<bool>);
 
 impl RuleSet {
+    /// Whether there is no rule in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.0.contains(&true)
+    }
+
     pub(super) fn has(&self, number: usize) -> bool {
         self.0.get(number).copied().unwrap_or_default()
     }

@@ -19,6 +19,8 @@ const MAX_CALLS: usize = 128;
 pub(super) struct ChatStream {
     conversation: Arc<Conversation>,
     choices: BTreeMap<u64, Choice>,
+    /// Whether the provider told of a failure of its own.
+    failed: bool,
 }
 
 /// One choice under way.
@@ -51,16 +53,17 @@ const CHUNK: &[&str] = &[
 
 impl ChatStream {
     pub(super) fn new(conversation: Arc<Conversation>) -> Self {
-        Self { conversation, choices: BTreeMap::new() }
+        Self { conversation, choices: BTreeMap::new(), failed: false }
     }
 
     pub(super) fn is_complete(&self) -> bool {
-        self.choices.values().all(|choice| choice.is_done)
+        self.failed || !self.choices.is_empty() && self.choices.values().all(|choice| choice.is_done)
     }
 
     pub(super) async fn push(&mut self, mut chunk: Value) -> Result<Vec<Value>, GuardError> {
         if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
-            // The provider's own words about a failure of its own.
+            self.failed = true;
+            // The provider's own words.
             return Ok(vec![json!({ "error": error })]);
         }
         let Some(members) = chunk.as_object_mut() else { return unfit("", "is no object") };

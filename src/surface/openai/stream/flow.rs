@@ -44,7 +44,8 @@ impl Flow {
         let mut flow = Self {
             conversation: Arc::clone(conversation),
             raw: String::new(),
-            scanner: Some(engine.stream(&rules)),
+            // Where nothing is looked for, nothing is waited for.
+            scanner: (!rules.is_empty()).then(|| engine.stream(&rules)),
             released: String::new(),
             tail: String::new(),
             handed: String::new(),
@@ -70,7 +71,13 @@ impl Flow {
     /// Takes what comes next, and gives what can be handed on.
     pub(super) fn push(&mut self, delta: &str) -> String {
         self.raw.push_str(delta);
-        let Some(scanner) = self.scanner.as_mut().filter(|_| !self.is_held) else { return String::new() };
+        if self.is_held {
+            return String::new();
+        }
+        let Some(scanner) = &mut self.scanner else {
+            self.released.push_str(delta);
+            return self.hand(delta, false);
+        };
         let released = scanner.push(delta.as_bytes());
         let found = released.findings.into_iter().map(|finding| finding.rule);
         let new: Vec<String> = found.filter(|rule| self.seen.insert(rule.clone())).collect();
