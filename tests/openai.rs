@@ -1,6 +1,11 @@
 //! The guarded client, through the real SDK and over the wire, against a server that says what it is told.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests are tests too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests too"
+)]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,8 +18,8 @@ use futures_util::StreamExt;
 use proptest::prelude::*;
 use ringfence::surface::openai::scripted::{Script, ScriptedCall, ScriptedServer, Step};
 use ringfence::surface::openai::{
-    AgentConfig, Answer, Api, Ask, ClientBuilder, DetectError, Detector, GuardError, GuardedAgent, GuardedClient,
-    KeyError, Moderation, RefusedCalls, RunLimits, Scores, Tools, What,
+    AgentConfig, Answer, Api, Ask, ClientBuilder, DetectError, Detector, GuardError, GuardedAgent,
+    GuardedClient, KeyError, Moderation, RefusedCalls, RunLimits, Scores, Tools, What,
 };
 use ringfence::{Bundle, CompileOptions, Engine, Guard, Stage, User, compile};
 use serde_json::{Value, json};
@@ -22,8 +27,14 @@ use serde_json::{Value, json};
 /// Everything is allowed and nothing is looked for.
 const ALLOW_ALL: &[(&str, &str)] = &[
     ("ringfence.yaml", "name: open\nversion: 1\nunlisted_tools: { in: [any] }\n"),
-    ("directory.yaml", "roles: [{ name: user }]\nagents: [{ name: bot }]\nmodels: [m]\ntoolsets: [{ name: any }]\n"),
-    ("a.cedar", "@id(\"all\") permit(principal, action in [Action::\"run_agent\", Action::\"send_input\", Action::\"send_output\", Action::\"read_result\", Action::\"call_unlisted_tool\"], resource);"),
+    (
+        "directory.yaml",
+        "roles: [{ name: user }]\nagents: [{ name: bot }]\nmodels: [m]\ntoolsets: [{ name: any }]\n",
+    ),
+    (
+        "a.cedar",
+        "@id(\"all\") permit(principal, action in [Action::\"run_agent\", Action::\"send_input\", Action::\"send_output\", Action::\"read_result\", Action::\"call_unlisted_tool\"], resource);",
+    ),
 ];
 
 /// One tool, a few rules of every action.
@@ -109,7 +120,9 @@ fn tool(api: Api, name: &str) -> Value {
 fn request(api: Api, text: &str, more: &Value) -> Value {
     let tools = json!([tool(api, "note"), tool(api, "pay")]);
     let mut request = match api {
-        Api::Chat => json!({ "model": "m", "messages": [{ "role": "user", "content": text }], "tools": tools }),
+        Api::Chat => {
+            json!({ "model": "m", "messages": [{ "role": "user", "content": text }], "tools": tools })
+        }
         Api::Responses => json!({ "model": "m", "input": text, "tools": tools }),
     };
     for (name, value) in more.as_object().unwrap() {
@@ -131,7 +144,11 @@ macro_rules! ask {
             }
             (Api::Responses, false) => {
                 let request: CreateResponse = serde_json::from_value(request).unwrap();
-                client.responses().create(request).await.map(|answer| vec![serde_json::to_value(answer).unwrap()])
+                client
+                    .responses()
+                    .create(request)
+                    .await
+                    .map(|answer| vec![serde_json::to_value(answer).unwrap()])
             }
             (Api::Chat, true) => {
                 let request: CreateChatCompletionRequest = serde_json::from_value(request).unwrap();
@@ -181,7 +198,11 @@ fn said(api: Api, events: &[Value]) -> (String, String, Vec<(String, String)>) {
                         if let Some(name) = function["name"].as_str() {
                             calls.push((name.to_owned(), String::new()));
                         }
-                        calls.last_mut().unwrap().1.push_str(function["arguments"].as_str().unwrap_or_default());
+                        calls
+                            .last_mut()
+                            .unwrap()
+                            .1
+                            .push_str(function["arguments"].as_str().unwrap_or_default());
                     }
                 }
             }
@@ -208,7 +229,10 @@ fn said(api: Api, events: &[Value]) -> (String, String, Vec<(String, String)>) {
                 let numbers = events.iter().map(|event| event["sequence_number"].as_u64().unwrap());
                 assert_eq!(numbers.collect::<Vec<_>>(), (0..events.len() as u64).collect::<Vec<_>>());
                 for event in events.iter().filter(|event| event["type"] == "response.output_item.done") {
-                    assert_eq!(event["item"], response["output"][event["output_index"].as_u64().unwrap() as usize]);
+                    assert_eq!(
+                        event["item"],
+                        response["output"][event["output_index"].as_u64().unwrap() as usize]
+                    );
                 }
             }
         }
@@ -228,7 +252,13 @@ async fn with_everything_allowed_the_client_sees_what_it_sees_without() {
             call: vec![both.call[0].clone(), call("note", json!({ "text": "ü \" \\ 😀" })).call[0].clone()],
             ..Step::default()
         };
-        [say("Hello, wörld: a long answer with 😀 in it."), say(""), call("note", json!({ "text": "x" })), both, many]
+        [
+            say("Hello, wörld: a long answer with 😀 in it."),
+            say(""),
+            call("note", json!({ "text": "x" })),
+            both,
+            many,
+        ]
     };
     for (api, streamed) in WAYS {
         let (server, plain) = (serve(steps()).await, serve(steps()).await);
@@ -297,7 +327,8 @@ async fn calls_are_decided_one_by_one() {
         ],
     };
     for (api, streamed) in WAYS {
-        let server = serve([step(), call("pay", json!({ "amount": 1 })), call("note", json!({ "text": 7 }))]).await;
+        let server =
+            serve([step(), call("pay", json!({ "amount": 1 })), call("note", json!({ "text": 7 }))]).await;
         let agent = agent_of(builder(STRICT, &server), "user");
         let (_, refusal, calls) = said(api, &asked(&agent, api, streamed, "a").await.unwrap());
         assert_eq!(calls, [("note".to_owned(), r#"{"text":"[CARD]"}"#.to_owned())], "{api:?} {streamed}");
@@ -311,7 +342,10 @@ async fn calls_are_decided_one_by_one() {
         let agent = agent_of(builder(STRICT, &server).refused_calls(RefusedCalls::Fail), "user");
         match asked(&agent, api, streamed, "a").await {
             Err(error) => {
-                assert!(streamed || matches!(GuardError::of(&error), Some(GuardError::Refused(_))), "{error}");
+                assert!(
+                    streamed || matches!(GuardError::of(&error), Some(GuardError::Refused(_))),
+                    "{error}"
+                );
             }
             Ok(events) => assert_eq!((streamed, &events.last().unwrap()["type"]), (true, &json!("error"))),
         }
@@ -326,14 +360,17 @@ async fn history_is_decided_once_and_a_turn_each_time() {
     let mut messages = Vec::new();
     for turn in 0..5 {
         messages.push(json!({ "role": "user", "content": "yes, card 1234" }));
-        let answer = ask!(agent, Api::Chat, request(Api::Chat, "", &json!({ "messages": messages })), false).unwrap();
-        messages.push(json!({ "role": "assistant", "content": answer[0]["choices"][0]["message"]["content"] }));
+        let answer =
+            ask!(agent, Api::Chat, request(Api::Chat, "", &json!({ "messages": messages })), false).unwrap();
+        messages
+            .push(json!({ "role": "assistant", "content": answer[0]["choices"][0]["message"]["content"] }));
         assert_eq!(client.guard().session("s").unwrap().turns, turn + 1);
         assert!(!server.requests().last().unwrap().to_string().contains("1234"));
     }
     // The same words again are another turn, and there were five.
     messages.push(json!({ "role": "user", "content": "yes, card 1234" }));
-    let error = ask!(agent, Api::Chat, request(Api::Chat, "", &json!({ "messages": messages })), false).unwrap_err();
+    let error =
+        ask!(agent, Api::Chat, request(Api::Chat, "", &json!({ "messages": messages })), false).unwrap_err();
     assert!(error.to_string().contains("limit of 5 turns"), "{error}");
     // Each answer cost tokens, which the next event told.
     assert!(client.guard().session("s").unwrap().tokens > 50);
@@ -345,23 +382,37 @@ async fn what_is_not_understood_is_not_let_through() {
     let agent = agent_of(builder(ALLOW_ALL, &server), "user");
     let refused = [
         (Api::Chat, json!({ "logprobs": true })),
-        (Api::Chat, json!({ "web_search_options": {} , "metadata": { "a": "b" }, "functions": [{ "name": "f", "parameters": {} }] })),
-        (Api::Chat, json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "https://x.example/a.png" } }] }] })),
+        (
+            Api::Chat,
+            json!({ "web_search_options": {} , "metadata": { "a": "b" }, "functions": [{ "name": "f", "parameters": {} }] }),
+        ),
+        (
+            Api::Chat,
+            json!({ "messages": [{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "https://x.example/a.png" } }] }] }),
+        ),
         (Api::Chat, json!({ "messages": [{ "role": "tool", "content": "x", "tool_call_id": "c" }] })),
         (Api::Responses, json!({ "background": true })),
         (Api::Responses, json!({ "conversation": "conv_1" })),
         (Api::Responses, json!({ "previous_response_id": "resp_of_somebody" })),
         (Api::Responses, json!({ "prompt": { "id": "p" } })),
         (Api::Responses, json!({ "tools": [{ "type": "web_search" }] })),
-        (Api::Responses, json!({ "tools": [{ "type": "mcp", "server_label": "x", "server_url": "https://x.example" }] })),
+        (
+            Api::Responses,
+            json!({ "tools": [{ "type": "mcp", "server_label": "x", "server_url": "https://x.example" }] }),
+        ),
         (Api::Responses, json!({ "input": [{ "type": "item_reference", "id": "msg_1" }] })),
-        (Api::Responses, json!({ "input": [{ "type": "function_call_output", "call_id": "c", "output": "x" }] })),
+        (
+            Api::Responses,
+            json!({ "input": [{ "type": "function_call_output", "call_id": "c", "output": "x" }] }),
+        ),
         (Api::Responses, json!({ "include": ["message.output_text.logprobs"] })),
     ];
     for (api, more) in refused {
         for streamed in [false, true] {
             let error = ask!(agent, api, request(api, "x", &more), streamed).unwrap_err();
-            let refusal = GuardError::of(&error).and_then(GuardError::refusal).unwrap_or_else(|| panic!("{more}: {error}"));
+            let refusal = GuardError::of(&error)
+                .and_then(GuardError::refusal)
+                .unwrap_or_else(|| panic!("{more}: {error}"));
             assert_eq!(refusal.verdict.reasons[0].code.name(), "bad-event", "{more}");
         }
     }
@@ -411,26 +462,25 @@ fn cut(api: Api, pieces: &[String]) -> String {
             events.push(chunk(json!({}), json!("stop")));
         }
         Api::Responses => {
-            let response = |status: &str, output: Value| {
-                json!({ "id": "r", "object": "response", "created_at": 1, "status": status, "model": "m", "output": output })
-            };
+            let response = |status: &str, output: Value| json!({ "id": "r", "object": "response", "created_at": 1, "status": status, "model": "m", "output": output });
             let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [] });
-            let item = |status: &str, content: Value| {
-                json!({ "type": "message", "id": "i", "role": "assistant", "status": status, "content": content })
-            };
-            let place = |kind: &str, name: &str, value: Value| {
-                json!({ "type": kind, "item_id": "i", "output_index": 0, "content_index": 0, name: value })
-            };
-            events.push(json!({ "type": "response.created", "response": response("in_progress", json!([])) }));
+            let item = |status: &str, content: Value| json!({ "type": "message", "id": "i", "role": "assistant", "status": status, "content": content });
+            let place = |kind: &str, name: &str, value: Value| json!({ "type": kind, "item_id": "i", "output_index": 0, "content_index": 0, name: value });
+            events
+                .push(json!({ "type": "response.created", "response": response("in_progress", json!([])) }));
             let begun = item("in_progress", json!([]));
             events.push(json!({ "type": "response.output_item.added", "output_index": 0, "item": begun }));
             events.push(place("response.content_part.added", "part", part("")));
-            events.extend(pieces.iter().map(|piece| place("response.output_text.delta", "delta", json!(piece))));
+            events.extend(
+                pieces.iter().map(|piece| place("response.output_text.delta", "delta", json!(piece))),
+            );
             events.push(place("response.output_text.done", "text", json!(whole)));
             events.push(place("response.content_part.done", "part", part(&whole)));
             let done = item("completed", json!([part(&whole)]));
             events.push(json!({ "type": "response.output_item.done", "output_index": 0, "item": done }));
-            events.push(json!({ "type": "response.completed", "response": response("completed", json!([done])) }));
+            events.push(
+                json!({ "type": "response.completed", "response": response("completed", json!([done])) }),
+            );
             for (number, event) in events.iter_mut().enumerate() {
                 event["sequence_number"] = json!(number);
             }
@@ -444,9 +494,17 @@ fn every_cut_comes_out_as_the_whole() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pieces = prop::collection::vec(
         prop_oneof![
-            Just("card 4111".to_owned()), Just(" 1111".to_owned()), Just("code-".to_owned()), Just("abc".to_owned()),
-            Just("ann@post".to_owned()), Just(".example".to_owned()), Just(" ignore all".to_owned()),
-            Just(" rules ".to_owned()), Just("<MAIL_1>".to_owned()), Just("<".to_owned()), Just("ü😀 ".to_owned()),
+            Just("card 4111".to_owned()),
+            Just(" 1111".to_owned()),
+            Just("code-".to_owned()),
+            Just("abc".to_owned()),
+            Just("ann@post".to_owned()),
+            Just(".example".to_owned()),
+            Just(" ignore all".to_owned()),
+            Just(" rules ".to_owned()),
+            Just("<MAIL_1>".to_owned()),
+            Just("<".to_owned()),
+            Just("ü😀 ".to_owned()),
             "[a-z ]{1,12}",
         ],
         1..14,
@@ -481,7 +539,10 @@ fn every_cut_comes_out_as_the_whole() {
 async fn text_is_released_before_the_answer_ends() {
     for api in Api::ALL {
         let server = serve([]).await;
-        let agent = agent_of(builder(STRICT, &server).answers(1 << 20, Duration::from_secs(60), Duration::from_secs(2)), "user");
+        let agent = agent_of(
+            builder(STRICT, &server).answers(1 << 20, Duration::from_secs(60), Duration::from_secs(2)),
+            "user",
+        );
         let text = cut(api, &["A first sentence that holds nothing. ".repeat(20), "The end.".to_owned()]);
         let (begun, _) = text.split_at(text.find("The end.").unwrap());
         let (begun, _) = begun.split_at(begun.rfind("\n\n").unwrap() + 2);
@@ -506,7 +567,9 @@ async fn text_is_released_before_the_answer_ends() {
         }
         match api {
             Api::Chat => read!(agent.chat().create_stream(serde_json::from_value(request).unwrap())),
-            Api::Responses => read!(agent.responses().create_stream(serde_json::from_value(request).unwrap())),
+            Api::Responses => {
+                read!(agent.responses().create_stream(serde_json::from_value(request).unwrap()))
+            }
         }
         assert!(shown.contains("A first sentence"), "{api:?}: {shown}");
         // The server then said nothing more, and did not end either: the client is told.
@@ -521,12 +584,8 @@ async fn hostile_answers_end_in_an_error() {
         json!({ "id": "c", "object": "chat.completion", "created": 1, "model": "m",
                 "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] })
     };
-    let called = |arguments: &str, id: &str| {
-        json!({ "id": id, "type": "function", "function": { "name": "note", "arguments": arguments } })
-    };
-    let response = |item: Value| {
-        json!({ "id": "r", "object": "response", "created_at": 1, "status": "completed", "model": "m", "output": [item] })
-    };
+    let called = |arguments: &str, id: &str| json!({ "id": id, "type": "function", "function": { "name": "note", "arguments": arguments } });
+    let response = |item: Value| json!({ "id": "r", "object": "response", "created_at": 1, "status": "completed", "model": "m", "output": [item] });
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let hostile: Vec<(Api, Vec<u8>)> = vec![
         (Api::Chat, b"".to_vec()),
@@ -560,7 +619,8 @@ async fn hostile_answers_end_in_an_error() {
     // An unfinished call is a refused call, not a failure.
     let server = serve([]).await;
     let agent = agent_of(builder(ALLOW_ALL, &server), "user");
-    let unfinished = chat(json!({ "role": "assistant", "content": null, "tool_calls": [called("{\"text\": \"x", "a")] }));
+    let unfinished =
+        chat(json!({ "role": "assistant", "content": null, "tool_calls": [called("{\"text\": \"x", "a")] }));
     server.then_raw("application/json", unfinished.to_string(), false);
     let (_, refusal, calls) = said(Api::Chat, &asked(&agent, Api::Chat, false, "x").await.unwrap());
     assert!(calls.is_empty() && refusal.contains("not complete"), "{refusal}");
@@ -574,7 +634,11 @@ async fn hostile_streams_end_in_an_error() {
     for api in Api::ALL {
         let text = whole(api);
         // Cut off anywhere before the end; not JSON; not UTF-8; a line without end.
-        let last = if api == Api::Chat { text.rfind("\"finish_reason\":\"stop\"") } else { text.rfind("event: response.completed") };
+        let last = if api == Api::Chat {
+            text.rfind("\"finish_reason\":\"stop\"")
+        } else {
+            text.rfind("event: response.completed")
+        };
         for at in (0..last.unwrap()).step_by(97) {
             hostile.push((api, text.as_bytes()[..at].to_vec()));
         }
@@ -584,9 +648,13 @@ async fn hostile_streams_end_in_an_error() {
     }
     // A text that its end contradicts; an item that begins with a text; a call whose arguments change.
     let text = whole(Api::Responses);
-    hostile.push((Api::Responses, text.replace("\"text\":\"hello world\"", "\"text\":\"other\"").into_bytes()));
+    hostile
+        .push((Api::Responses, text.replace("\"text\":\"hello world\"", "\"text\":\"other\"").into_bytes()));
     hostile.push((Api::Responses, text.replace("\"output_index\":0", "\"output_index\":5").into_bytes()));
-    hostile.push((Api::Responses, text.replace("response.output_text.done", "response.unheard.done").into_bytes()));
+    hostile.push((
+        Api::Responses,
+        text.replace("response.output_text.done", "response.unheard.done").into_bytes(),
+    ));
     let chunk = |index: u64, id: &str| {
         let call = json!({ "index": index, "id": id, "type": "function", "function": { "name": "note", "arguments": "{}" } });
         json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
@@ -594,7 +662,10 @@ async fn hostile_streams_end_in_an_error() {
     };
     let finish = json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
                          "choices": [{ "index": 0, "delta": {}, "finish_reason": "tool_calls" }] });
-    hostile.push((Api::Chat, raw_stream(&[chunk(0, "a"), chunk(0, "b"), finish.clone()], Api::Chat).into_bytes()));
+    hostile.push((
+        Api::Chat,
+        raw_stream(&[chunk(0, "a"), chunk(0, "b"), finish.clone()], Api::Chat).into_bytes(),
+    ));
     hostile.push((Api::Chat, raw_stream(&[chunk(0, "a"), chunk(1, "a"), finish], Api::Chat).into_bytes()));
     let started = Instant::now();
     for (api, body) in hostile {
@@ -614,7 +685,10 @@ async fn hostile_streams_end_in_an_error() {
 #[tokio::test]
 async fn an_endless_stream_ends() {
     let server = serve([]).await;
-    let agent = agent_of(builder(ALLOW_ALL, &server).answers(64 << 10, Duration::from_secs(20), Duration::from_secs(5)), "user");
+    let agent = agent_of(
+        builder(ALLOW_ALL, &server).answers(64 << 10, Duration::from_secs(20), Duration::from_secs(5)),
+        "user",
+    );
     let endless: Vec<String> = vec!["on and on ".to_owned(); 20_000];
     server.then_raw("text/event-stream", cut(Api::Chat, &endless), true);
     let error = asked(&agent, Api::Chat, true, "x").await.unwrap_err();
@@ -641,7 +715,11 @@ fn tools(ran: &Arc<Mutex<Vec<String>>>) -> Tools {
         })
         .function("pay", "Pays", move |pay: Pay| {
             pays.lock().unwrap().push(format!("pay {}", pay.amount));
-            std::future::ready(if pay.amount < 0 { Err("not a sum") } else { Ok(json!({ "paid": pay.amount })) })
+            std::future::ready(if pay.amount < 0 {
+                Err("not a sum")
+            } else {
+                Ok(json!({ "paid": pay.amount }))
+            })
         })
 }
 
@@ -665,7 +743,11 @@ async fn the_tool_loop_runs_what_is_allowed_and_tells_the_model_the_rest() {
         let client = builder(STRICT, &server).build().unwrap();
         let agent = client.as_user(User::new("ann", ["user"])).agent_in("bot", "s");
         let done = agent.talk(api, "m").say("please", &tools(&ran)).await.unwrap();
-        assert_eq!((done.text.as_str(), done.turns, done.calls, done.refused_calls), ("Done.", 3, 4, 3), "{api:?}");
+        assert_eq!(
+            (done.text.as_str(), done.turns, done.calls, done.refused_calls),
+            ("Done.", 3, 4, 3),
+            "{api:?}"
+        );
         assert_eq!(*ran.lock().unwrap(), ["note [CARD]"]);
         let last = server.requests().last().unwrap().to_string();
         assert!(last.contains("noted for <MAIL_1>: [CARD]") && !last.contains("kim@"), "{last}");
@@ -745,8 +827,12 @@ async fn values_come_back_to_whom_policy_lets_have_them() {
             assert_eq!(said(api, &answer).0, shown, "{api:?} {streamed}");
             // What goes back to the model is what it wrote.
             let next = match api {
-                Api::Chat => json!({ "messages": [{ "role": "assistant", "content": shown }, { "role": "user", "content": "x" }] }),
-                Api::Responses => json!({ "input": [{ "role": "assistant", "content": shown, "type": "message" }, { "role": "user", "content": "x", "type": "message" }] }),
+                Api::Chat => {
+                    json!({ "messages": [{ "role": "assistant", "content": shown }, { "role": "user", "content": "x" }] })
+                }
+                Api::Responses => {
+                    json!({ "input": [{ "role": "assistant", "content": shown, "type": "message" }, { "role": "user", "content": "x", "type": "message" }] })
+                }
             };
             ask!(agent, api, request(api, "", &next), streamed).unwrap();
             assert!(!server.requests()[1].to_string().contains("kim@"), "{}", server.requests()[1]);
@@ -837,7 +923,8 @@ async fn without_a_key_there_is_no_call() {
     std::fs::write(&file, "sk-secret-of-acme\n").unwrap();
     let keys = FileKeys::new().tenant("acme", &file);
     let client = GuardedClient::builder(engine(ALLOW_ALL), &config).unwrap().keys(keys).build().unwrap();
-    let user = |tenant: Option<&str>| User { tenant: tenant.map(str::to_owned), ..User::new("ann", ["user"]) };
+    let user =
+        |tenant: Option<&str>| User { tenant: tenant.map(str::to_owned), ..User::new("ann", ["user"]) };
     let agent = client.as_user(user(Some("acme"))).agent("bot");
     assert!(asked(&agent, Api::Chat, false, "x").await.is_ok());
     assert!(!format!("{client:?} {agent:?}").contains("secret"));
@@ -865,7 +952,9 @@ fn the_shipped_scripts_load() {
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scripts")).unwrap() {
         Script::parse(&std::fs::read_to_string(entry.unwrap().path()).unwrap()).unwrap();
     }
-    assert!(Script::parse("turns: [{ user: x, model: [], more: 1 }]").unwrap_err().to_string().contains("line 1"));
+    assert!(
+        Script::parse("turns: [{ user: x, model: [], more: 1 }]").unwrap_err().to_string().contains("line 1")
+    );
 }
 
 #[tokio::test]

@@ -114,7 +114,9 @@ impl Approver for Terminal {
             report::prompt("  approve? [y/N] ");
             let line = tokio::task::spawn_blocking(line).await;
             match line {
-                Ok(Ok(Some(line))) if matches!(line.trim(), "y" | "yes") => Answer::Approved { by: self.user.clone() },
+                Ok(Ok(Some(line))) if matches!(line.trim(), "y" | "yes") => {
+                    Answer::Approved { by: self.user.clone() }
+                }
                 // No line is no approval.
                 _ => Answer::Refused,
             }

@@ -211,7 +211,11 @@ impl Exec {
             .env("LANG", "C.UTF-8")
             .env("HOME", root);
         let outcome = sandbox::run(&sandbox::launcher(), &command)?;
-        Ok(Ran { output: crate::text::decode(outcome.output()), how: how(&outcome), well: outcome.status.is_success() })
+        Ok(Ran {
+            output: crate::text::decode(outcome.output()),
+            how: how(&outcome),
+            well: outcome.status.is_success(),
+        })
     }
 }
 

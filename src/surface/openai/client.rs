@@ -281,7 +281,8 @@ impl AsUser {
         let conversation = self.client.conversation(self.user.clone(), name.into(), session.into());
         let guarded = Guarded { conversation: Arc::new(conversation), way: Arc::clone(&self.client.way) };
         // The SDK has neither the address nor a key: both belong to the way behind the guard.
-        let config = OpenAIConfig::new().with_api_base(NOWHERE).with_api_key("").with_org_id("").with_project_id("");
+        let config =
+            OpenAIConfig::new().with_api_base(NOWHERE).with_api_key("").with_org_id("").with_project_id("");
         let sdk = Client::build(guarded.way.http().clone(), config).with_http_service(guarded.clone());
         GuardedAgent { guarded, sdk }
     }

@@ -261,7 +261,8 @@ impl Conversation {
 
     /// Decides about a request: the agent's access, every text, every tool. What goes on stands in the document.
     pub(crate) async fn request(&self, api: Api, document: &mut Value) -> Result<bool, GuardError> {
-        let request = wire::read_request(api, document, &self.settings.openings).map_err(|error| self.unfit(&error))?;
+        let request =
+            wire::read_request(api, document, &self.settings.openings).map_err(|error| self.unfit(&error))?;
         if let Some(earlier) = &request.continues
             && !self.memory().responses.contains(earlier)
         {
@@ -280,7 +281,8 @@ impl Conversation {
             if gone(&place, &keep) {
                 continue;
             }
-            let custom = document.pointer("/tools").is_some() && matches!(&place, Place::Value(at) if at.starts_with("/tools/"));
+            let custom = document.pointer("/tools").is_some()
+                && matches!(&place, Place::Value(at) if at.starts_with("/tools/"));
             if let Body::ToolResult { tool, call: Some(call), .. } = &mut body
                 && tool.is_empty()
             {

@@ -126,7 +126,10 @@ pub struct Moderation {
 
 impl std::fmt::Debug for Moderation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Moderation").field("model", &self.model).field("stages", &self.stages).finish_non_exhaustive()
+        f.debug_struct("Moderation")
+            .field("model", &self.model)
+            .field("stages", &self.stages)
+            .finish_non_exhaustive()
     }
 }
 
@@ -169,8 +172,10 @@ impl Detector for Moderation {
         Box::pin(async move {
             let failed = |error: GuardError| DetectError(error.to_string());
             let request = json!({ "model": self.model, "input": text });
-            let response = self.way.send(&User::default(), "/moderations", &request, false).await.map_err(failed)?;
-            let limits = Limits { bytes: MAX_ANSWER, time: Duration::from_secs(60), idle: Duration::from_secs(60) };
+            let response =
+                self.way.send(&User::default(), "/moderations", &request, false).await.map_err(failed)?;
+            let limits =
+                Limits { bytes: MAX_ANSWER, time: Duration::from_secs(60), idle: Duration::from_secs(60) };
             let body = transport::read(response, &limits).await.map_err(failed)?;
             let answer = transport::document(&body).map_err(failed)?;
             let scores = answer.pointer("/results/0/category_scores").and_then(Value::as_object);
@@ -231,8 +236,10 @@ impl Detector for HttpDetector {
             let response = request.send().await.and_then(reqwest::Response::error_for_status);
             // The address may hold what nobody should read.
             let response = response.map_err(|error| DetectError(error.without_url().to_string()))?;
-            let limits = Limits { bytes: MAX_ANSWER, time: Duration::from_secs(60), idle: Duration::from_secs(60) };
-            let body = transport::read(response, &limits).await.map_err(|error| DetectError(error.to_string()))?;
+            let limits =
+                Limits { bytes: MAX_ANSWER, time: Duration::from_secs(60), idle: Duration::from_secs(60) };
+            let body =
+                transport::read(response, &limits).await.map_err(|error| DetectError(error.to_string()))?;
             let answer = transport::document(&body).map_err(|error| DetectError(error.to_string()))?;
             let scores = answer.get("scores").cloned().unwrap_or_default();
             serde_json::from_value(scores).map_err(|_| DetectError("the answer holds no scores".to_owned()))

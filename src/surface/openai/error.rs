@@ -72,7 +72,9 @@ pub enum GuardError {
     #[error(transparent)]
     Refused(#[from] Box<Refusal>),
     /// An address that is not guarded, so that it is not called.
-    #[error("only `POST /chat/completions` and `POST /responses` are guarded: this client calls nothing else")]
+    #[error(
+        "only `POST /chat/completions` and `POST /responses` are guarded: this client calls nothing else"
+    )]
     Endpoint,
     /// The provider's answer is not one, or holds what is not understood.
     #[error("the provider's answer can't be used: {0}")]

@@ -85,9 +85,13 @@ impl KeyProvider for EnvironmentKeys {
             let tenant = user.tenant.as_deref().unwrap_or_default();
             // Two tenants must not share a variable by looking alike.
             let plain = !tenant.is_empty()
-                && tenant.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+                && tenant
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
             if !plain {
-                return Err(KeyError::Missing("the user has no tenant, or one that names no variable".to_owned()));
+                return Err(KeyError::Missing(
+                    "the user has no tenant, or one that names no variable".to_owned(),
+                ));
             }
             let name = format!("{}{}", self.prefix, tenant.replace('-', "_").to_ascii_uppercase());
             let Ok(value) = std::env::var(&name) else {
@@ -186,8 +190,11 @@ impl KeyProvider for CommandKeys {
         Box::pin(async move {
             let mut command = tokio::process::Command::new(&self.program);
             command.args(&self.arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
-            command.env("RINGFENCE_USER", &user.id).env("RINGFENCE_TENANT", user.tenant.as_deref().unwrap_or_default());
-            let failed = || KeyError::Unreadable(format!("the key command `{}` failed", self.program.display()));
+            command
+                .env("RINGFENCE_USER", &user.id)
+                .env("RINGFENCE_TENANT", user.tenant.as_deref().unwrap_or_default());
+            let failed =
+                || KeyError::Unreadable(format!("the key command `{}` failed", self.program.display()));
             let output = tokio::time::timeout(self.time, command.output()).await;
             let output = output.map_err(|_| failed())?.map_err(|_| failed())?;
             let printed = Zeroizing::new(output.stdout);

@@ -87,7 +87,10 @@ pub struct Talk {
 
 impl std::fmt::Debug for Talk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Talk").field("agent", &self.agent).field("said", &self.history.len()).finish_non_exhaustive()
+        f.debug_struct("Talk")
+            .field("agent", &self.agent)
+            .field("said", &self.history.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,7 +113,12 @@ impl GuardedAgent {
     /// # Errors
     /// Where the question was refused, a limit was reached, or the provider failed. A refused tool call is none: the model
     /// is told.
-    pub async fn run(&self, model: impl Into<String>, input: &str, tools: &Tools) -> Result<Finished, GuardError> {
+    pub async fn run(
+        &self,
+        model: impl Into<String>,
+        input: &str,
+        tools: &Tools,
+    ) -> Result<Finished, GuardError> {
         self.talk(Api::Responses, model).say(input, tools).await
     }
 }
@@ -164,14 +172,8 @@ impl Talk {
         let guarded = &self.agent.guarded;
         let mut said = self.history.clone();
         said.push(json!({ "role": "user", "content": input }));
-        let mut done = Finished {
-            text: String::new(),
-            refused: None,
-            refused_calls: 0,
-            turns: 0,
-            calls: 0,
-            tokens: 0,
-        };
+        let mut done =
+            Finished { text: String::new(), refused: None, refused_calls: 0, turns: 0, calls: 0, tokens: 0 };
         let within = |what, used: u64, limit: u64| match used >= limit {
             true => Err(GuardError::Limit { what, limit }),
             false => Ok(()),
@@ -268,7 +270,8 @@ impl Talk {
                 Err(refused) => (refused, false),
                 Ok(result) => {
                     let result = result.unwrap_or_else(|error| Value::String(format!("error: {error}")));
-                    let body = Body::ToolResult { tool: call.tool.clone(), call: Some(call.id.clone()), result };
+                    let body =
+                        Body::ToolResult { tool: call.tool.clone(), call: Some(call.id.clone()), result };
                     match conversation.decide(body).await {
                         Ok((event, _)) => (as_text(value_of(&event.body)), true),
                         Err(refusal) => (format!("the result was withheld: {}", refusal.message()), false),
@@ -281,7 +284,12 @@ impl Talk {
         results
     }
 
-    async fn run_tool(&self, tool: Option<Arc<dyn Tool>>, name: &str, arguments: Value) -> Result<Value, ToolError> {
+    async fn run_tool(
+        &self,
+        tool: Option<Arc<dyn Tool>>,
+        name: &str,
+        arguments: Value,
+    ) -> Result<Value, ToolError> {
         let Some(tool) = tool else { return Err(ToolError::new("there is no such tool")) };
         let conversation = &self.agent.guarded.conversation;
         let mut arguments = arguments;
@@ -333,7 +341,8 @@ fn spoken(api: Api, document: &Value) -> Result<(Vec<Value>, String), GuardError
         Api::Responses => {
             let items = document.get("output").and_then(Value::as_array).ok_or_else(nothing)?;
             let parts = items.iter().filter_map(|item| item.get("content")?.as_array());
-            let text = parts.flatten().filter_map(|part| part.get("text").or_else(|| part.get("refusal"))?.as_str());
+            let text =
+                parts.flatten().filter_map(|part| part.get("text").or_else(|| part.get("refusal"))?.as_str());
             let text: String = text.collect();
             let mut kept = items.clone();
             for part in kept.iter_mut().filter_map(|item| item.get_mut("content")?.as_array_mut()).flatten() {

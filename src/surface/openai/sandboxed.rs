@@ -50,51 +50,68 @@ impl Tools {
         let root = Arc::new(Root::open(folder.into(), Symlinks::Refuse).map_err(ToolError::new)?);
         let (reads, lists) = (Arc::clone(&root), Arc::clone(&root));
         let tools = self
-            .function("read_file", "Reads a text file below the working folder", move |arguments: ReadFile| {
-                let root = Arc::clone(&reads);
-                blocking(move || {
-                    let bytes = root.read(arguments.path).map_err(ToolError::new)?;
-                    Ok(Value::String(crate::text::decode(bytes)))
-                })
-            })
-            .function("list_directory", "Lists a folder below the working folder", move |arguments: ListDirectory| {
-                let root = Arc::clone(&lists);
-                blocking(move || {
-                    let path = arguments.path.unwrap_or_else(|| ".".to_owned());
-                    let listing = root.list(path).map_err(ToolError::new)?;
-                    let names = listing.entries.iter().map(|entry| entry.name.to_string_lossy().into_owned());
-                    Ok(json!(names.collect::<Vec<_>>()))
-                })
-            });
+            .function(
+                "read_file",
+                "Reads a text file below the working folder",
+                move |arguments: ReadFile| {
+                    let root = Arc::clone(&reads);
+                    blocking(move || {
+                        let bytes = root.read(arguments.path).map_err(ToolError::new)?;
+                        Ok(Value::String(crate::text::decode(bytes)))
+                    })
+                },
+            )
+            .function(
+                "list_directory",
+                "Lists a folder below the working folder",
+                move |arguments: ListDirectory| {
+                    let root = Arc::clone(&lists);
+                    blocking(move || {
+                        let path = arguments.path.unwrap_or_else(|| ".".to_owned());
+                        let listing = root.list(path).map_err(ToolError::new)?;
+                        let names =
+                            listing.entries.iter().map(|entry| entry.name.to_string_lossy().into_owned());
+                        Ok(json!(names.collect::<Vec<_>>()))
+                    })
+                },
+            );
         if !writes {
             return Ok(tools);
         }
-        Ok(tools.function("write_file", "Writes a text file below the working folder", move |arguments: WriteFile| {
-            let root = Arc::clone(&root);
-            blocking(move || {
-                let bytes = arguments.content.as_bytes();
-                root.write(arguments.path, bytes, Write::CreateOrReplace).map_err(ToolError::new)?;
-                Ok(json!("written"))
-            })
-        }))
+        Ok(tools.function(
+            "write_file",
+            "Writes a text file below the working folder",
+            move |arguments: WriteFile| {
+                let root = Arc::clone(&root);
+                blocking(move || {
+                    let bytes = arguments.content.as_bytes();
+                    root.write(arguments.path, bytes, Write::CreateOrReplace).map_err(ToolError::new)?;
+                    Ok(json!("written"))
+                })
+            },
+        ))
     }
 
     /// `run_command` in a folder: without network, and not longer than `time`. A run that is dropped ends the command.
     #[must_use]
     pub fn commands(self, launcher: &Launcher, folder: impl Into<PathBuf>, time: Duration) -> Self {
         let (launcher, folder) = (launcher.clone(), folder.into());
-        self.function("run_command", "Runs a command line in the working folder", move |arguments: RunCommand| {
-            let started = command(&arguments.command, &folder, time)
-                .and_then(|command| sandbox::start(&launcher, command).map_err(ToolError::new));
-            async move {
-                let outcome = started?.await.map_err(ToolError::new)?;
-                let mut text = crate::text::decode(outcome.output());
-                if !outcome.status.is_success() {
-                    text.push_str(&format!("\n[{:?}]\n", outcome.status));
+        self.function(
+            "run_command",
+            "Runs a command line in the working folder",
+            move |arguments: RunCommand| {
+                let started = command(&arguments.command, &folder, time)
+                    .and_then(|command| sandbox::start(&launcher, command).map_err(ToolError::new));
+                async move {
+                    let outcome = started?.await.map_err(ToolError::new)?;
+                    let mut text = crate::text::decode(outcome.output());
+                    if !outcome.status.is_success() {
+                        text.push_str(&format!("\n[{:?}]\n", outcome.status));
+                    }
+                    Ok::<_, ToolError>(text)
                 }
-                Ok::<_, ToolError>(text)
-            }
-        })
+            },
+        )
     }
 }
 

@@ -52,8 +52,8 @@ impl Guarded {
         let api = api.filter(|_| request.method() == reqwest::Method::POST).ok_or(GuardError::Endpoint)?;
         let body = request.body().and_then(reqwest::Body::as_bytes).ok_or(GuardError::Endpoint)?;
         // Written by the SDK from its own types.
-        let mut document: Value =
-            serde_json::from_slice(body).map_err(|_| GuardError::Setup("the request is no JSON".to_owned()))?;
+        let mut document: Value = serde_json::from_slice(body)
+            .map_err(|_| GuardError::Setup("the request is no JSON".to_owned()))?;
         self.send(api, &mut document).await
     }
 
@@ -102,7 +102,11 @@ pub(crate) fn respond(kind: &'static str, body: reqwest::Body) -> reqwest::Respo
 
 impl Guarded {
     /// One exchange of the tool loop: refused calls still stand in the answer, to be answered.
-    pub(crate) async fn ask(&self, api: Api, mut document: Value) -> Result<super::conversation::Answered, GuardError> {
+    pub(crate) async fn ask(
+        &self,
+        api: Api,
+        mut document: Value,
+    ) -> Result<super::conversation::Answered, GuardError> {
         let conversation = &self.conversation;
         let model = document.get("model").and_then(Value::as_str).map(str::to_owned);
         let span = telemetry::exchange(api, &conversation.agent, &conversation.session, model.as_deref());
@@ -110,7 +114,8 @@ impl Guarded {
             conversation.request(api, &mut document).await?;
             let limit = conversation.settings.answer_time;
             let sent = self.way.send(&conversation.user, api.path(), &document, false);
-            let response = tokio::time::timeout(limit, sent).await.map_err(|_| GuardError::TimedOut { limit })??;
+            let response =
+                tokio::time::timeout(limit, sent).await.map_err(|_| GuardError::TimedOut { limit })??;
             self.answered(api, response).await
         }
         .instrument(span)

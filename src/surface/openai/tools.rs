@@ -79,7 +79,12 @@ impl Tools {
     /// # assert_eq!(format!("{tools:?}"), r#"["order_status"]"#);
     /// ```
     #[must_use]
-    pub fn function<A, R, E, F, T>(self, name: impl Into<String>, description: impl Into<String>, run: F) -> Self
+    pub fn function<A, R, E, F, T>(
+        self,
+        name: impl Into<String>,
+        description: impl Into<String>,
+        run: F,
+    ) -> Self
     where
         A: DeserializeOwned + JsonSchema + Send + 'static,
         R: Serialize,

@@ -118,7 +118,8 @@ fn chunks(step: &Step, number: u64, model: &str) -> Vec<Value> {
     chunks.extend(pieces(&step.say).into_iter().map(|text| chunk(json!({ "content": text }), Value::Null)));
     for (index, call) in step.call.iter().enumerate() {
         let function = json!({ "name": call.tool, "arguments": "" });
-        let begin = json!({ "index": index, "id": call_id(number, index), "type": "function", "function": function });
+        let begin =
+            json!({ "index": index, "id": call_id(number, index), "type": "function", "function": function });
         chunks.push(chunk(json!({ "tool_calls": [begin] }), Value::Null));
         for text in pieces(&call.arguments.to_string()) {
             let part = json!({ "index": index, "function": { "arguments": text } });
@@ -142,7 +143,8 @@ fn events(step: &Step, number: u64, model: &str) -> Vec<Value> {
         begun["status"] = json!("in_progress");
         if item.get("type").and_then(Value::as_str) == Some("message") {
             begun["content"] = json!([]);
-            let place = |kind: &str| json!({ "type": kind, "item_id": id, "output_index": at, "content_index": 0 });
+            let place =
+                |kind: &str| json!({ "type": kind, "item_id": id, "output_index": at, "content_index": 0 });
             let with = |kind: &str, name: &str, value: Value| {
                 let mut event = place(kind);
                 event[name] = value;
@@ -152,7 +154,9 @@ fn events(step: &Step, number: u64, model: &str) -> Vec<Value> {
             events.push(json!({ "type": "response.output_item.added", "output_index": at, "item": begun }));
             events.push(with("response.content_part.added", "part", part("")));
             let deltas = pieces(&step.say);
-            events.extend(deltas.into_iter().map(|text| with("response.output_text.delta", "delta", json!(text))));
+            events.extend(
+                deltas.into_iter().map(|text| with("response.output_text.delta", "delta", json!(text))),
+            );
             events.push(with("response.output_text.done", "text", json!(step.say)));
             events.push(with("response.content_part.done", "part", part(&step.say)));
         } else {
@@ -170,6 +174,8 @@ fn events(step: &Step, number: u64, model: &str) -> Vec<Value> {
         }
         events.push(json!({ "type": "response.output_item.done", "output_index": at, "item": item }));
     }
-    events.push(json!({ "type": "response.completed", "response": response(step, number, model, "completed") }));
+    events.push(
+        json!({ "type": "response.completed", "response": response(step, number, model, "completed") }),
+    );
     events
 }

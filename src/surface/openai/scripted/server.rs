@@ -43,7 +43,11 @@ struct Shared {
 enum Reply {
     Step(Step),
     /// These bytes after a head that promises `kind`, and whether the connection then stays open.
-    Raw { kind: &'static str, body: Vec<u8>, stays: bool },
+    Raw {
+        kind: &'static str,
+        body: Vec<u8>,
+        stays: bool,
+    },
 }
 
 impl ScriptedServer {

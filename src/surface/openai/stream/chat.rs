@@ -47,7 +47,15 @@ fn unfit<T>(at: &str, what: &str) -> Result<T, GuardError> {
 }
 
 const CHUNK: &[&str] = &[
-    "id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "obfuscation",
+    "id",
+    "object",
+    "created",
+    "model",
+    "choices",
+    "usage",
+    "service_tier",
+    "system_fingerprint",
+    "obfuscation",
     "moderation",
 ];
 
@@ -84,8 +92,15 @@ impl ChatStream {
         Ok(out)
     }
 
-    async fn choice(&mut self, envelope: &Value, choice: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
-        let Some(index) = choice.get("index").and_then(Value::as_u64) else { return unfit("/choices", "has no index") };
+    async fn choice(
+        &mut self,
+        envelope: &Value,
+        choice: Value,
+        out: &mut Vec<Value>,
+    ) -> Result<(), GuardError> {
+        let Some(index) = choice.get("index").and_then(Value::as_u64) else {
+            return unfit("/choices", "has no index");
+        };
         if self.choices.len() >= MAX_CHOICES && !self.choices.contains_key(&index) {
             return unfit("/choices", "are too many");
         }
@@ -182,7 +197,8 @@ impl ChatStream {
             Calls::Rewritten(calls) => {
                 for (number, (call, arguments)) in calls.into_iter().enumerate() {
                     let function = json!({ "name": call.tool, "arguments": arguments });
-                    let part = json!({ "index": number, "id": call.id, "type": "function", "function": function });
+                    let part =
+                        json!({ "index": number, "id": call.id, "type": "function", "function": function });
                     out.push(chunk(json!({ "role": "assistant", "tool_calls": [part] }), Value::Null));
                 }
             }

@@ -145,7 +145,8 @@ impl Drop for Flow {
     fn drop(&mut self) {
         // What was handed on is recorded, also where nobody wanted the rest.
         if !self.is_done && !self.handed.is_empty() {
-            let event = self.conversation.event(Body::Output { text: Value::String(std::mem::take(&mut self.raw)) });
+            let event =
+                self.conversation.event(Body::Output { text: Value::String(std::mem::take(&mut self.raw)) });
             let _ = self.conversation.guard.check(&event);
         }
     }
@@ -153,6 +154,9 @@ impl Drop for Flow {
 
 impl std::fmt::Debug for Flow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Flow").field("bytes", &self.raw.len()).field("held", &self.is_held).finish_non_exhaustive()
+        f.debug_struct("Flow")
+            .field("bytes", &self.raw.len())
+            .field("held", &self.is_held)
+            .finish_non_exhaustive()
     }
 }

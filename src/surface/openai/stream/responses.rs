@@ -162,7 +162,8 @@ impl ResponseStream {
             }
             "response.content_part.done" | "response.reasoning_summary_part.done" => {
                 let is_content = kind == "response.content_part.done";
-                let (list, place) = if is_content { ("content", "content_index") } else { ("summary", "summary_index") };
+                let (list, place) =
+                    if is_content { ("content", "content_index") } else { ("summary", "summary_index") };
                 let key = (number(&event, "output_index")?, list, number(&event, place)?);
                 let mut part = event.get("part").cloned().unwrap_or_default();
                 if self.part(&mut part, key).await?.is_some() {
@@ -252,7 +253,11 @@ impl ResponseStream {
         let kind = match item.get("type").and_then(Value::as_str).unwrap_or_default() {
             "message" | "reasoning" => Kind::Text,
             "function_call" | "custom_tool_call" => Kind::Call,
-            kind if responses::hosted(kind).is_some_and(|kind| self.conversation.settings.openings.hosted.contains(kind)) => Kind::Hosted,
+            kind if responses::hosted(kind)
+                .is_some_and(|kind| self.conversation.settings.openings.hosted.contains(kind)) =>
+            {
+                Kind::Hosted
+            }
             _ => return unfit("has an item of a type that was not asked for"),
         };
         let id = item.get("id").cloned().unwrap_or_default();
@@ -262,7 +267,8 @@ impl ResponseStream {
             Kind::Text => self.renumbered(event, out)?,
             // Known once it has ended.
             Kind::Hosted => {
-                let bare = json!({ "type": item.get("type"), "id": item.get("id"), "status": item.get("status") });
+                let bare =
+                    json!({ "type": item.get("type"), "id": item.get("id"), "status": item.get("status") });
                 let mut event = event;
                 set(&mut event, "item", bare);
                 self.renumbered(event, out)?;
@@ -282,7 +288,9 @@ impl ResponseStream {
         if !is_empty(event.get("logprobs")) {
             return unfit("repeats its text token by token, which was not asked for");
         }
-        if self.open.as_ref().is_none_or(|open| open.index != key.0 || open.kind != Kind::Text) || self.texts.contains_key(&key) {
+        if self.open.as_ref().is_none_or(|open| open.index != key.0 || open.kind != Kind::Text)
+            || self.texts.contains_key(&key)
+        {
             return unfit("has a text of an item that is not under way");
         }
         if self.flows.len() >= MAX_PARTS {
@@ -314,7 +322,10 @@ impl ResponseStream {
                     if let Some(members) = more.as_object_mut() {
                         members.remove(whole);
                         members.insert("delta".to_owned(), json!(rest));
-                        members.insert("type".to_owned(), json!(format!("{}delta", kind.trim_end_matches("done"))));
+                        members.insert(
+                            "type".to_owned(),
+                            json!(format!("{}delta", kind.trim_end_matches("done"))),
+                        );
                     }
                     self.renumbered(more, out)?;
                 }
@@ -372,13 +383,15 @@ impl ResponseStream {
                 }
                 // Whatever else stands in it is read as in a whole answer.
                 let mut read = wire::Response::default();
-                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read).map_err(GuardError::Answer)?;
+                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
+                    .map_err(GuardError::Answer)?;
                 set(&mut event, "item", item.clone());
                 self.renumbered(event, out)?;
             }
             Kind::Hosted => {
                 let mut read = wire::Response::default();
-                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read).map_err(GuardError::Answer)?;
+                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
+                    .map_err(GuardError::Answer)?;
                 for slot in read.slots {
                     match self.conversation.decide(slot.body).await {
                         Ok((decided, _)) => slot.place.write_if_changed(&mut item, value_of(&decided.body)),
@@ -391,7 +404,8 @@ impl ResponseStream {
             }
             Kind::Call => {
                 let mut read = wire::Response::default();
-                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read).map_err(GuardError::Answer)?;
+                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
+                    .map_err(GuardError::Answer)?;
                 let Some(call) = read.calls.pop() else { return unfit("has a tool call that is none") };
                 if !written.is_empty() && call.text != written {
                     return unfit("has a tool call whose arguments differ from their parts");
@@ -439,13 +453,15 @@ impl ResponseStream {
         // All that stands in it has come and was decided about.
         set(&mut response, "output", json!([]));
         let open = &self.conversation.settings.openings;
-        let read = wire::read_response(wire::Api::Responses, &mut response, open).map_err(GuardError::Answer)?;
+        let read =
+            wire::read_response(wire::Api::Responses, &mut response, open).map_err(GuardError::Answer)?;
         self.conversation.spent(read.tokens);
         if let Some(id) = read.id {
             self.conversation.remember_response(&id);
         }
         self.is_complete = true;
-        let said = self.items.iter().any(|item| item.get("type").and_then(Value::as_str) != Some("reasoning"));
+        let said =
+            self.items.iter().any(|item| item.get("type").and_then(Value::as_str) != Some("reasoning"));
         if let Some(why) = self.why.clone().filter(|_| !said) {
             self.response = response;
             return self.refuse(&why, out);
@@ -485,7 +501,8 @@ impl ResponseStream {
         set(&mut begun, "status", json!("in_progress"));
         set(&mut begun, "content", json!([]));
         let place = |kind: &str, name: &str, value: Value| {
-            let mut event = json!({ "type": kind, "item_id": item_id, "output_index": index, "content_index": 0 });
+            let mut event =
+                json!({ "type": kind, "item_id": item_id, "output_index": index, "content_index": 0 });
             set(&mut event, name, value);
             event
         };

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::fields::{self, Field};
 use super::{
-    Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Tool, Unfit, arguments,
-    below, input, is_absent, output, text, tool_name, unfit,
+    Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Tool, Unfit,
+    arguments, below, input, is_absent, output, text, tool_name, unfit,
 };
 use crate::event::{Body, InputPart};
 
@@ -55,7 +55,15 @@ const REQUEST: &[(&str, Field)] = &[
 const PARTS: PartNames = &[("text", "text"), ("refusal", "refusal")];
 
 const RESPONSE: &[&str] = &[
-    "id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "metadata",
+    "id",
+    "object",
+    "created",
+    "model",
+    "choices",
+    "usage",
+    "service_tier",
+    "system_fingerprint",
+    "metadata",
     "moderation",
 ];
 
@@ -92,7 +100,9 @@ fn message_slots(
     slots: &mut Vec<Slot>,
 ) -> Result<(), Unfit> {
     let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
-    let content = |parts| Content::read(message.get("content").unwrap_or(&Value::Null), &below(at, "content"), parts, open);
+    let content = |parts| {
+        Content::read(message.get("content").unwrap_or(&Value::Null), &below(at, "content"), parts, open)
+    };
     if let Some(Value::String(name)) = message.get("name") {
         slots.push(text(input(InputPart::History), below(at, "name"), name, Memory::Known("name")));
     }
@@ -103,8 +113,11 @@ fn message_slots(
         }
         "user" => {
             fields::only(message, at, &["role", "content", "name"])?;
-            let (part, memory) =
-                if is_new { (InputPart::User, Memory::Fresh("user")) } else { (InputPart::History, Memory::Known("user")) };
+            let (part, memory) = if is_new {
+                (InputPart::User, Memory::Fresh("user"))
+            } else {
+                (InputPart::History, Memory::Known("user"))
+            };
             slots.extend(content(PARTS)?.slot(input(part), memory));
         }
         "assistant" => {
@@ -114,7 +127,8 @@ fn message_slots(
                 let at = below(at, "refusal");
                 slots.push(text(input(InputPart::History), at, refusal, Memory::Known("model")));
             }
-            for (index, call) in list(message.get("tool_calls"), &below(at, "tool_calls"))?.iter().enumerate() {
+            for (index, call) in list(message.get("tool_calls"), &below(at, "tool_calls"))?.iter().enumerate()
+            {
                 slots.push(past_call(call, &format!("{at}/tool_calls/{index}"), names)?);
             }
         }
@@ -153,7 +167,9 @@ fn past_call(call: &Value, at: &str, names: &mut Names) -> Result<Slot, Unfit> {
 /// A tool call where it stands.
 fn call_at(call: &Value, at: &str, choice: usize) -> Result<Call, Unfit> {
     let string = |pointer: &str| call.pointer(pointer).and_then(Value::as_str);
-    let Some(id) = string("/id").filter(|id| !id.is_empty()) else { return unfit(below(at, "id"), "is missing") };
+    let Some(id) = string("/id").filter(|id| !id.is_empty()) else {
+        return unfit(below(at, "id"), "is missing");
+    };
     let kind = string("/type").unwrap_or("function");
     let (tool, written, arguments, place) = match kind {
         "function" => {
@@ -164,7 +180,12 @@ fn call_at(call: &Value, at: &str, choice: usize) -> Result<Call, Unfit> {
         "custom" => {
             let Some(tool) = string("/custom/name") else { return unfit(at, "names no tool") };
             let Some(written) = string("/custom/input") else { return unfit(at, "has no input") };
-            (tool, written, Ok(json!({ "input": written })), Place::Member(format!("{at}/custom/input"), "input"))
+            (
+                tool,
+                written,
+                Ok(json!({ "input": written })),
+                Place::Member(format!("{at}/custom/input"), "input"),
+            )
         }
         _ => return unfit(below(at, "type"), "is neither `function` nor `custom`"),
     };
@@ -202,13 +223,18 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
         tokens: document.pointer("/usage/total_tokens").and_then(Value::as_u64),
         ..Response::default()
     };
-    let Some(Value::Array(choices)) = document.get_mut("choices") else { return unfit("/choices", "is no list") };
+    let Some(Value::Array(choices)) = document.get_mut("choices") else {
+        return unfit("/choices", "is no list");
+    };
     let mut ids = BTreeSet::new();
     for (index, choice) in choices.iter_mut().enumerate() {
         let at = format!("/choices/{index}/message");
         fields::drop_unknown(choice, &["index", "message", "finish_reason"]);
         let Some(message) = choice.get_mut("message") else { return unfit(at, "is missing") };
-        fields::drop_unknown(message, &["role", "content", "refusal", "tool_calls", "annotations", "function_call", "audio"]);
+        fields::drop_unknown(
+            message,
+            &["role", "content", "refusal", "tool_calls", "annotations", "function_call", "audio"],
+        );
         if !message.is_object() {
             return unfit(at, "is no object");
         }
@@ -231,7 +257,8 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
         }
         if let Some(annotations) = message.get("annotations").filter(|value| !is_absent(Some(value))) {
             let place = Place::Value(below(&at, "annotations"));
-            response.add(index, Slot { body: output(annotations.clone()), place, memory: Memory::Fresh("note") });
+            response
+                .add(index, Slot { body: output(annotations.clone()), place, memory: Memory::Fresh("note") });
         }
         for (number, call) in list(message.get("tool_calls"), &below(&at, "tool_calls"))?.iter().enumerate() {
             let call = call_at(call, &format!("{at}/tool_calls/{number}"), index)?;

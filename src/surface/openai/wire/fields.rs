@@ -26,11 +26,7 @@ pub(super) enum Field {
 }
 
 /// Holds a request to a table. Members that the table lacks are refused: they could carry anything.
-pub(super) fn check(
-    document: &Value,
-    table: &[(&str, Field)],
-    slots: &mut Vec<Slot>,
-) -> Result<(), Unfit> {
+pub(super) fn check(document: &Value, table: &[(&str, Field)], slots: &mut Vec<Slot>) -> Result<(), Unfit> {
     let Some(request) = document.as_object() else { return unfit("", "the request is no object") };
     for (name, value) in request {
         let at = below("", name);

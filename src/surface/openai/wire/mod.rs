@@ -231,8 +231,7 @@ pub(crate) fn keep_tools(document: &mut Value, keep: &BTreeSet<usize>) -> Result
     let Some(request) = document.as_object_mut() else { return Ok(()) };
     let Some(Value::Array(tools)) = request.get_mut("tools") else { return Ok(()) };
     let all = std::mem::take(tools);
-    let (kept, gone): (Vec<_>, Vec<_>) =
-        all.into_iter().enumerate().partition(|(at, _)| keep.contains(at));
+    let (kept, gone): (Vec<_>, Vec<_>) = all.into_iter().enumerate().partition(|(at, _)| keep.contains(at));
     tools.extend(kept.into_iter().map(|(_, tool)| tool));
     let is_empty = tools.is_empty();
     let gone: BTreeSet<String> = gone.iter().filter_map(|(_, tool)| tool_name(tool)).collect();
@@ -265,7 +264,9 @@ fn mentions(value: &Value, name: &str) -> bool {
 pub(crate) fn tool_name(tool: &Value) -> Option<String> {
     let kind = tool.get("type")?.as_str()?;
     let named = match kind {
-        "function" | "custom" => tool.get(kind).and_then(|inner| inner.get("name")).or_else(|| tool.get("name"))?,
+        "function" | "custom" => {
+            tool.get(kind).and_then(|inner| inner.get("name")).or_else(|| tool.get("name"))?
+        }
         _ => return Some(kind.to_owned()),
     };
     named.as_str().filter(|name| !name.is_empty()).map(str::to_owned)

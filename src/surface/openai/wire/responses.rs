@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::fields::{self, Field};
 use super::{
-    Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Tool, Unfit, arguments,
-    below, input, is_absent, output, text, tool_name, unfit,
+    Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Tool, Unfit,
+    arguments, below, input, is_absent, output, text, tool_name, unfit,
 };
 use crate::event::{Body, InputPart};
 
@@ -41,27 +41,74 @@ const REQUEST: &[(&str, Field)] = &[
     ("text", Field::Json),
     ("top_logprobs", Field::Refused("repeats the text token by token, past every edit: leave it out")),
     ("background", Field::Refused("has the answer fetched later, past the guard: leave it out")),
-    ("conversation", Field::Refused("keeps the history at the provider, where the guard can't read it: send it as `input`")),
-    ("prompt", Field::Refused("is a text kept at the provider, which the guard can't read: send it as `instructions`")),
-    ("context_management", Field::Refused("has the provider rewrite the history, which the guard can't read")),
+    (
+        "conversation",
+        Field::Refused(
+            "keeps the history at the provider, where the guard can't read it: send it as `input`",
+        ),
+    ),
+    (
+        "prompt",
+        Field::Refused(
+            "is a text kept at the provider, which the guard can't read: send it as `instructions`",
+        ),
+    ),
+    (
+        "context_management",
+        Field::Refused("has the provider rewrite the history, which the guard can't read"),
+    ),
     ("access_programs", Field::Refused("is not let through")),
 ];
 
-const PARTS: PartNames = &[("input_text", "text"), ("output_text", "text"), ("text", "text"), ("refusal", "refusal")];
+const PARTS: PartNames =
+    &[("input_text", "text"), ("output_text", "text"), ("text", "text"), ("refusal", "refusal")];
 
 /// What may be asked for besides. Token probabilities repeat the text.
 const INCLUDE: &[&str] = &[
-    "reasoning.encrypted_content", "file_search_call.results", "web_search_call.results",
-    "web_search_call.action.sources", "code_interpreter_call.outputs",
+    "reasoning.encrypted_content",
+    "file_search_call.results",
+    "web_search_call.results",
+    "web_search_call.action.sources",
+    "code_interpreter_call.outputs",
 ];
 
 const RESPONSE: &[&str] = &[
-    "id", "object", "created_at", "completed_at", "status", "error", "incomplete_details", "instructions",
-    "max_output_tokens", "max_tool_calls", "metadata", "model", "output", "parallel_tool_calls",
-    "previous_response_id", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options",
-    "prompt_cache_diagnostics", "reasoning", "safety_identifier", "service_tier", "store", "temperature", "text",
-    "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "usage", "user", "background", "billing",
-    "moderation", "tool_usage",
+    "id",
+    "object",
+    "created_at",
+    "completed_at",
+    "status",
+    "error",
+    "incomplete_details",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "model",
+    "output",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "prompt_cache_options",
+    "prompt_cache_diagnostics",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "usage",
+    "user",
+    "background",
+    "billing",
+    "moderation",
+    "tool_usage",
 ];
 
 /// Reads a request.
@@ -150,9 +197,8 @@ fn item_slots(
     names: &mut Names,
     slots: &mut Vec<Slot>,
 ) -> Result<(), Unfit> {
-    let read = |name: &str| {
-        Content::read(item.get(name).unwrap_or(&Value::Null), &below(at, name), PARTS, open)
-    };
+    let read =
+        |name: &str| Content::read(item.get(name).unwrap_or(&Value::Null), &below(at, name), PARTS, open);
     match kind(item) {
         "message" => {
             fields::only(item, at, &["type", "role", "content", "id", "status", "phase"])?;
@@ -192,7 +238,10 @@ fn item_slots(
             }
         }
         "item_reference" => {
-            return unfit(at, "refers to what the provider keeps, which the guard can't read: send the item itself");
+            return unfit(
+                at,
+                "refers to what the provider keeps, which the guard can't read: send the item itself",
+            );
         }
         other if hosted(other).is_some_and(|kind| open.hosted.contains(kind)) => slots.push(Slot {
             body: input(InputPart::History)(item.clone()),
@@ -294,7 +343,12 @@ pub(super) fn response(document: &mut Value, open: &Openings) -> Result<Response
 }
 
 /// Reads one item of a response.
-pub(crate) fn output_item(item: &Value, at: &str, open: &Openings, response: &mut Response) -> Result<(), Unfit> {
+pub(crate) fn output_item(
+    item: &Value,
+    at: &str,
+    open: &Openings,
+    response: &mut Response,
+) -> Result<(), Unfit> {
     match kind(item) {
         "message" => {
             fields::only(item, at, &["type", "id", "role", "status", "content", "phase"])?;
@@ -317,7 +371,8 @@ pub(crate) fn output_item(item: &Value, at: &str, open: &Openings, response: &mu
                 }
                 if let Some(notes) = part.get("annotations").filter(|value| !is_absent(Some(value))) {
                     let place = Place::Value(below(&at, "annotations"));
-                    response.add(0, Slot { body: output(notes.clone()), place, memory: Memory::Fresh("note") });
+                    response
+                        .add(0, Slot { body: output(notes.clone()), place, memory: Memory::Fresh("note") });
                 }
             }
         }
@@ -342,7 +397,8 @@ pub(crate) fn output_item(item: &Value, at: &str, open: &Openings, response: &mu
             let body = Body::ToolCall { tool: tool.to_owned(), call: call.clone(), arguments };
             response.add(0, Slot { body, place, memory: Memory::Fresh("note") });
             let body = Body::ToolResult { tool: tool.to_owned(), call, result: item.clone() };
-            response.add(0, Slot { body, place: Place::Value(at.to_owned()), memory: Memory::Known("hosted") });
+            response
+                .add(0, Slot { body, place: Place::Value(at.to_owned()), memory: Memory::Known("hosted") });
         }
     }
     Ok(())
