@@ -12,7 +12,7 @@ use super::conversation::Ruled;
 use super::error::{GuardError, Refusal};
 use super::telemetry;
 use super::tools::{Tool, ToolError, Tools};
-use super::wire::{Api, Call, value_of};
+use super::wire::{Api, Call, set, value_of};
 use crate::event::Body;
 use crate::guard::To;
 
@@ -332,7 +332,7 @@ fn spoken(api: Api, document: &Value) -> Result<(Vec<Value>, String), GuardError
                     None | Some(Value::Null) => {}
                     Some(value) => {
                         text.push_str(value.as_str().unwrap_or_default());
-                        kept[name] = value.clone();
+                        set(&mut kept, name, value.clone());
                     }
                 }
             }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Step;
-use crate::surface::openai::wire::Api;
+use crate::surface::openai::wire::{Api, set};
 
 /// Characters of one piece of a stream.
 const PIECE: usize = 7;
@@ -29,14 +29,14 @@ pub(super) fn whole(api: Api, step: &Step, number: u64, model: &str) -> Value {
 fn chat(step: &Step, number: u64, model: &str) -> Value {
     let mut message = json!({ "role": "assistant", "content": null, "refusal": null });
     if !step.say.is_empty() || step.call.is_empty() {
-        message["content"] = json!(step.say);
+        set(&mut message, "content", json!(step.say));
     }
     if !step.call.is_empty() {
         let calls = step.call.iter().enumerate().map(|(index, call)| {
             let function = json!({ "name": call.tool, "arguments": call.arguments.to_string() });
             json!({ "id": call_id(number, index), "type": "function", "function": function })
         });
-        message["tool_calls"] = calls.collect();
+        set(&mut message, "tool_calls", calls.collect());
     }
     let finish = if step.call.is_empty() { "stop" } else { "tool_calls" };
     json!({
@@ -74,10 +74,11 @@ fn response(step: &Step, number: u64, model: &str, status: &str) -> Value {
         "model": model, "output": output, "parallel_tool_calls": true, "tool_choice": "auto", "tools": [],
     });
     if status == "completed" {
-        response["usage"] = json!({
+        let usage = json!({
             "input_tokens": 10, "input_tokens_details": { "cached_tokens": 0 }, "output_tokens": tokens(step),
             "output_tokens_details": { "reasoning_tokens": 0 }, "total_tokens": 10 + tokens(step),
         });
+        set(&mut response, "usage", usage);
     }
     response
 }
@@ -98,7 +99,7 @@ pub(super) fn streamed(api: Api, step: &Step, number: u64, model: &str) -> Strin
         }
         Api::Responses => {
             let events = events(step, number, model).into_iter().enumerate().map(|(sequence, mut event)| {
-                event["sequence_number"] = json!(sequence);
+                set(&mut event, "sequence_number", json!(sequence));
                 let kind = event.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
                 format!("event: {kind}\ndata: {event}\n\n")
             });
@@ -140,14 +141,14 @@ fn events(step: &Step, number: u64, model: &str) -> Vec<Value> {
     for (at, item) in items(step, number).into_iter().enumerate() {
         let id = item.get("id").cloned().unwrap_or_default();
         let mut begun = item.clone();
-        begun["status"] = json!("in_progress");
+        set(&mut begun, "status", json!("in_progress"));
         if item.get("type").and_then(Value::as_str) == Some("message") {
-            begun["content"] = json!([]);
+            set(&mut begun, "content", json!([]));
             let place =
                 |kind: &str| json!({ "type": kind, "item_id": id, "output_index": at, "content_index": 0 });
             let with = |kind: &str, name: &str, value: Value| {
                 let mut event = place(kind);
-                event[name] = value;
+                set(&mut event, name, value);
                 event
             };
             let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [] });
@@ -161,7 +162,7 @@ fn events(step: &Step, number: u64, model: &str) -> Vec<Value> {
             events.push(with("response.content_part.done", "part", part(&step.say)));
         } else {
             let written = item.get("arguments").and_then(Value::as_str).unwrap_or_default().to_owned();
-            begun["arguments"] = json!("");
+            set(&mut begun, "arguments", json!(""));
             let kind = "response.function_call_arguments";
             events.push(json!({ "type": "response.output_item.added", "output_index": at, "item": begun }));
             events.extend(pieces(&written).into_iter().map(|text| {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::flow::Flow;
 use crate::surface::openai::conversation::{Conversation, RefusedCalls, Ruled};
 use crate::surface::openai::error::{GuardError, Refusal};
-use crate::surface::openai::wire::{self, Unfit, responses, value_of};
+use crate::surface::openai::wire::{self, Unfit, responses, set, value_of};
 
 /// Most items, and most texts of them, of one answer.
 const MAX_PARTS: usize = 4096;
@@ -67,12 +67,6 @@ fn string<'a>(event: &'a Value, name: &str) -> Result<&'a str, GuardError> {
     match event.get(name).and_then(Value::as_str) {
         Some(text) => Ok(text),
         None => unfit(&format!("has an event whose `{name}` is no text")),
-    }
-}
-
-fn set(value: &mut Value, name: &str, with: Value) {
-    if let Some(members) = value.as_object_mut() {
-        members.insert(name.to_owned(), with);
     }
 }
 

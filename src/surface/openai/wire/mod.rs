@@ -297,6 +297,13 @@ fn output(text: Value) -> Body {
     Body::Output { text }
 }
 
+/// Gives an object a member.
+pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
 /// A member's pointer.
 fn below(at: &str, name: &str) -> String {
     format!("{at}/{}", pointer_segment(name))
