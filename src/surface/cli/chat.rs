@@ -213,7 +213,7 @@ impl Chat {
             match talk.say_with(&said, &tools, progress).await {
                 Ok(finished) => {
                     refused |= finished.refused.is_some();
-                    out.line(&format!("{}> {}", self.agent, terminal(&agent.reveal(&finished.text))))?;
+                    out.line(&format!("{}> {}", self.agent, terminal(&finished.text)))?;
                 }
                 Err(GuardError::Refused(refusal)) => {
                     refused = true;
