@@ -19,7 +19,8 @@ use proptest::prelude::*;
 use ringfence::surface::openai::scripted::{Script, ScriptedCall, ScriptedServer, Step};
 use ringfence::surface::openai::{
     AgentConfig, Answer, Api, Ask, ClientBuilder, DetectError, Detector, GuardError, GuardedAgent,
-    GuardedClient, KeyError, Moderation, RefusedCalls, RunLimits, Scores, Tools, What,
+    GuardedClient, HttpApprover, HttpDetector, KeyError, Moderation, RefusedCalls, RunLimits, Scores, Tools,
+    What,
 };
 use ringfence::{Bundle, CompileOptions, Engine, Guard, Stage, User, compile};
 use serde_json::{Value, json};
@@ -814,6 +815,50 @@ async fn a_person_is_asked_and_an_answer_comes_in_time() {
         assert_eq!(agent.talk(Api::Chat, "m").say("pay", &tools(&ran)).await.unwrap().refused_calls, 1);
     }
     assert!(ran.lock().unwrap().is_empty());
+}
+
+/// Answers every HTTP request with this body.
+async fn service(body: &'static str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let read = stream.read(&mut vec![0; 64 << 10]).await;
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            if read.is_ok() {
+                stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        }
+    });
+    format!("http://{address}/")
+}
+
+#[tokio::test]
+async fn services_approve_and_score() {
+    let answers = [
+        (r#"{"approved": true, "by": "kim"}"#, 0),
+        (r#"{"approved": true}"#, 1),
+        (r#"{"approved": false, "by": "kim"}"#, 1),
+        ("yes", 1),
+    ];
+    for (body, refused) in answers {
+        let server = serve([call("pay", json!({ "amount": 50 })), say("Done.")]).await;
+        let approver = HttpApprover::new(service(body).await).unwrap();
+        let agent = agent_of(builder(STRICT, &server).approver(approver, Duration::from_secs(5)), "boss");
+        let done = agent.talk(Api::Chat, "m").say("pay", &tools(&Arc::default())).await.unwrap();
+        assert_eq!(done.refused_calls, refused, "{body}");
+    }
+    for (body, text) in [(r#"{"scores": {"hate": 0.2}}"#, "hello"), (r#"{"scores": "none"}"#, "")] {
+        let server = serve([say("hello")]).await;
+        let threshold = "pack: m\nstages: [output]\naction: deny\nrules:\n  \
+            - { id: hate, find: { threshold: { fact: moderation, category: hate, at: 0.8 } }, message: 'Filtered.' }\n";
+        let files: Vec<_> = STRICT.iter().copied().chain([("packs/m.yaml", threshold)]).collect();
+        let detector = HttpDetector::new("moderation", service(body).await, [Stage::Output]).unwrap();
+        let agent = agent_of(builder(&files, &server).detector(detector, Duration::from_secs(5)), "user");
+        assert_eq!(said(Api::Chat, &asked(&agent, Api::Chat, false, "x").await.unwrap()).0, text, "{body}");
+    }
 }
 
 #[tokio::test]

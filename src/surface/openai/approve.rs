@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use reqwest::header::CONTENT_TYPE;
+use serde::Deserialize;
+use serde_json::json;
 
+use super::error::GuardError;
+use super::transport::{self, Limits};
 use crate::event::Event;
 use crate::verdict::Verdict;
 
@@ -64,5 +69,60 @@ where
 {
     fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Answer> {
         Box::pin((self.0)(question))
+    }
+}
+
+/// Asks a service: it is sent the event as it would go on and why it is asked, and answers when a person has.
+///
+/// `POST` of `{"event": …, "message": …, "seq": …, "expires_seconds": …}`, answered with `{"approved": true, "by": "kim"}`. Whatever
+/// else it answers is no approval.
+#[derive(Debug, Clone)]
+pub struct HttpApprover {
+    http: reqwest::Client,
+    url: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approval {
+    approved: bool,
+    #[serde(default)]
+    by: String,
+}
+
+impl HttpApprover {
+    /// The service at an address.
+    ///
+    /// # Errors
+    /// Where no connection can be set up.
+    pub fn new(url: impl Into<String>) -> Result<Self, GuardError> {
+        Ok(Self { http: transport::http_client()?, url: url.into() })
+    }
+
+    async fn answer(&self, question: Question<'_>) -> Option<Answer> {
+        let body = json!({
+            "event": question.event.to_spec(), "message": question.verdict.message, "seq": question.verdict.seq,
+            "expires_seconds": question.expires.as_secs(),
+        });
+        let request =
+            self.http.post(&self.url).header(CONTENT_TYPE, "application/json").body(body.to_string());
+        let response = request.send().await.and_then(reqwest::Response::error_for_status).ok()?;
+        let limits = Limits { bytes: 16 << 10, time: question.expires, idle: question.expires };
+        let body = transport::read(response, &limits).await.ok()?;
+        let approval: Approval = serde_json::from_value(transport::document(&body).ok()?).ok()?;
+        // An approval is somebody's.
+        (approval.approved && !approval.by.is_empty()).then_some(Answer::Approved { by: approval.by })
+    }
+}
+
+impl Approver for HttpApprover {
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            let answer = self.answer(question).await;
+            if answer.is_none() {
+                tracing::info!("the service approved nothing");
+            }
+            answer.unwrap_or(Answer::Refused)
+        })
     }
 }

@@ -23,7 +23,7 @@ mod tools;
 mod transport;
 mod wire;
 
-pub use approve::{Answer, Approver, Ask, Question};
+pub use approve::{Answer, Approver, Ask, HttpApprover, Question};
 pub use client::{AsUser, ClientBuilder, GuardedAgent, GuardedClient, IntoGuard};
 pub use conversation::RefusedCalls;
 pub use create::{AgentConfig, CreatedAgent};
