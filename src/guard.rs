@@ -257,6 +257,21 @@ impl Guard {
         self.decide(event, None)
     }
 
+    /// What would be decided about an event as things are. Nothing is recorded and nothing advances: for what is not complete
+    /// yet, and decided about later.
+    pub fn preview(&self, event: &Event) -> Verdict {
+        let session = self.session_of(&event.session);
+        let session = lock(&session);
+        let evaluated = catch_unwind(AssertUnwindSafe(|| {
+            let at = event.at.unwrap_or_else(|| self.clock.now());
+            self.evaluate(event, &session, at)
+        }));
+        let evaluation = evaluated.unwrap_or_else(|_| {
+            Evaluation::refuse(vec![Reason::new(ReasonCode::Panic, "deciding failed unexpectedly")])
+        });
+        self.verdict(Some(event), session.seq, evaluation).0
+    }
+
     fn decide(&self, event: &Event, approval: Option<Approval<'_>>) -> (Verdict, Trace) {
         let session = self.session_of(&event.session);
         // Held until the session has advanced: of two calls at once, the second sees the labels of the first.

@@ -36,8 +36,8 @@
 //! # Ok::<(), ringfence::CompileError>(())
 //! ```
 //!
-//! With `default-features = false` there is no terminal crate in the build; there is never an async runtime or a network
-//! client.
+//! With `default-features = false` there is no terminal crate, no async runtime and no network client in the build. The
+//! feature `openai` brings the guarded client of `surface::openai` with both.
 
 pub mod audit;
 pub mod bundle;

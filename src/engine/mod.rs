@@ -229,6 +229,18 @@ impl Engine {
         self.0.tools.get(tool).map_or(&[], |tool| tool.logged.as_slice())
     }
 
+    /// Whether decisions of rules and policies are recorded and not enforced.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.0.mode == Mode::Shadow
+    }
+
+    /// Whether an agent's answers are JSON of a schema, so that nothing is known of one before it is complete.
+    #[must_use]
+    pub fn has_output_schema(&self, agent: &str) -> bool {
+        self.0.agents.get(agent).is_some_and(|agent| agent.output.is_some())
+    }
+
     /// Roles that policies may name.
     pub fn roles(&self) -> impl Iterator<Item = &str> {
         self.0.roles.iter().map(String::as_str)

@@ -5,6 +5,7 @@ use super::clean::{Cleaned, Editor, ROUNDS};
 use super::find::Found;
 use crate::event::{Part, Stage};
 use crate::rule::Rule;
+use crate::rule::replace::Replacement;
 use crate::text::{Hit, Stopped};
 use crate::verdict::{Action, Finding};
 
@@ -13,6 +14,12 @@ use crate::verdict::{Action, Finding};
 pub struct RuleSet(Vec<bool>);
 
 impl RuleSet {
+    /// Whether there is no rule in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.0.contains(&true)
+    }
+
     pub(super) fn has(&self, number: usize) -> bool {
         self.0.get(number).copied().unwrap_or_default()
     }
@@ -57,6 +64,27 @@ impl Engine {
             names => rule.finder().is_some() && names.iter().any(|name| named(rule, name)),
         };
         Ok(RuleSet(rules.iter().map(wanted).collect()))
+    }
+
+    /// The text rules of a stage, in whichever part of it.
+    #[must_use]
+    pub fn rules_of(&self, stage: Stage) -> RuleSet {
+        let wanted = |rule: &Rule| rule.finder().is_some() && rule.stages.contains(&stage);
+        RuleSet(self.0.rules.iter().map(wanted).collect())
+    }
+
+    /// No rules.
+    #[must_use]
+    pub fn no_rules(&self) -> RuleSet {
+        RuleSet(vec![false; self.0.rules.len()])
+    }
+
+    /// Whether a rule puts something in the place of a match that is known of its session only: a pseudonym.
+    #[must_use]
+    pub fn has_pseudonyms(&self, rule: &str) -> bool {
+        let of = |one: &&Rule| rule.is_empty() || *one.id == *rule;
+        let rules = self.0.rules.iter().filter(of);
+        rules.into_iter().any(|rule| matches!(rule.replacement, Replacement::Pseudonym(_)))
     }
 
     /// Packs and rules that [`Engine::rule_set`] knows.

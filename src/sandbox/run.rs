@@ -100,6 +100,18 @@ impl Captured {
     }
 }
 
+impl Outcome {
+    /// What it wrote, errors behind. A cut is told at the end.
+    #[must_use]
+    pub fn output(&self) -> Vec<u8> {
+        let mut bytes = [&*self.stdout.bytes, &*self.stderr.bytes].concat();
+        if self.stdout.is_truncated() || self.stderr.is_truncated() {
+            bytes.extend_from_slice(b"\n[output cut]\n");
+        }
+        bytes
+    }
+}
+
 impl Status {
     /// Whether it ended by itself with code 0.
     #[must_use]

@@ -235,6 +235,17 @@ impl CommandLine {
         parse::argv(words.into_iter())
     }
 
+    /// Program and arguments, where the line is one simple command of known words and nothing else: it needs no shell.
+    #[must_use]
+    pub fn plain(&self) -> Option<(&str, Vec<&str>)> {
+        let [one] = self.commands() else { return None };
+        let plain = self.constructs().iter().next().is_none() && self.functions().is_empty();
+        let bare =
+            one.assignments.is_empty() && one.redirects.is_empty() && !one.is_wrapper && !one.is_supposed;
+        let known: Option<Vec<&str>> = one.words.iter().map(|word| word.known()).collect();
+        Some((one.program.as_ref()?.known()?, known?)).filter(|_| plain && bare)
+    }
+
     /// The simple commands.
     #[must_use]
     pub fn commands(&self) -> &[Simple] {

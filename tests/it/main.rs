@@ -12,6 +12,8 @@ mod accuracy;
 mod agents;
 mod audit;
 mod cases;
+#[cfg(all(unix, feature = "openai", feature = "sandbox"))]
+mod chat;
 mod cli;
 mod diagnostics;
 mod edits;

@@ -194,7 +194,7 @@ impl Exec {
     /// Runs a command line: by its words where it is nothing else, otherwise through a shell.
     fn command(&self, line: &str, root: &std::path::Path) -> anyhow::Result<Ran> {
         let parsed = CommandLine::parse(line).context("the command can't be read")?;
-        let command = match words(&parsed) {
+        let command = match parsed.plain() {
             Some((program, arguments)) => Command::new(Program::find(program, PATH)?).args(arguments),
             None => Command::shell(Program::find("bash", PATH).or_else(|_| Program::find("sh", PATH))?, line),
         };
@@ -211,27 +211,12 @@ impl Exec {
             .env("LANG", "C.UTF-8")
             .env("HOME", root);
         let outcome = sandbox::run(&sandbox::launcher(), &command)?;
-        Ok(Ran { output: output(&outcome), how: how(&outcome), well: outcome.status.is_success() })
+        Ok(Ran {
+            output: crate::text::decode(outcome.output()),
+            how: how(&outcome),
+            well: outcome.status.is_success(),
+        })
     }
-}
-
-/// The program and arguments of a line that is one simple command of known words and nothing else.
-fn words(line: &CommandLine) -> Option<(&str, Vec<&str>)> {
-    let [one] = line.commands() else { return None };
-    let plain = line.constructs().iter().next().is_none() && line.functions().is_empty();
-    let bare = one.assignments.is_empty() && one.redirects.is_empty() && !one.is_wrapper && !one.is_supposed;
-    let known: Option<Vec<&str>> = one.words.iter().map(|word| word.known()).collect();
-    Some((one.program.as_ref()?.known()?, known?)).filter(|_| plain && bare)
-}
-
-/// Both streams, errors behind.
-fn output(outcome: &Outcome) -> String {
-    let mut text = crate::text::decode(outcome.stdout.bytes.clone());
-    text.push_str(&crate::text::decode(outcome.stderr.bytes.clone()));
-    if outcome.stdout.is_truncated() || outcome.stderr.is_truncated() {
-        text.push_str("\n[output cut]\n");
-    }
-    text
 }
 
 fn how(outcome: &Outcome) -> Value {

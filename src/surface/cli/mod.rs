@@ -1,6 +1,8 @@
 //! The `ringfence` program.
 
 mod audit;
+#[cfg(all(unix, feature = "openai", feature = "sandbox"))]
+mod chat;
 mod check;
 mod eval;
 #[cfg(all(unix, feature = "sandbox"))]
@@ -50,6 +52,8 @@ enum Verb {
     Eval(Box<eval::Eval>),
     #[cfg(all(unix, feature = "sandbox"))]
     Exec(Box<exec::Exec>),
+    #[cfg(all(unix, feature = "openai", feature = "sandbox"))]
+    Chat(Box<chat::Chat>),
     Scan(scan::Scan),
     Audit(Box<audit::Audit>),
     Retain(Box<retain::Retain>),
@@ -102,6 +106,8 @@ pub fn main() -> ExitCode {
         Verb::Eval(verb) => verb.run(&mut out),
         #[cfg(all(unix, feature = "sandbox"))]
         Verb::Exec(verb) => verb.run(&mut out),
+        #[cfg(all(unix, feature = "openai", feature = "sandbox"))]
+        Verb::Chat(verb) => verb.run(&mut out),
         Verb::Scan(verb) => verb.run(&mut out),
         Verb::Audit(verb) => verb.run(&mut out),
         Verb::Retain(verb) => verb.run(&mut out),

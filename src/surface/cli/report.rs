@@ -96,6 +96,15 @@ pub(super) fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
+pub(super) fn stderr_colour() -> bool {
+    colour(stderr_is_terminal())
+}
+
+/// A question whose answer is typed behind it.
+pub(super) fn prompt(text: &str) {
+    eprint!("{text}");
+}
+
 pub(super) fn note(text: &str) {
     eprintln!("{text}");
 }

@@ -1,0 +1,339 @@
+//! `ringfence chat`.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use async_openai::config::OpenAIConfig;
+use clap::ValueEnum;
+use futures_util::future::BoxFuture;
+use serde::Deserialize;
+
+use super::Exit;
+use super::report::{self, Out};
+use crate::audit::JsonlSink;
+use crate::event::{Body, Event, User};
+use crate::guard::Guard;
+use crate::surface::openai::scripted::{Script, ScriptedServer};
+use crate::surface::openai::{
+    Answer, Api, Approver, GuardError, GuardedClient, Progress, Question, RunLimits, Tools,
+};
+use crate::verdict::{Decision, Verdict};
+
+/// Talk to a guarded agent in the terminal
+///
+/// Every message, tool call, result and answer is decided about as it would be in an application; the verdicts are shown as they
+/// come. The provider is any that speaks OpenAI's API: `OPENAI_BASE_URL` and `OPENAI_API_KEY` say which. The agent's tools
+/// are files and commands below the folder, in the sandbox; where a policy asks, you are asked.
+///
+/// With `--offline` there is no provider: a server inside the program says what a script says, over the real protocol.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  ringfence chat --offline
+  ringfence chat --user alice --role support --agent helpdesk
+  OPENAI_BASE_URL=http://localhost:8080/v1 OPENAI_API_KEY=none ringfence chat --role engineer --agent coder --root src")]
+pub(super) struct Chat {
+    /// The user.
+    #[arg(long, default_value = "alice")]
+    user: String,
+    /// The user's roles; may be given several times.
+    #[arg(long, default_value = "support")]
+    role: Vec<String>,
+    /// The agent.
+    #[arg(long, default_value = "helpdesk")]
+    agent: String,
+    /// The model.
+    #[arg(long, default_value = "gpt-5")]
+    model: String,
+    /// What the agent is told.
+    #[arg(long, value_name = "TEXT")]
+    instructions: Option<String>,
+    /// The API that is spoken.
+    #[arg(long, value_enum, default_value_t = Spoken::Responses)]
+    api: Spoken,
+    /// The folder of the agent's files and commands.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    root: PathBuf,
+    /// Play a script instead of asking a provider.
+    #[arg(long)]
+    offline: bool,
+    /// The script [default: the built-in one].
+    #[arg(long, value_name = "FILE", requires = "offline")]
+    script: Option<PathBuf>,
+    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Append a record of each verdict to this file, as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// A file with the key for hashes and pseudonyms.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Spoken {
+    /// Responses.
+    Responses,
+    /// Chat Completions.
+    Chat,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+struct Get {
+    /// The address.
+    url: String,
+}
+
+#[derive(Deserialize, schemars::JsonSchema)]
+struct Mail {
+    /// Who it is for.
+    to: Vec<String>,
+    /// What it is about.
+    #[expect(dead_code, reason = "the model is told of it; nothing is sent")]
+    subject: String,
+    /// What it says.
+    #[expect(dead_code, reason = "the model is told of it; nothing is sent")]
+    body: String,
+}
+
+/// Asks on the terminal.
+struct Terminal {
+    user: String,
+}
+
+impl Approver for Terminal {
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Answer> {
+        let why = question.verdict.message.clone().unwrap_or_default();
+        let shown = report::visible(&shown(question.event));
+        Box::pin(async move {
+            report::note(&format!("  ? {}: {shown}", report::visible(&why)));
+            report::prompt("  approve? [y/N] ");
+            let line = tokio::task::spawn_blocking(line).await;
+            match line {
+                Ok(Ok(Some(line))) if matches!(line.trim(), "y" | "yes") => {
+                    Answer::Approved { by: self.user.clone() }
+                }
+                // No line is no approval.
+                _ => Answer::Refused,
+            }
+        })
+    }
+}
+
+/// A line of standard input; none at its end.
+fn line() -> io::Result<Option<String>> {
+    let mut line = String::new();
+    Ok((io::stdin().lock().read_line(&mut line)? > 0).then_some(line))
+}
+
+/// What an event is about, for a person who decides.
+fn shown(event: &Event) -> String {
+    match &event.body {
+        Body::ToolCall { tool, arguments, .. } => format!("{tool} {arguments}"),
+        Body::ToolResult { tool, .. } => format!("the result of {tool}"),
+        Body::Input { text, .. } | Body::Output { text } => text.to_string(),
+        Body::Access(_) => "run the agent".to_owned(),
+    }
+}
+
+impl Chat {
+    pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let exit = runtime.block_on(self.talk(out));
+        // A thread may still wait for a line that nobody types any more.
+        runtime.shutdown_background();
+        exit
+    }
+
+    async fn talk(self, out: &mut Out) -> anyhow::Result<Exit> {
+        let options = super::key(self.key_file.as_deref())?;
+        let (engine, _) = super::engine(self.bundle.as_deref(), &options)?;
+        let mut guard = Guard::builder(engine);
+        if let Some(path) = &self.audit {
+            guard = guard.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
+        }
+        let script = self.script()?;
+        let folder = self.folder(script.as_ref())?;
+        // Paths are resolved where the tools run.
+        std::env::set_current_dir(folder.path())
+            .with_context(|| format!("can't use `{}`", folder.path().display()))?;
+        let server = match &script {
+            Some(script) => Some(ScriptedServer::start(script.steps()).await?),
+            None => None,
+        };
+        let config = match &server {
+            Some(server) => OpenAIConfig::new().with_api_base(server.base()).with_api_key("offline"),
+            None => OpenAIConfig::new(),
+        };
+        let coloured = report::stderr_colour();
+        let client = GuardedClient::builder(guard.build(), &config)?
+            .approver(Terminal { user: self.user.clone() }, Duration::from_secs(300))
+            .observer(move |event, verdict| report::note(&verdict_line(event, verdict, coloured)))
+            .build()?;
+        let agent = client.as_user(User::new(self.user.clone(), self.role.clone())).agent(self.agent.clone());
+        let api = if self.api == Spoken::Chat { Api::Chat } else { Api::Responses };
+        let mut talk = agent.talk(api, self.model.clone()).limits(RunLimits::default());
+        if let Some(instructions) = &self.instructions {
+            talk = talk.instructions(instructions.clone());
+        }
+        let tools = self.tools(folder.path(), script.as_ref())?;
+        let mut refused = false;
+        let mut turns = script.iter().flat_map(|script| script.turns.clone());
+        loop {
+            let said = match (&script, turns.next()) {
+                (Some(_), Some(turn)) => {
+                    if !turn.note.is_empty() {
+                        report::note(&format!("\n# {}", turn.note));
+                    }
+                    out.line(&format!("you> {}", turn.user))?;
+                    turn.user
+                }
+                (Some(_), None) => break,
+                (None, _) => {
+                    if io::stdin().is_terminal() {
+                        report::prompt("you> ");
+                    }
+                    match tokio::task::spawn_blocking(line).await?? {
+                        Some(line) if line.trim().is_empty() => continue,
+                        Some(line) => line.trim_end().to_owned(),
+                        None => break,
+                    }
+                }
+            };
+            out.flush()?;
+            let progress = &mut |progress: Progress<'_>| {
+                if let Progress::Calling { tool } = progress {
+                    report::note(&format!("  … {tool}"));
+                }
+            };
+            match talk.say_with(&said, &tools, progress).await {
+                Ok(finished) => {
+                    refused |= finished.refused.is_some();
+                    out.line(&format!("{}> {}", self.agent, terminal(&finished.text)))?;
+                }
+                Err(GuardError::Refused(refusal)) => {
+                    refused = true;
+                    out.line(&format!("{}> [{}]", self.agent, report::visible(&refusal.to_string())))?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            out.flush()?;
+        }
+        Ok(if refused { Exit::Found } else { Exit::Fine })
+    }
+
+    fn script(&self) -> anyhow::Result<Option<Script>> {
+        match (&self.script, self.offline) {
+            (Some(file), _) => {
+                let text = std::fs::read_to_string(file)
+                    .with_context(|| format!("can't read the script `{}`", file.display()))?;
+                Ok(Some(Script::parse(&text)?))
+            }
+            (None, true) => Ok(Some(Script::built_in()?)),
+            (None, false) => Ok(None),
+        }
+    }
+
+    /// Where the tools run: a script brings its own files.
+    fn folder(&self, script: Option<&Script>) -> anyhow::Result<Folder> {
+        let Some(script) = script else {
+            let root = self.root.canonicalize();
+            return Ok(Folder::There(root.with_context(|| format!("no folder `{}`", self.root.display()))?));
+        };
+        let folder = Folder::fresh()?;
+        for (name, text) in &script.files {
+            let path = std::path::Path::new(name);
+            if path.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
+                bail!("the script's file `{}` does not lie below its folder", report::visible(name));
+            }
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap_or(folder.path()))?;
+            std::fs::write(path, text)?;
+        }
+        Ok(folder)
+    }
+
+    fn tools(&self, folder: &std::path::Path, script: Option<&Script>) -> anyhow::Result<Tools> {
+        let tools = Tools::new().files(folder, script.is_none())?;
+        let tools = tools.commands(&crate::sandbox::launcher(), folder, Duration::from_secs(30));
+        let Some(script) = script else { return Ok(tools) };
+        let pages = script.pages.clone();
+        let tools = tools.function("http_get", "Fetches a page", move |get: Get| {
+            let page = pages.get(&get.url).cloned().ok_or("no such page");
+            std::future::ready(page)
+        });
+        Ok(tools.function("send_mail", "Sends a mail", |mail: Mail| {
+            std::future::ready(Ok::<_, std::convert::Infallible>(format!("sent to {}", mail.to.join(", "))))
+        }))
+    }
+}
+
+/// A folder, perhaps one that is removed at the end.
+enum Folder {
+    There(PathBuf),
+    Fresh(PathBuf),
+}
+
+impl Folder {
+    fn fresh() -> anyhow::Result<Self> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).context("the system gives no randomness")?;
+        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = std::env::temp_dir().canonicalize()?.join(format!("ringfence-chat-{name}"));
+        std::fs::create_dir(&path).with_context(|| format!("can't make `{}`", path.display()))?;
+        Ok(Self::Fresh(path))
+    }
+
+    fn path(&self) -> &std::path::Path {
+        match self {
+            Folder::There(path) | Folder::Fresh(path) => path,
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Folder::Fresh(path) = self
+            && std::fs::remove_dir_all(&*path).is_err()
+        {
+            report::note(&format!("`{}` could not be removed", path.display()));
+        }
+    }
+}
+
+/// A model's text as a terminal may have it: lines, and nothing that moves the cursor.
+fn terminal(text: &str) -> String {
+    text.split('\n').map(report::visible).collect::<Vec<_>>().join("\n")
+}
+
+/// One verdict on one line. No content of the event stands in it.
+fn verdict_line(event: &Event, verdict: &Verdict, coloured: bool) -> String {
+    let (on, off) = match (coloured, verdict.enforced) {
+        (false, _) => ("", ""),
+        (true, Decision::Allow) => ("\x1b[32m", "\x1b[0m"),
+        (true, Decision::Ask) => ("\x1b[33m", "\x1b[0m"),
+        (true, Decision::Deny) => ("\x1b[31m", "\x1b[0m"),
+    };
+    let about = match event.tool() {
+        Some(tool) => format!("{} {}", event.stage(), report::visible(tool)),
+        None => event.stage().to_string(),
+    };
+    let mut line = format!("  {on}{}{off} {about}", verdict.enforced);
+    let mut rules: Vec<&str> = verdict.findings.iter().map(|finding| finding.rule.as_str()).collect();
+    rules.dedup();
+    if !rules.is_empty() {
+        line.push_str(&format!(" [{}]", rules.join(", ")));
+    }
+    if !verdict.edits.is_empty() {
+        line.push_str(&format!(" {} edited", verdict.edits.len()));
+    }
+    if let Some(reason) = verdict.reasons.first() {
+        let by = reason.policy.as_deref().or(reason.rule.as_deref()).unwrap_or(reason.code.name());
+        line.push_str(&format!(" by {by}: {}", report::visible(&reason.message)));
+    }
+    line
+}

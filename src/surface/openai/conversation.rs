@@ -1,0 +1,418 @@
+//! One run of an agent for a user: every part of what travels is decided here.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::approve::{Answer, Approver, Question};
+use super::detect::{self, Watch};
+use super::error::{GuardError, Refusal, What};
+use super::telemetry;
+use super::wire::{self, Api, Call, Memory, Openings, Place, Slot, Unfit, value_of};
+use crate::event::{Body, Event, Stage, User};
+use crate::guard::{Guard, To};
+use crate::verdict::{Decision, Verdict};
+
+/// Most parts of a conversation whose decisions are remembered.
+const REMEMBERED: usize = 8192;
+/// Most bytes of edited parts that are remembered.
+const REMEMBERED_BYTES: usize = 4 << 20;
+/// Most responses that a request may continue.
+const RESPONSES: usize = 256;
+
+/// Told of every verdict as it comes.
+pub(crate) type Observer = Arc<dyn Fn(&Event, &Verdict) + Send + Sync>;
+
+/// What becomes of a tool call that was refused, where the application runs the tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RefusedCalls {
+    /// The application does not see it; where no other call and no text remains, it sees a refusal that says why.
+    #[default]
+    Remove,
+    /// The whole request fails.
+    Fail,
+}
+
+/// How a client is set up.
+pub(crate) struct Settings {
+    pub(crate) openings: Openings,
+    pub(crate) detectors: Vec<Watch>,
+    pub(crate) approver: Option<Arc<dyn Approver>>,
+    pub(crate) approval_time: Duration,
+    pub(crate) observers: Vec<Observer>,
+    pub(crate) refused_calls: RefusedCalls,
+    pub(crate) answer_bytes: usize,
+    pub(crate) answer_time: Duration,
+    pub(crate) idle_time: Duration,
+}
+
+/// One run of an agent.
+pub(crate) struct Conversation {
+    pub(crate) guard: Arc<Guard>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) user: User,
+    pub(crate) agent: String,
+    pub(crate) session: String,
+    /// Whether any rule hides values behind pseudonyms.
+    pub(crate) pseudonyms: bool,
+    memory: Mutex<Remembered>,
+}
+
+/// What was decided before in this conversation, so that history that is sent again is not decided, and counted, again.
+#[derive(Default)]
+struct Remembered {
+    /// What became of a part; `None` where it stayed as it was.
+    parts: HashMap<[u8; 32], Option<Value>>,
+    order: VecDeque<([u8; 32], usize)>,
+    bytes: usize,
+    responses: VecDeque<String>,
+    /// Tokens that no event has stated yet.
+    tokens: u64,
+}
+
+impl Remembered {
+    fn add(&mut self, key: [u8; 32], edited: Option<Value>) {
+        let bytes = edited.as_ref().map_or(0, |value| value.to_string().len());
+        if bytes > REMEMBERED_BYTES || self.parts.insert(key, edited).is_some() {
+            return;
+        }
+        self.order.push_back((key, bytes));
+        self.bytes += bytes;
+        while self.order.len() > REMEMBERED || self.bytes > REMEMBERED_BYTES {
+            let Some((oldest, bytes)) = self.order.pop_front() else { break };
+            self.parts.remove(&oldest);
+            self.bytes -= bytes;
+        }
+    }
+}
+
+/// What a part is remembered by. A result is one of its call: the same text from another call is decided again.
+fn key_of(name: &str, body: &Body) -> [u8; 32] {
+    match body {
+        Body::ToolResult { tool, call, result } => key(name, &json!([tool, call, result])),
+        body => key(name, value_of(body)),
+    }
+}
+
+fn key(name: &str, value: &Value) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(name.as_bytes());
+    digest.update([0]);
+    digest.update(value.to_string().as_bytes());
+    digest.finalize().into()
+}
+
+/// A tool call that was decided about.
+#[derive(Debug)]
+pub(crate) struct Ruled {
+    pub(crate) call: Call,
+    /// The arguments as edited, or why not.
+    pub(crate) arguments: Result<Value, Box<Refusal>>,
+}
+
+/// A response that was decided about, its texts edited. Refused calls still stand in it.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) document: Value,
+    pub(crate) calls: Vec<Ruled>,
+    /// The refusal of what the model wrote.
+    pub(crate) refused: Option<Box<Refusal>>,
+}
+
+impl Conversation {
+    pub(crate) fn new(
+        guard: Arc<Guard>,
+        settings: Arc<Settings>,
+        user: User,
+        agent: String,
+        session: String,
+    ) -> Self {
+        let pseudonyms = guard.engine().has_pseudonyms("");
+        Self { guard, settings, user, agent, session, pseudonyms, memory: Mutex::default() }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Remembered> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An event of this conversation.
+    pub(crate) fn event(&self, body: Body) -> Event {
+        let mut event = Event::output(self.session.clone(), self.user.clone(), self.agent.clone(), "");
+        event.body = body;
+        event
+    }
+
+    fn observe(&self, event: &Event, verdict: &Verdict) {
+        telemetry::verdict(event, verdict);
+        for observer in &self.settings.observers {
+            observer(event, verdict);
+        }
+    }
+
+    /// Tells of tokens that the next event states.
+    pub(crate) fn spent(&self, tokens: Option<u64>) {
+        let mut memory = self.memory();
+        memory.tokens = memory.tokens.saturating_add(tokens.unwrap_or(0));
+    }
+
+    /// Decides about one thing, and asks a person where the guard says so. Gives the event as edited.
+    pub(crate) async fn decide(&self, body: Body) -> Result<(Event, Verdict), Box<Refusal>> {
+        self.decide_event(self.event(body)).await
+    }
+
+    /// Decides about an event.
+    pub(crate) async fn decide_event(&self, mut event: Event) -> Result<(Event, Verdict), Box<Refusal>> {
+        let tokens = std::mem::take(&mut self.memory().tokens);
+        event.tokens = (tokens > 0).then_some(tokens);
+        detect::state(&self.settings.detectors, &mut event).await;
+        let asked = self.guard.check(&event);
+        self.observe(&event, &asked);
+        let verdict = match (asked.enforced, &self.settings.approver) {
+            (Decision::Ask, Some(approver)) => {
+                let edited = event.with_edits(&asked.edits);
+                let expires = self.settings.approval_time;
+                let question = Question { event: &edited, verdict: &asked, expires };
+                match tokio::time::timeout(expires, approver.ask(question)).await {
+                    Ok(Answer::Approved { by }) => {
+                        // What it has cost was counted when it was asked about.
+                        event.tokens = None;
+                        let verdict = self.guard.approve(&event, asked.seq, &by);
+                        self.observe(&event, &verdict);
+                        verdict
+                    }
+                    Ok(Answer::Refused) | Err(_) => asked,
+                }
+            }
+            _ => asked,
+        };
+        if !verdict.is_allowed() {
+            return Err(Box::new(Refusal { what: what(&event), verdict }));
+        }
+        Ok((event.with_edits(&verdict.edits), verdict))
+    }
+
+    /// Records that something was no event at all.
+    pub(crate) fn malformed(&self, what: What, message: &str) -> Box<Refusal> {
+        let verdict = self.guard.refuse_malformed(Some(&self.session), message);
+        Box::new(Refusal { what, verdict })
+    }
+
+    fn unfit(&self, unfit: &Unfit) -> GuardError {
+        GuardError::Refused(self.malformed(What::Input, &unfit.to_string()))
+    }
+
+    /// Decides about a part, or remembers what was decided; gives what stands there now.
+    async fn part(&self, body: Body, memory: Memory) -> Result<Value, Box<Refusal>> {
+        let (Memory::Known(name) | Memory::Fresh(name)) = memory;
+        let value = value_of(&body).clone();
+        let key = key_of(name, &body);
+        if matches!(memory, Memory::Known(_))
+            && let Some(known) = self.memory().parts.get(&key)
+        {
+            return Ok(known.clone().unwrap_or(value));
+        }
+        let (event, _) = self.decide(body).await?;
+        let decided = value_of(&event.body).clone();
+        self.memory().add(key, (decided != value).then(|| decided.clone()));
+        Ok(decided)
+    }
+
+    /// Remembers what came from the model, as it was handed on: sent back, it is known.
+    pub(crate) fn remember(&self, name: &str, value: &Value) {
+        self.memory().add(key(name, value), None);
+    }
+
+    /// A model's text for the user: with the values behind pseudonyms, where policy lets the user have them. Sent back, it
+    /// is again what the model wrote.
+    pub(crate) fn handed(&self, decided: &Value) -> Value {
+        let Value::String(text) = decided else { return decided.clone() };
+        if !self.pseudonyms || !text.contains('<') {
+            return decided.clone();
+        }
+        let revealed = Value::String(self.reveal(text));
+        if revealed != *decided {
+            self.memory().add(key("model", &revealed), Some(decided.clone()));
+        }
+        revealed
+    }
+
+    /// A text with the values that the user may have.
+    pub(crate) fn reveal(&self, text: &str) -> String {
+        let to = To { user: &self.user, agent: &self.agent, tool: None };
+        self.guard.reveal(&self.session, to, text).text
+    }
+
+    /// Remembers a result that was decided about, or that says why there is none.
+    pub(crate) fn remember_result(&self, tool: &str, call: &str, result: &Value) {
+        self.memory().add(key("result", &json!([tool, call, result])), None);
+    }
+
+    /// Remembers a response that a later request may continue.
+    pub(crate) fn remember_response(&self, id: &str) {
+        let mut memory = self.memory();
+        memory.responses.push_back(id.to_owned());
+        if memory.responses.len() > RESPONSES {
+            memory.responses.pop_front();
+        }
+    }
+
+    /// Decides about a request: the agent's access, every text, every tool. What goes on stands in the document.
+    pub(crate) async fn request(&self, api: Api, document: &mut Value) -> Result<bool, GuardError> {
+        let request =
+            wire::read_request(api, document, &self.settings.openings).map_err(|error| self.unfit(&error))?;
+        if let Some(earlier) = &request.continues
+            && !self.memory().responses.contains(earlier)
+        {
+            let what = "is not a response of this conversation, so that its history is not known: send the history itself";
+            return Err(self.unfit(&Unfit { at: "/previous_response_id".to_owned(), what: what.to_owned() }));
+        }
+        let names: Vec<String> = request.tools.iter().map(|tool| tool.name.clone()).collect();
+        let offered = !names.is_empty();
+        let run = Event::run(&*self.session, self.user.clone(), &*self.agent, request.model.clone(), names);
+        let (_, verdict) = self.decide(run.body).await?;
+        let remain: BTreeSet<String> = verdict.tools.into_iter().flatten().collect();
+        let keep: BTreeSet<usize> =
+            request.tools.iter().filter(|tool| remain.contains(&tool.name)).map(|tool| tool.at).collect();
+        for slot in request.slots {
+            let Slot { mut body, place, memory } = slot;
+            if gone(&place, &keep) {
+                continue;
+            }
+            let custom = document.pointer("/tools").is_some()
+                && matches!(&place, Place::Value(at) if at.starts_with("/tools/"));
+            if let Body::ToolResult { tool, call: Some(call), .. } = &mut body
+                && tool.is_empty()
+            {
+                let known = self.guard.session(&self.session);
+                let Some(called) = known.as_ref().and_then(|session| session.tool_of_call(call)) else {
+                    let what = "answers no tool call that is known".to_owned();
+                    return Err(self.unfit(&Unfit { at: "/input".to_owned(), what }));
+                };
+                called.clone_into(tool);
+            }
+            let before = custom.then(|| wire::tool_name(value_of(&body)));
+            let decided = self.part(body, memory).await?;
+            if before.is_some_and(|before| before != wire::tool_name(&decided)) {
+                let what = "has a name that rules would have to change".to_owned();
+                return Err(self.unfit(&Unfit { at: "/tools".to_owned(), what }));
+            }
+            place.write_if_changed(document, &decided);
+        }
+        if offered {
+            wire::keep_tools(document, &keep).map_err(|error| self.unfit(&error))?;
+        }
+        Ok(request.stream)
+    }
+
+    /// Decides about a whole response.
+    pub(crate) async fn response(&self, api: Api, mut document: Value) -> Result<Answered, GuardError> {
+        let read = wire::read_response(api, &mut document, &self.settings.openings);
+        let response = match read {
+            Ok(response) => response,
+            Err(error) => {
+                let _ = self.malformed(What::Output, &error.to_string());
+                return Err(GuardError::Answer(error));
+            }
+        };
+        self.spent(response.tokens);
+        let mut denied: BTreeSet<usize> = BTreeSet::new();
+        let mut refused: Option<Box<Refusal>> = None;
+        for (slot, choice) in response.slots.into_iter().zip(response.choices) {
+            if denied.contains(&choice) {
+                continue;
+            }
+            let Slot { body, place, memory } = slot;
+            match self.decide(body).await {
+                Ok((event, _)) => {
+                    let decided = value_of(&event.body);
+                    if let Memory::Known(name) = memory {
+                        self.remember(name, decided);
+                    }
+                    place.write_if_changed(&mut document, &self.handed(decided));
+                }
+                Err(refusal) => {
+                    match api {
+                        Api::Chat => wire::chat::deny(&mut document, choice, refusal.message()),
+                        Api::Responses => wire::responses::deny(&mut document, refusal.message()),
+                    }
+                    denied.insert(choice);
+                    refused.get_or_insert(refusal);
+                }
+            }
+        }
+        let mut calls = Vec::new();
+        for call in response.calls.into_iter().filter(|call| !denied.contains(&call.choice)) {
+            let ruled = self.call(call).await;
+            if let Ok(arguments) = &ruled.arguments {
+                ruled.call.place.write_if_changed(&mut document, arguments);
+            }
+            calls.push(ruled);
+        }
+        if let Some(id) = response.id.filter(|_| api == Api::Responses) {
+            self.remember_response(&id);
+        }
+        Ok(Answered { document, calls, refused })
+    }
+
+    /// Decides about a tool call.
+    pub(crate) async fn call(&self, call: Call) -> Ruled {
+        let arguments = match &call.arguments {
+            Err(why) => Err(self.malformed(What::Call, why)),
+            Ok(arguments) => {
+                let (tool, id) = (call.tool.clone(), Some(call.id.clone()));
+                let body = Body::ToolCall { tool, call: id, arguments: arguments.clone() };
+                self.decide(body).await.map(|(event, _)| value_of(&event.body).clone())
+            }
+        };
+        match &arguments {
+            Ok(arguments) => self.remember("call", arguments),
+            // Answered with the reason, it comes back as history: words of the model that its provider knows.
+            Err(_) => self.remember("call", &call.written()),
+        }
+        Ruled { call, arguments }
+    }
+
+    /// The response for an application that runs the tools: without the calls that were refused.
+    pub(crate) fn for_application(&self, api: Api, answered: Answered) -> Result<Value, GuardError> {
+        let Answered { mut document, calls, .. } = answered;
+        let mut gone: HashMap<usize, (BTreeSet<String>, String)> = HashMap::new();
+        for Ruled { call, arguments } in calls {
+            let Err(refusal) = arguments else { continue };
+            if self.settings.refused_calls == RefusedCalls::Fail {
+                return Err(GuardError::Refused(refusal));
+            }
+            let (ids, why) = gone.entry(call.choice).or_default();
+            ids.insert(call.id);
+            if why.is_empty() {
+                *why = refusal.to_string();
+            }
+        }
+        for (choice, (ids, why)) in gone {
+            match api {
+                Api::Chat => wire::chat::without_calls(&mut document, choice, &ids, &why),
+                Api::Responses => wire::responses::without_calls(&mut document, &ids, &why),
+            }
+        }
+        Ok(document)
+    }
+}
+
+/// Whether a part stands in a tool that does not remain.
+fn gone(place: &Place, keep: &BTreeSet<usize>) -> bool {
+    let Place::Value(at) = place else { return false };
+    let Some(number) = at.strip_prefix("/tools/") else { return false };
+    number.parse().is_ok_and(|number: usize| !keep.contains(&number))
+}
+
+pub(crate) fn what(event: &Event) -> What {
+    match event.stage() {
+        Stage::Access => What::Access,
+        Stage::Input => What::Input,
+        Stage::ToolCall => What::Call,
+        Stage::ToolResult => What::Result,
+        Stage::Output => What::Output,
+    }
+}

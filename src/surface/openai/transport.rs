@@ -1,0 +1,166 @@
+//! The way to the provider. Nothing leaves but through here, and only what the guard has let through.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_openai::config::{Config, OpenAIConfig};
+use async_openai::error::{ApiError, ApiErrorResponse, OpenAIError};
+use async_openai::middleware::retry::OpenAIRetryLayer;
+use async_openai::middleware::{HttpRequestFactory, ReqwestService};
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use tower::{Layer, ServiceExt};
+
+use super::error::GuardError;
+use super::keys::Keys;
+use super::wire::{Api, Unfit};
+use crate::event::User;
+
+/// Most bytes of an error that a provider tells.
+const MAX_ERROR: usize = 16 << 10;
+
+/// Sends requests.
+pub(crate) struct Transport {
+    http: reqwest::Client,
+    base: String,
+    headers: HeaderMap,
+    query: Vec<(String, String)>,
+    keys: Keys,
+}
+
+impl Transport {
+    /// With the addresses and headers of a configuration, and the keys of a provider.
+    pub(crate) fn new(config: &OpenAIConfig, keys: Keys) -> Result<Self, GuardError> {
+        // The configuration's own header would hold its key, and can't be made of a key that is none.
+        let mut headers = config.clone().with_api_key("none").headers();
+        headers.remove(AUTHORIZATION);
+        let query = config.query().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Ok(Self {
+            http: http_client()?,
+            base: config.api_base().to_owned(),
+            headers,
+            query: query.collect(),
+            keys,
+        })
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Sends a document, tries again where that can help, and gives the response with its status checked.
+    pub(crate) async fn send(
+        &self,
+        user: &User,
+        path: &str,
+        document: &Value,
+        streams: bool,
+    ) -> Result<reqwest::Response, GuardError> {
+        let key = self.keys.key(user).await?;
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
+            .map_err(|_| super::keys::KeyError::Malformed)?;
+        bearer.set_sensitive(true);
+        let mut headers = self.headers.clone();
+        headers.insert(AUTHORIZATION, bearer);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if streams {
+            headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        }
+        let body = Bytes::from(document.to_string());
+        let (http, url) = (self.http.clone(), format!("{}{path}", self.base));
+        let query = self.query.clone();
+        let factory = HttpRequestFactory::new(move || {
+            let mut request = http.post(&url).headers(headers.clone()).body(body.clone());
+            if !query.is_empty() {
+                request = request.query(&query);
+            }
+            std::future::ready(request.build().map_err(OpenAIError::from))
+        });
+        let service = OpenAIRetryLayer::default().layer(ReqwestService::new(self.http.clone()));
+        let response = service.oneshot(factory).await.map_err(GuardError::from)?;
+        if response.status().is_success() { Ok(response) } else { Err(failure(response).await) }
+    }
+}
+
+/// The client's own connections. Ring is the provider of cryptography where the program has chosen none.
+pub(crate) fn http_client() -> Result<reqwest::Client, GuardError> {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Another thread may have been faster; then there is one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+    reqwest::Client::builder()
+        // A redirect would take what was decided about somewhere else.
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(20))
+        .build()
+        .map_err(|error| GuardError::Setup(format!("no HTTP client can be made: {error}")))
+}
+
+/// A provider's error, as the client has it.
+async fn failure(response: reqwest::Response) -> GuardError {
+    let status_code = response.status();
+    let limits = Limits { bytes: MAX_ERROR, time: Duration::from_secs(10), idle: Duration::from_secs(10) };
+    let body = read(response, &limits).await.unwrap_or_default();
+    let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text =
+        |name: &str| value.pointer(&format!("/error/{name}")).and_then(Value::as_str).map(str::to_owned);
+    let api_error = ApiError {
+        message: text("message")
+            .unwrap_or_else(|| "the provider refused the request and did not say why".to_owned()),
+        r#type: text("type"),
+        param: text("param"),
+        code: text("code"),
+        misalignment: None,
+    };
+    GuardError::Upstream(Box::new(OpenAIError::ApiError(ApiErrorResponse { status_code, api_error })))
+}
+
+/// How much of an answer is waited for and held.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) bytes: usize,
+    pub(crate) time: Duration,
+    pub(crate) idle: Duration,
+}
+
+/// Reads a body to its end.
+pub(crate) async fn read(mut response: reqwest::Response, limits: &Limits) -> Result<Vec<u8>, GuardError> {
+    let whole = async {
+        let mut body = Vec::new();
+        loop {
+            let chunk = tokio::time::timeout(limits.idle, response.chunk()).await;
+            let chunk = chunk.map_err(|_| GuardError::TimedOut { limit: limits.idle })?;
+            match chunk.map_err(|_| GuardError::Truncated)? {
+                None => return Ok(body),
+                Some(chunk) if body.len() + chunk.len() > limits.bytes => {
+                    return Err(GuardError::TooLarge { limit: limits.bytes });
+                }
+                Some(chunk) => body.extend_from_slice(&chunk),
+            }
+        }
+    };
+    let done = tokio::time::timeout(limits.time, whole).await;
+    done.unwrap_or(Err(GuardError::TimedOut { limit: limits.time }))
+}
+
+/// A body as a document: strict JSON, an object.
+pub(crate) fn document(body: &[u8]) -> Result<Value, GuardError> {
+    let not = |what: &str| GuardError::Answer(Unfit { at: String::new(), what: what.to_owned() });
+    let text = std::str::from_utf8(body).map_err(|_| not("is not UTF-8"))?;
+    match crate::decode::from_json(text) {
+        Ok(value) if value.is_object() => Ok(value),
+        Ok(_) => Err(not("is no object")),
+        Err(_) => Err(not("is not strict JSON")),
+    }
+}
+
+/// Shared.
+pub(crate) type Way = Arc<Transport>;
+
+/// The path of a guarded API that an address is of, below a base address.
+pub(crate) fn api_of(base: &str, url: &str) -> Option<Api> {
+    let path = url.strip_prefix(base)?;
+    Api::ALL.into_iter().find(|api| path == api.path())
+}

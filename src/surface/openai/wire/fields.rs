@@ -1,0 +1,92 @@
+//! Members of requests: which are only settings, which hold content, which are not let through.
+
+use serde_json::Value;
+
+use super::{Memory, Place, Slot, Unfit, below, input, is_absent, text, unfit};
+use crate::event::InputPart;
+
+/// Longest string of a setting. What is longer is content.
+const LONGEST_SETTING: usize = 64;
+/// Most strings of a setting.
+const MOST_STRINGS: usize = 512;
+
+/// What a member of a request is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Field {
+    /// Read by the API's own code.
+    Own,
+    /// Numbers, flags and short words.
+    Setting,
+    /// A text that reaches the provider.
+    Text,
+    /// JSON whose strings reach the model.
+    Json,
+    /// Not let through, and why. Absent values are.
+    Refused(&'static str),
+}
+
+/// Holds a request to a table. Members that the table lacks are refused: they could carry anything.
+pub(super) fn check(document: &Value, table: &[(&str, Field)], slots: &mut Vec<Slot>) -> Result<(), Unfit> {
+    let Some(request) = document.as_object() else { return unfit("", "the request is no object") };
+    for (name, value) in request {
+        let at = below("", name);
+        match table.iter().find(|(known, _)| known == name) {
+            None => return unfit(at, "is not known here, so that it is not let through"),
+            Some((_, Field::Own)) => {}
+            Some((_, Field::Refused(why))) if !is_absent(Some(value)) => return unfit(at, *why),
+            Some((_, Field::Refused(_))) => {}
+            Some((_, Field::Setting)) => setting(value, &at)?,
+            Some((_, Field::Text)) => match value {
+                Value::Null => {}
+                Value::String(written) => {
+                    slots.push(text(input(InputPart::Instructions), at, written, Memory::Known("setting")));
+                }
+                _ => return unfit(at, "is no text"),
+            },
+            Some((_, Field::Json)) if value.is_null() => {}
+            Some((_, Field::Json)) => slots.push(Slot {
+                body: input(InputPart::Instructions)(value.clone()),
+                place: Place::Value(at),
+                memory: Memory::Known("setting"),
+            }),
+        }
+    }
+    Ok(())
+}
+
+/// A setting holds no content.
+fn setting(value: &Value, at: &str) -> Result<(), Unfit> {
+    let mut left = MOST_STRINGS;
+    if short(value, &mut left) { Ok(()) } else { unfit(at, "holds more than a setting does") }
+}
+
+fn short(value: &Value, left: &mut usize) -> bool {
+    let mut word = |text: &str| {
+        *left = left.saturating_sub(1);
+        *left > 0 && text.len() <= LONGEST_SETTING
+    };
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => word(text),
+        Value::Array(items) => items.iter().all(|item| short(item, left)),
+        Value::Object(entries) => {
+            entries.keys().all(|key| word(key)) && entries.values().all(|item| short(item, left))
+        }
+    }
+}
+
+/// Refuses members that are not in a list. Absent values are none.
+pub(super) fn only(object: &Value, at: &str, known: &[&str]) -> Result<(), Unfit> {
+    let Some(entries) = object.as_object() else { return unfit(at, "is no object") };
+    match entries.iter().find(|(name, value)| !known.contains(&name.as_str()) && !is_absent(Some(value))) {
+        Some((name, _)) => unfit(below(at, name), "is not known here, so that it is not let through"),
+        None => Ok(()),
+    }
+}
+
+/// Drops members of a response that are not known here: whatever they are, they were not looked at.
+pub(super) fn drop_unknown(object: &mut Value, known: &[&str]) {
+    if let Some(entries) = object.as_object_mut() {
+        entries.retain(|name, _| known.contains(&name.as_str()));
+    }
+}

@@ -1,0 +1,410 @@
+//! Documents of both APIs: what in them the guard decides about, and where its edits are written. Pure.
+
+pub(crate) mod chat;
+mod fields;
+pub(crate) mod responses;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::decode::{self, pointer_segment};
+use crate::event::{Body, InputPart};
+
+/// Longest pointer that is shown.
+const LONGEST_POINTER: usize = 120;
+
+/// One of the two APIs that are guarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// `POST /chat/completions`.
+    Chat,
+    /// `POST /responses`.
+    Responses,
+}
+
+impl Api {
+    /// Both.
+    pub const ALL: [Api; 2] = [Api::Chat, Api::Responses];
+
+    /// The path below the base address.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Api::Chat => "/chat/completions",
+            Api::Responses => "/responses",
+        }
+    }
+}
+
+/// What in a document is not understood, or not let through: where, and what to do. Repeats no content.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{at}` {what}")]
+pub struct Unfit {
+    /// JSON Pointer into the document.
+    pub at: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+pub(super) fn unfit<T>(at: impl Into<String>, what: impl Into<String>) -> Result<T, Unfit> {
+    // Names of members may come from a model or from anybody's server.
+    let shown = |c: char| if c.is_control() { '?' } else { c };
+    Err(Unfit { at: at.into().chars().take(LONGEST_POINTER).map(shown).collect(), what: what.into() })
+}
+
+/// What a host lets through beyond texts and its own tools.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Openings {
+    /// Images, sounds and files, whose content nothing reads.
+    pub(crate) attachments: bool,
+    /// Types of tools that the provider runs.
+    pub(crate) hosted: BTreeSet<String>,
+}
+
+/// Where a decided value is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Strings: one, or one for each entry of the list.
+    Texts(Vec<String>),
+    /// A string that holds JSON.
+    Json(String),
+    /// A member of the object that is the value: the input of a custom tool.
+    Member(String, &'static str),
+    /// The value itself.
+    Value(String),
+}
+
+/// Whether an earlier decision about the same content holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// It is decided each time, and then known under this name.
+    Fresh(&'static str),
+    /// What was decided under this name in this session holds.
+    Known(&'static str),
+}
+
+/// A part of a document that the guard decides about.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot {
+    pub(crate) body: Body,
+    pub(crate) place: Place,
+    pub(crate) memory: Memory,
+}
+
+/// The text, arguments or result of an event.
+pub(crate) fn value_of(body: &Body) -> &Value {
+    match body {
+        Body::Input { text, .. } | Body::Output { text } => text,
+        Body::ToolCall { arguments: value, .. } | Body::ToolResult { result: value, .. } => value,
+        Body::Access(_) => &Value::Null,
+    }
+}
+
+impl Place {
+    /// Writes what the guard made of the value, unless that is what stands there: so arguments stay as they were written.
+    pub(crate) fn write_if_changed(&self, document: &mut Value, decided: &Value) {
+        let stands = match self {
+            Place::Json(pointer) => {
+                document.pointer(pointer).and_then(Value::as_str).and_then(|text| arguments(text).ok())
+            }
+            _ => None,
+        };
+        if stands.as_ref() != Some(decided) {
+            self.write(document, decided);
+        }
+    }
+
+    /// Writes what the guard made of the value.
+    pub(crate) fn write(&self, document: &mut Value, decided: &Value) {
+        let mut set = |pointer: &str, value: Value| {
+            if let Some(there) = document.pointer_mut(pointer) {
+                *there = value;
+            }
+        };
+        match (self, decided) {
+            (Place::Texts(pointers), Value::Array(texts)) => {
+                for (pointer, text) in pointers.iter().zip(texts) {
+                    set(pointer, text.clone());
+                }
+            }
+            (Place::Texts(pointers), text) => {
+                if let Some(pointer) = pointers.first() {
+                    set(pointer, text.clone());
+                }
+            }
+            (Place::Json(pointer), value) => set(pointer, Value::String(value.to_string())),
+            (Place::Member(pointer, name), value) => {
+                set(pointer, value.get(*name).cloned().unwrap_or_default());
+            }
+            (Place::Value(pointer), value) => set(pointer, value.clone()),
+        }
+    }
+}
+
+/// A tool call that a model asks for.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) id: String,
+    pub(crate) tool: String,
+    /// The arguments, or why they are none.
+    pub(crate) arguments: Result<Value, &'static str>,
+    /// As the model wrote them.
+    pub(crate) text: String,
+    pub(crate) place: Place,
+    /// Where the whole call stands.
+    pub(crate) at: String,
+    /// The choice that it belongs to, where there are several.
+    pub(crate) choice: usize,
+}
+
+impl Call {
+    /// What history that holds this call is remembered by.
+    pub(crate) fn written(&self) -> Value {
+        self.arguments.clone().unwrap_or_else(|_| Value::String(self.text.clone()))
+    }
+
+    /// The part of a request that holds it as history. What was no JSON was refused and answered: it is text.
+    fn past(self) -> Slot {
+        let body = input(InputPart::History)(self.written());
+        let place = match (self.arguments, self.place) {
+            (Err(_), Place::Json(at)) => Place::Texts(vec![at]),
+            (_, place) => place,
+        };
+        Slot { body, place, memory: Memory::Known("call") }
+    }
+}
+
+/// A request, read.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) model: Option<String>,
+    pub(crate) tools: Vec<Tool>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) stream: bool,
+    /// The response that this one continues.
+    pub(crate) continues: Option<String>,
+}
+
+/// A tool that a request offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tool {
+    pub(crate) name: String,
+    pub(crate) at: usize,
+}
+
+/// A response, read.
+#[derive(Debug, Default)]
+pub(crate) struct Response {
+    pub(crate) id: Option<String>,
+    pub(crate) slots: Vec<Slot>,
+    /// The choice that each slot belongs to.
+    pub(crate) choices: Vec<usize>,
+    pub(crate) calls: Vec<Call>,
+    /// Tokens that were used.
+    pub(crate) tokens: Option<u64>,
+}
+
+impl Response {
+    pub(crate) fn add(&mut self, choice: usize, slot: Slot) {
+        self.slots.push(slot);
+        self.choices.push(choice);
+    }
+}
+
+pub(crate) fn read_request(api: Api, document: &Value, open: &Openings) -> Result<Request, Unfit> {
+    match api {
+        Api::Chat => chat::request(document, open),
+        Api::Responses => responses::request(document, open),
+    }
+}
+
+pub(crate) fn read_response(api: Api, document: &mut Value, open: &Openings) -> Result<Response, Unfit> {
+    match api {
+        Api::Chat => chat::response(document),
+        Api::Responses => responses::response(document, open),
+    }
+}
+
+/// Takes tools out of a request, all but those of these places.
+pub(crate) fn keep_tools(document: &mut Value, keep: &BTreeSet<usize>) -> Result<(), Unfit> {
+    let Some(request) = document.as_object_mut() else { return Ok(()) };
+    let Some(Value::Array(tools)) = request.get_mut("tools") else { return Ok(()) };
+    let all = std::mem::take(tools);
+    let (kept, gone): (Vec<_>, Vec<_>) = all.into_iter().enumerate().partition(|(at, _)| keep.contains(at));
+    tools.extend(kept.into_iter().map(|(_, tool)| tool));
+    let is_empty = tools.is_empty();
+    let gone: BTreeSet<String> = gone.iter().filter_map(|(_, tool)| tool_name(tool)).collect();
+    if let Some(choice) = request.get("tool_choice")
+        && gone.iter().any(|name| mentions(choice, name))
+    {
+        return unfit("/tool_choice", "names a tool that this user's agent may not use");
+    }
+    if is_empty {
+        if request.get("tool_choice").and_then(Value::as_str) == Some("required") {
+            return unfit("/tool_choice", "requires a tool, and none that was offered may be used");
+        }
+        for name in ["tools", "tool_choice", "parallel_tool_calls"] {
+            request.remove(name);
+        }
+    }
+    Ok(())
+}
+
+fn mentions(value: &Value, name: &str) -> bool {
+    match value {
+        Value::String(text) => text == name,
+        Value::Array(items) => items.iter().any(|item| mentions(item, name)),
+        Value::Object(entries) => entries.values().any(|item| mentions(item, name)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The name of a tool: its own, or for what the provider runs, its type.
+pub(crate) fn tool_name(tool: &Value) -> Option<String> {
+    let kind = tool.get("type")?.as_str()?;
+    let named = match kind {
+        "function" | "custom" => {
+            tool.get(kind).and_then(|inner| inner.get("name")).or_else(|| tool.get("name"))?
+        }
+        _ => return Some(kind.to_owned()),
+    };
+    named.as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+}
+
+/// Arguments as a model wrote them. None are an empty object.
+pub(crate) fn arguments(text: &str) -> Result<Value, &'static str> {
+    if text.trim().is_empty() {
+        return Ok(Value::Object(Map::new()));
+    }
+    match decode::from_json(text) {
+        Ok(value) if value.is_object() => Ok(value),
+        Ok(_) => Err("the arguments are not a JSON object"),
+        Err(_) => Err("the arguments are not complete and strict JSON"),
+    }
+}
+
+/// A text slot.
+fn text(body: impl FnOnce(Value) -> Body, at: String, text: &str, memory: Memory) -> Slot {
+    Slot { body: body(Value::String(text.to_owned())), place: Place::Texts(vec![at]), memory }
+}
+
+fn input(part: InputPart) -> impl FnOnce(Value) -> Body {
+    move |text| Body::Input { part, text }
+}
+
+fn output(text: Value) -> Body {
+    Body::Output { text }
+}
+
+/// Gives an object a member.
+pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value);
+    }
+}
+
+/// A member's pointer.
+fn below(at: &str, name: &str) -> String {
+    format!("{at}/{}", pointer_segment(name))
+}
+
+fn is_absent(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::Bool(value)) => !value,
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(Value::Object(entries)) => entries.is_empty(),
+        Some(Value::Number(number)) => number.as_u64() == Some(0),
+        Some(Value::String(text)) => text.is_empty(),
+    }
+}
+
+/// Texts of content that is a string or a list of parts, and where they stand.
+struct Content {
+    texts: Vec<(String, String)>,
+    /// Whether it is a list: then the value that is decided about is one too.
+    is_list: bool,
+}
+
+/// How parts that hold text are called, and the member with the text.
+type PartNames = &'static [(&'static str, &'static str)];
+
+impl Content {
+    /// Reads content. Attachments are refused unless the host lets them through.
+    fn read(value: &Value, at: &str, parts: PartNames, open: &Openings) -> Result<Self, Unfit> {
+        let items = match value {
+            Value::String(text) => {
+                return Ok(Self { texts: vec![(at.to_owned(), text.clone())], is_list: false });
+            }
+            Value::Array(items) => items,
+            Value::Null => return Ok(Self { texts: Vec::new(), is_list: false }),
+            _ => return unfit(at, "is neither a text nor a list of parts"),
+        };
+        let mut texts = Vec::new();
+        for (index, part) in items.iter().enumerate() {
+            let at = format!("{at}/{index}");
+            let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
+            match parts.iter().find(|(name, _)| *name == kind) {
+                Some((_, member)) => {
+                    let known = ["type", member, "annotations", "logprobs", "prompt_cache_breakpoint"];
+                    fields::only(part, &at, &known)?;
+                    for name in ["annotations", "logprobs"] {
+                        // Copies of what models wrote, sent back: they repeat text, and nobody needs them.
+                        if !is_absent(part.get(name)) {
+                            return unfit(below(&at, name), "is not sent back: leave it out");
+                        }
+                    }
+                    let Some(text) = part.get(*member).and_then(Value::as_str) else {
+                        return unfit(below(&at, member), "is no text");
+                    };
+                    texts.push((below(&at, member), text.to_owned()));
+                }
+                None if open.attachments => attachment(part, kind, &at, &mut texts)?,
+                None => {
+                    return unfit(
+                        at,
+                        "is no text part; what nothing reads goes through only where the client is built with `attachments`",
+                    );
+                }
+            }
+        }
+        Ok(Self { texts, is_list: true })
+    }
+
+    fn slot(self, body: impl FnOnce(Value) -> Body, memory: Memory) -> Option<Slot> {
+        let (pointers, mut texts): (Vec<_>, Vec<_>) =
+            self.texts.into_iter().map(|(at, text)| (at, Value::String(text))).unzip();
+        let value = match texts.len() {
+            0 if !self.is_list => return None,
+            0 => return None,
+            1 => texts.remove(0),
+            _ => Value::Array(texts),
+        };
+        Some(Slot { body: body(value), place: Place::Texts(pointers), memory })
+    }
+}
+
+/// An attachment that the host lets through: what of it is text is read all the same.
+fn attachment(part: &Value, kind: &str, at: &str, texts: &mut Vec<(String, String)>) -> Result<(), Unfit> {
+    let readable: &[&str] = match kind {
+        "image_url" => &["image_url/url"],
+        "input_image" => &["image_url"],
+        "file" => &["file/filename"],
+        "input_file" => &["filename", "file_url"],
+        "input_audio" => &[],
+        _ => return unfit(at, "is a part of a kind that is not known here"),
+    };
+    for name in readable {
+        let at = format!("{at}/{name}");
+        if let Some(Value::String(text)) = part.pointer(&format!("/{name}"))
+            && !text.starts_with("data:")
+        {
+            texts.push((at, text.clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Which tool each call id was of.
+type Names = BTreeMap<String, String>;

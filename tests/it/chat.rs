@@ -1,0 +1,49 @@
+//! `ringfence chat --offline`: the demonstration, as it is shown.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// What a run wrote to both streams; `answers` are typed where it asks.
+fn chat(arguments: &[&str], answers: &str) -> (String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+        .args(["chat", "--offline"])
+        .args(arguments)
+        .env_remove("OPENAI_API_KEY")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (stdout, stderr) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{stderr}");
+    (stdout, stderr)
+}
+
+#[test]
+fn the_demonstration_shows_what_it_says() {
+    for api in ["responses", "chat"] {
+        let (stdout, stderr) = chat(&["--api", api], "");
+        assert!(
+            stdout.contains("helpdesk> Your order was shipped on 20 November. I may not mail it."),
+            "{stdout}"
+        );
+        for shown in [
+            "allow input [pii/card] 1 edited",
+            "deny tool_result http_get [prompts/ignore_instructions, pii/email]",
+            "ask tool_call http_get by untrusted-text-fetches-with-consent",
+            "deny tool_call run_command",
+            "allow tool_result read_file [pii/email, pii/card] 2 edited",
+            "deny tool_call send_mail by private-data-stays-in",
+        ] {
+            assert!(stderr.contains(shown), "{shown} in {stderr}");
+        }
+        // Nobody has answered, so nothing was fetched; and no content stands in the verdicts.
+        assert_eq!(stderr.matches("… http_get").count(), 1);
+        assert!(!stderr.contains("4111") && !stderr.contains("\u{1b}["), "{stderr}");
+        let (_, stderr) = chat(&["--api", api], "y\n");
+        assert_eq!(stderr.matches("… http_get").count(), 2);
+    }
+}
