@@ -4,6 +4,7 @@
 //! or an ancestor of them. A policy left out so is false and can't err, so that the answer is the one that Cedar's own
 //! authorizer gives over all of them; a differential test holds this.
 
+mod alter;
 mod index;
 mod kept;
 mod lint;
@@ -20,6 +21,7 @@ mod uses;
 mod validate;
 mod vocabulary;
 
+pub(crate) use alter::Alteration;
 pub use vocabulary::{AttributeType, AttributeValue};
 pub(crate) use vocabulary::{BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Tool, Unlisted, Vocabulary};
 
@@ -179,8 +181,8 @@ impl Answer {
 pub(crate) struct Policies {
     list: Vec<PolicyInfo>,
     index: index::Index,
-    requests: request::Requests,
-    mentions: BTreeSet<(String, String)>,
+    requests: Arc<request::Requests>,
+    mentions: Arc<BTreeSet<(String, String)>>,
 }
 
 impl std::fmt::Debug for Policies {
@@ -245,7 +247,9 @@ pub(crate) fn compile(
         index::Index::new(stored.zip(parsed.iter().map(|one| &one.reads)))
     };
     match (stored(), requests(vocabulary, &mentions)) {
-        (Some(index), Some(requests)) => Some(Policies { list, index, requests, mentions }),
+        (Some(index), Some(requests)) => {
+            Some(Policies { list, index, requests: Arc::new(requests), mentions: Arc::new(mentions) })
+        }
         // What is wrong has been told: names that are in themselves, or declared twice.
         _ if out.iter().any(Diagnostic::is_error) => None,
         _ => {
@@ -270,7 +274,8 @@ pub(crate) fn trusted(prepared: Prepared, vocabulary: &Vocabulary) -> Option<Pol
         (json.and_then(|json| index::from_json(json, number)), reads)
     });
     let index = index::Index::new(policies)?;
-    Some(Policies { list, index, requests: requests(vocabulary, &mentions)?, mentions })
+    let requests = Arc::new(requests(vocabulary, &mentions)?);
+    Some(Policies { list, index, requests, mentions: Arc::new(mentions) })
 }
 
 /// The schema of a bundle in Cedar's own syntax.
@@ -284,7 +289,7 @@ impl Policies {
     #[cfg(test)]
     pub(crate) fn prepare(&self) -> Prepared {
         let stored = (0..self.list.len()).map(|number| self.index.stored(number).unwrap()).collect();
-        Prepared { list: self.list.clone(), stored, mentions: self.mentions.clone() }
+        Prepared { list: self.list.clone(), stored, mentions: (*self.mentions).clone() }
     }
 
     /// Every policy, in the order of files and places.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub(crate) struct ArgumentRules {
 }
 
 impl ArgumentRules {
-    pub(crate) fn new(rules: &[Rule]) -> Self {
+    pub(crate) fn new(rules: &[Arc<Rule>]) -> Self {
         let (mut commands, mut paths, mut urls) = (Vec::new(), Vec::new(), Vec::new());
         for (number, rule) in rules.iter().enumerate() {
             let Find::Argument(finder) = &rule.find else { continue };

@@ -56,7 +56,7 @@ impl Engine {
             [] => is_general(rule),
             names => rule.finder().is_some() && names.iter().any(|name| named(rule, name)),
         };
-        Ok(RuleSet(rules.iter().map(wanted).collect()))
+        Ok(RuleSet(rules.iter().map(|rule| wanted(rule)).collect()))
     }
 
     /// Packs and rules that [`Engine::rule_set`] knows.

@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod coverage;
+pub mod diff;
 mod names;
 mod quality;
 mod report;

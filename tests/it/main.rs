@@ -24,6 +24,7 @@ mod reasons;
 mod records;
 mod scan;
 mod sessions;
+mod workbench;
 
 use ringfence::{Bundle, CompileOptions, Engine, compile};
 

@@ -247,7 +247,7 @@ mod tests {
     use crate::rule::{Find, Rule};
     use crate::tool::CommandIndex;
 
-    fn rules() -> Vec<Rule> {
+    fn rules() -> Vec<Arc<Rule>> {
         let name: Arc<str> = "packs/commands.yaml".into();
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/packs/commands.yaml");
         let text = std::fs::read_to_string(file).unwrap();

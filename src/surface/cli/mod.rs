@@ -2,11 +2,14 @@
 
 mod audit;
 mod check;
+mod diff;
 mod eval;
+mod events;
 #[cfg(all(unix, feature = "sandbox"))]
 mod exec;
 mod init;
 mod man;
+mod replay;
 mod report;
 mod scan;
 mod summary;
@@ -47,6 +50,7 @@ enum Verb {
     Check(check::Check),
     Test(test::Test),
     Eval(Box<eval::Eval>),
+    Diff(Box<diff::Diff>),
     #[cfg(all(unix, feature = "sandbox"))]
     Exec(Box<exec::Exec>),
     Scan(scan::Scan),
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(&mut out),
         Verb::Test(verb) => verb.run(&mut out),
         Verb::Eval(verb) => verb.run(&mut out),
+        Verb::Diff(verb) => verb.run(&mut out),
         #[cfg(all(unix, feature = "sandbox"))]
         Verb::Exec(verb) => verb.run(&mut out),
         Verb::Scan(verb) => verb.run(&mut out),
@@ -162,6 +167,18 @@ fn open(folder: Option<&Path>) -> Result<(Bundle, bool), LoadError> {
 /// Compiles for use; what is wrong goes to stderr.
 fn engine(folder: Option<&Path>, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
     let (bundle, built_in) = open(folder)?;
+    compiled(bundle, built_in, options)
+}
+
+/// The same of a folder that has to be named; `built-in` is the built-in bundle.
+fn engine_of(folder: &Path, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
+    if folder == Path::new("built-in") && !folder.exists() {
+        return compiled(Bundle::embedded(), true, options);
+    }
+    compiled(Bundle::from_folder(folder)?, false, options)
+}
+
+fn compiled(bundle: Bundle, built_in: bool, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
     // The built-in bundle was checked when the program was built, and so was a folder that says the same.
     if built_in || bundle.digest() == Bundle::embedded().digest() {
         return Ok((Engine::of_embedded(&bundle)?, bundle));

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::eval::{Answer, Place, ranked};
+use super::eval::{Answer, ranked};
+use super::events::Place;
 use super::report::visible;
 use crate::bundle::Bundle;
 use crate::event::Stage;

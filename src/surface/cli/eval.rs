@@ -1,32 +1,25 @@
 //! `ringfence eval`: the main job.
 
-mod lines;
-
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-pub(super) use self::lines::Place;
-use self::lines::{Flow, Line, Reader, Work};
 use super::Exit;
+use super::events::{self, Chats, Events, Place, Work};
+use super::replay::{self, Recorded};
 use super::report::{self, Out};
 use super::summary::Summary;
 use crate::audit::{AuditError, AuditSink, Durability, JsonlSink, Log, LogOptions, Record, SigningKey};
 use crate::compile::{CompileOptions, compile};
 use crate::engine::Trace;
-use crate::event::{Event, User};
+use crate::event::Event;
 use crate::guard::{Guard, NoLinks};
 use crate::verdict::{Decision, ReasonCode, Verdict};
-
-/// Lines on their way between the reader and a worker.
-const IN_FLIGHT: usize = 256;
 
 /// Apply the policies to events or whole agent sessions
 ///
@@ -46,21 +39,11 @@ pub(super) struct Eval {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
-    /// The user of sessions of chat messages.
-    #[arg(long, default_value = "local")]
-    user: String,
-    /// The user's roles there; may be given several times.
-    #[arg(long, default_value = "user")]
-    role: Vec<String>,
-    /// The agent of such sessions.
-    #[arg(long, default_value = "assistant")]
-    agent: String,
-    /// The model of such sessions.
-    #[arg(long)]
-    model: Option<String>,
-    /// Where a session names no tools, offer those that it calls.
-    #[arg(long)]
-    offer_called_tools: bool,
+    #[command(flatten)]
+    chats: Chats,
+    /// Decide the recorded events of this audit log again. What its records do not hold whole is told and left out.
+    #[arg(long, value_name = "DB", conflicts_with = "files")]
+    replay: Option<PathBuf>,
     /// Exit with 1 when an event is refused (`deny`), or has to be asked for as well (`ask`).
     #[arg(long, value_enum, value_name = "DECISION")]
     fail_on: Option<FailOn>,
@@ -131,9 +114,6 @@ fn is_database(path: &Path) -> bool {
 
 /// What a line became.
 struct Done {
-    number: usize,
-    bytes: usize,
-    place: Place,
     malformed: bool,
     answers: Vec<Answer>,
 }
@@ -165,57 +145,29 @@ impl Eval {
         let started = Instant::now();
         let mut summary = Summary::new(&bundle, self.explain);
         let mut exit = Exit::Fine;
-        let mut unreadable = false;
-        let stop = AtomicBool::new(false);
-        let flow = Flow::default();
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let progress = self.progress();
-        std::thread::scope(|scope| -> anyhow::Result<()> {
-            let (done_to, done) = sync_channel::<Done>(IN_FLIGHT);
-            let mut lines_to: Vec<SyncSender<Line>> = Vec::new();
-            for _ in 0..workers {
-                let (to, lines) = sync_channel::<Line>(IN_FLIGHT / workers + 1);
-                let done_to = done_to.clone();
-                let (guard, eval) = (&guard, &self);
-                lines_to.push(to);
-                scope.spawn(move || eval.work(guard, lines, &done_to));
+        let progress = events::progress(self.format == Format::Text);
+        let mut take = |place: &Place, done: Done| {
+            if done.malformed {
+                exit = Exit::Failed;
             }
-            drop(done_to);
-            let (eval, stop, flow) = (&self, &stop, &flow);
-            let reader = Reader {
-                files: &eval.files,
-                offer_called_tools: eval.offer_called_tools,
-                workers: lines_to,
-                stop,
-                flow,
-            };
-            let reader = scope.spawn(move || reader.run());
-            let mut printed = Ok(());
-            let mut waiting: BTreeMap<usize, Done> = BTreeMap::new();
-            let mut next = 0;
-            for one in done {
-                waiting.insert(one.number, one);
-                while let Some(one) = waiting.remove(&next) {
-                    next += 1;
-                    flow.end(one.bytes);
-                    if one.malformed {
-                        exit = Exit::Failed;
-                    }
-                    if printed.is_ok() {
-                        printed = self.print(&one, &mut summary, out, &mut exit);
-                    }
-                    // The reader stops, and what is under way is still taken, so that nobody waits for anybody.
-                    if printed.is_err() {
-                        stop.store(true, Ordering::Relaxed);
-                    }
-                }
-                if let Some(bar) = &progress {
-                    bar.set_position(summary.events() as u64);
-                }
+            let printed = self.print(place, &done, &mut summary, out, &mut exit);
+            if let Some(bar) = &progress {
+                bar.set_position(summary.events() as u64);
             }
-            unreadable = reader.join().unwrap_or(true);
             printed
-        })?;
+        };
+        let unreadable = match &self.replay {
+            Some(log) => {
+                replay(log, &guard, &mut take)?;
+                false
+            }
+            None => events::each(
+                &self.files,
+                self.chats.offer_called_tools,
+                &|work, _| self.work(&guard, work),
+                &mut take,
+            )?,
+        };
         if let Some(bar) = progress {
             bar.finish_and_clear();
         }
@@ -263,17 +215,9 @@ impl Eval {
         }
     }
 
-    fn progress(&self) -> Option<indicatif::ProgressBar> {
-        (report::stderr_is_terminal() && self.format == Format::Text).then(|| {
-            let bar = indicatif::ProgressBar::new_spinner();
-            let style =
-                indicatif::ProgressStyle::with_template("{spinner} {pos} events, {per_sec}, {elapsed}");
-            bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner()))
-        })
-    }
-
     fn print(
         &self,
+        place: &Place,
         done: &Done,
         summary: &mut Summary<'_>,
         out: &mut Out,
@@ -296,7 +240,7 @@ impl Eval {
                 }
                 *exit = Exit::Failed;
             }
-            summary.add(&done.place, answer);
+            summary.add(place, answer);
             if self.format == Format::Json {
                 let line = if self.explain {
                     let mut value = serde_json::to_value(&answer.verdict)?;
@@ -309,7 +253,7 @@ impl Eval {
                 };
                 out.line(&line)?;
             } else if self.explain
-                && let Some(text) = summary.explain(&done.place, answer)
+                && let Some(text) = summary.explain(place, answer)
             {
                 out.raw(text.as_bytes())?;
             }
@@ -317,46 +261,50 @@ impl Eval {
         Ok(())
     }
 
-    fn work(&self, guard: &Guard, lines: Receiver<Line>, done: &SyncSender<Done>) {
-        let user = User::new(self.user.clone(), self.role.clone());
-        for Line { number, bytes, place, work } in lines {
-            let mut malformed = false;
-            let mut refuse = |session: Option<&str>, message: &str| {
-                malformed = true;
-                Answer {
-                    verdict: guard.refuse_malformed(session, message),
-                    trace: Trace::default(),
-                    tool: None,
+    fn work(&self, guard: &Guard, work: Work) -> Done {
+        let Events { list, ends } = self.chats.events(work, guard);
+        let mut malformed = false;
+        let answers = list
+            .into_iter()
+            .map(|event| match event {
+                Ok(event) => answer(guard, &event),
+                Err(refused) => {
+                    malformed = true;
+                    let verdict = guard.refuse_malformed(refused.session.as_deref(), &refused.message);
+                    Answer { verdict, trace: Trace::default(), tool: None }
                 }
-            };
-            let answers = match work {
-                Work::Malformed(message) => vec![refuse(None, &message)],
-                Work::Event(event) => vec![answer(guard, &event)],
-                // An event's session and this one would share labels and counters, or lose them.
-                Work::Chat(chat) if guard.session(&chat.id).is_some() => {
-                    vec![refuse(None, "events before this line are of a session of this id")]
-                }
-                Work::Chat(chat) => {
-                    let called = if self.offer_called_tools { chat.called_tools() } else { Vec::new() };
-                    let tools = chat.tools.clone().unwrap_or(called);
-                    let events = chat.events(&user, &self.agent, self.model.as_deref(), &tools);
-                    let answers = events
-                        .into_iter()
-                        .map(|event| match event {
-                            Ok(event) => answer(guard, &event),
-                            Err(error) => refuse(Some(&chat.id), &error.to_string()),
-                        })
-                        .collect();
-                    // The next line of this id is another session.
-                    guard.end_session(&chat.id);
-                    answers
-                }
-            };
-            if done.send(Done { number, bytes, place, malformed, answers }).is_err() {
-                return;
-            }
+            })
+            .collect();
+        if let Some(session) = ends {
+            guard.end_session(&session);
         }
+        Done { malformed, answers }
     }
+}
+
+/// Decides what a log holds whole, and tells what it does not.
+fn replay(
+    log: &Path,
+    guard: &Guard,
+    take: &mut dyn FnMut(&Place, Done) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let file: Arc<str> = log.display().to_string().into();
+    let mut not_kept: BTreeMap<&str, usize> = BTreeMap::new();
+    replay::each(log, &[guard.engine()], &mut |number, recorded| {
+        match recorded {
+            Recorded::Whole(event) => {
+                let line = usize::try_from(number).unwrap_or(usize::MAX);
+                let done = Done { malformed: false, answers: vec![answer(guard, &event)] };
+                take(&Place { file: Arc::clone(&file), line }, done)?;
+            }
+            Recorded::NotKept(why) => *not_kept.entry(why).or_default() += 1,
+        }
+        Ok(())
+    })?;
+    for (why, count) in not_kept {
+        report::note(&format!("note: {count} recorded events can't be decided again: {why}"));
+    }
+    Ok(())
 }
 
 fn answer(guard: &Guard, event: &Event) -> Answer {

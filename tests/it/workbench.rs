@@ -1,0 +1,4 @@
+//! The policy workbench: what changes between two bundles, what tests prove, why a verdict came out as it did.
+
+#[path = "workbench/diff.rs"]
+mod diff;
