@@ -6,9 +6,10 @@ use cedar_policy::pst::{
     self, ActionConstraint, BinaryOp, Clause, Expr, PrincipalConstraint, ResourceConstraint, Template,
     UnaryOp,
 };
-use cedar_policy::{Policy, PolicyId};
+use cedar_policy::{EntityUid, Policy, PolicyId};
 
 use super::reads::Reads;
+use super::vocabulary::Vocabulary;
 use super::{Policies, PolicyEffect};
 
 /// One change to one policy.
@@ -107,6 +108,37 @@ impl Policies {
         all
     }
 
+    /// The same policies over other entities and actions.
+    pub(crate) fn speaking(&self, vocabulary: &Vocabulary) -> Option<Policies> {
+        let requests = Arc::new(super::requests(vocabulary, &self.mentions)?);
+        let (list, mentions) = (self.list.clone(), Arc::clone(&self.mentions));
+        Some(Policies { list, index: self.index.copied(), requests, mentions })
+    }
+
+    /// Names of the actions that a policy is about; `None` where it is about all.
+    pub(crate) fn actions_of(&self, policy: usize) -> Option<Vec<String>> {
+        let name = |action: EntityUid| action.id().unescaped().to_owned();
+        match self.index.policy(policy)?.action_constraint() {
+            cedar_policy::ActionConstraint::Any => None,
+            cedar_policy::ActionConstraint::Eq(action) => Some(vec![name(action)]),
+            cedar_policy::ActionConstraint::In(actions) => Some(actions.into_iter().map(name).collect()),
+        }
+    }
+
+    /// Texts and numbers in the policies that read arguments, as they are written there.
+    pub(crate) fn literals_about_input(&self) -> Vec<String> {
+        let mut found = std::collections::BTreeSet::new();
+        for policy in (0..self.list.len()).filter_map(|number| self.index.policy(number)) {
+            let reads = policy.to_pst().ok().map(|pst| Reads::of(pst.body()));
+            if reads.is_some_and(|reads| reads.input)
+                && let Ok(json) = policy.to_json()
+            {
+                literals(&json, &mut found);
+            }
+        }
+        found.into_iter().collect()
+    }
+
     fn body(&self, policy: usize) -> Option<Template> {
         Some(self.index.policy(policy)?.to_pst().ok()?.body().clone())
     }
@@ -133,6 +165,24 @@ impl Policies {
         let index = self.index.with(number, with)?;
         let (requests, mentions) = (Arc::clone(&self.requests), Arc::clone(&self.mentions));
         Some(Policies { list, index, requests, mentions })
+    }
+}
+
+/// Values of literals in the JSON of a policy.
+fn literals(json: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+    match json {
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                match (name.as_str(), value) {
+                    ("Value", serde_json::Value::String(text)) => drop(found.insert(text.clone())),
+                    ("Value", serde_json::Value::Number(number)) => drop(found.insert(number.to_string())),
+                    ("annotations", _) => {}
+                    (_, value) => literals(value, found),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| literals(item, found)),
+        _ => {}
     }
 }
 

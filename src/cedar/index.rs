@@ -108,13 +108,15 @@ impl Index {
         Some(())
     }
 
+    /// The same index, without what it keeps.
+    pub(super) fn copied(&self) -> Self {
+        let (numbers, buckets) = (self.numbers.clone(), self.buckets.clone());
+        Self { numbers, buckets, merged: Kept::new(MAX_MERGED) }
+    }
+
     /// The same index with another policy in place of one, or none.
     pub(super) fn with(&self, number: usize, policy: Option<(Policy, Reads)>) -> Option<Self> {
-        let mut index = Self {
-            numbers: self.numbers.clone(),
-            buckets: self.buckets.clone(),
-            merged: Kept::new(MAX_MERGED),
-        };
+        let mut index = self.copied();
         for bucket in index.buckets.values_mut().filter(|bucket| bucket.has(number)) {
             *bucket = Arc::new(bucket.without(number)?);
         }

@@ -22,6 +22,7 @@ mod validate;
 mod vocabulary;
 
 pub(crate) use alter::Alteration;
+pub(crate) use parts::place_of;
 pub use vocabulary::{AttributeType, AttributeValue};
 pub(crate) use vocabulary::{BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Tool, Unlisted, Vocabulary};
 
@@ -384,6 +385,18 @@ impl Policies {
         let reading = candidates.iter().filter_map(|bucket| bucket.reading());
         let may_permit = reading.flat_map(index::Set::policies).any(permits);
         (self.evaluate(ask, &scope, &plain), may_permit)
+    }
+
+    /// The policies that can apply and read arguments, by what they do.
+    pub(crate) fn reading(&self, ask: &Ask<'_>) -> Vec<(PolicyEffect, usize)> {
+        let Some(scope) = self.requests.scope(ask) else { return Vec::new() };
+        let candidates = self.index.candidates(&scope);
+        let numbers = candidates.iter().filter_map(|bucket| bucket.reading()).flat_map(index::Set::policies);
+        let mut reading: Vec<_> =
+            numbers.filter_map(|number| Some((self.list.get(number)?.effect, number))).collect();
+        reading.sort_unstable();
+        reading.dedup();
+        reading
     }
 
     /// Whether a tool stays on offer before its arguments are known: unless a forbid that reads no arguments fires or

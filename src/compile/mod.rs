@@ -1,5 +1,6 @@
 //! A bundle to an engine, or every diagnostic.
 
+mod change;
 mod declared;
 mod legible;
 mod names;
@@ -25,6 +26,7 @@ use crate::rule::{Find, Reporter, Rule};
 use crate::text::Scanner;
 use crate::yaml;
 
+pub(crate) use change::{Changeable, OwnExamples};
 use prepared::Prepared;
 
 /// Bytes that an event may have where the manifest says nothing.

@@ -6,6 +6,7 @@ mod clean;
 mod combine;
 mod decide;
 mod edits;
+mod enumerate;
 mod find;
 mod hold_back;
 mod named;
@@ -17,6 +18,7 @@ mod texts;
 
 pub(crate) use arguments::{ArgumentRules, ResolvedPaths};
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
+pub use enumerate::{Asking, Doing, May};
 pub use hold_back::HoldBack;
 pub(crate) use named::Named;
 pub use scan::{RuleInfo, RuleSet};
@@ -229,6 +231,16 @@ impl Engine {
     #[must_use]
     pub fn lists_user(&self, user: &str) -> bool {
         self.0.users.contains_key(user)
+    }
+
+    /// Users that the directory lists.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.0.users.keys().map(String::as_str)
+    }
+
+    /// Models that agents may run on.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.0.models.iter().map(String::as_str)
     }
 
     /// Roles that policies may name.

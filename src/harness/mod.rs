@@ -3,6 +3,8 @@
 mod accuracy;
 mod coverage;
 pub mod diff;
+mod explain;
+mod mutate;
 mod names;
 mod quality;
 mod report;
@@ -10,8 +12,10 @@ mod run;
 mod spec;
 
 pub use accuracy::{Accuracy, By};
+pub use explain::{Changed, Explanation, Flip, Place, explain};
+pub use mutate::{Mutant, Mutation, mutate};
 pub use quality::{Count, Quality, Row, percent, share};
-pub use report::{junit, text};
+pub use report::{github, junit, mutation_github, mutation_text, text};
 pub use run::{Outcome, Report, run};
 pub(crate) use spec::TestsSpec;
 

@@ -258,7 +258,7 @@ fn compile_rule(
         pack: Arc::clone(defaults.pack),
         stages,
         parts: spec.parts.iter().map(|part| part.value).collect(),
-        find,
+        find: Arc::new(find),
         action,
         replacement,
         message: spec.message.map(|message| message.value),

@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::harness::Accuracy;
 use crate::harness::diff::{Change, Differences, Group, Kind};
+use crate::harness::{Accuracy, Mutant};
 use crate::verdict::{Finding, Severity};
 
 /// A line of `test --format json`.
@@ -22,6 +22,8 @@ use crate::verdict::{Finding, Severity};
 pub(crate) enum TestResult<'a> {
     /// A case.
     Case(TestCase<'a>),
+    /// With --mutate: a change to the bundle.
+    Mutant(&'a Mutant),
     /// The last line.
     Summary(TestSummary<'a>),
 }
@@ -57,6 +59,9 @@ pub(crate) struct TestSummary<'a> {
     pub(crate) unreached_rules: &'a [String],
     /// Tools that none was about.
     pub(crate) unreached_tools: &'a [String],
+    /// With --mutate: the share of changes that a test noticed, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mutation: Option<f64>,
 }
 
 /// A line of `diff --format json`.

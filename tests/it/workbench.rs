@@ -2,3 +2,9 @@
 
 #[path = "workbench/diff.rs"]
 mod diff;
+#[path = "workbench/explain.rs"]
+mod explain;
+#[path = "workbench/mistakes.rs"]
+mod mistakes;
+#[path = "workbench/mutate.rs"]
+mod mutate;

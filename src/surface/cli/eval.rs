@@ -19,6 +19,7 @@ use crate::compile::{CompileOptions, compile};
 use crate::engine::Trace;
 use crate::event::Event;
 use crate::guard::{Guard, NoLinks};
+use crate::harness::Explanation;
 use crate::verdict::{Decision, ReasonCode, Verdict};
 
 /// Apply the policies to events or whole agent sessions
@@ -47,7 +48,8 @@ pub(super) struct Eval {
     /// Exit with 1 when an event is refused (`deny`), or has to be asked for as well (`ask`).
     #[arg(long, value_enum, value_name = "DECISION")]
     fail_on: Option<FailOn>,
-    /// Show what decided each event that was not simply allowed, with file and line.
+    /// Show what decided each event that was not simply allowed, with file and line, and the smallest changes with which it would be
+    /// decided otherwise; in JSON of allowed events too, with the permits that carry them.
     #[arg(long)]
     explain: bool,
     /// Append a record of each verdict to this audit log: a database where the name ends in .db or .sqlite, else JSON lines.
@@ -123,6 +125,8 @@ pub(super) struct Answer {
     pub(super) verdict: Verdict,
     pub(super) trace: Trace,
     pub(super) tool: Option<String>,
+    /// What would make it another one, where that was asked for.
+    pub(super) explanation: Option<Explanation>,
 }
 
 impl Eval {
@@ -158,7 +162,7 @@ impl Eval {
         };
         let unreadable = match &self.replay {
             Some(log) => {
-                replay(log, &guard, &mut take)?;
+                self.replay(log, &guard, &mut take)?;
                 false
             }
             None => events::each(
@@ -247,6 +251,9 @@ impl Eval {
                     if let (Some(map), false) = (value.as_object_mut(), answer.trace.also.is_empty()) {
                         map.insert("also".to_owned(), serde_json::to_value(&answer.trace.also)?);
                     }
+                    if let (Some(map), Some(explanation)) = (value.as_object_mut(), &answer.explanation) {
+                        map.insert("explanation".to_owned(), serde_json::to_value(explanation)?);
+                    }
                     serde_json::to_string(&value)?
                 } else {
                     serde_json::to_string(&answer.verdict)?
@@ -267,11 +274,11 @@ impl Eval {
         let answers = list
             .into_iter()
             .map(|event| match event {
-                Ok(event) => answer(guard, &event),
+                Ok(event) => self.answer(guard, &event),
                 Err(refused) => {
                     malformed = true;
                     let verdict = guard.refuse_malformed(refused.session.as_deref(), &refused.message);
-                    Answer { verdict, trace: Trace::default(), tool: None }
+                    Answer { verdict, trace: Trace::default(), tool: None, explanation: None }
                 }
             })
             .collect();
@@ -280,36 +287,39 @@ impl Eval {
         }
         Done { malformed, answers }
     }
-}
 
-/// Decides what a log holds whole, and tells what it does not.
-fn replay(
-    log: &Path,
-    guard: &Guard,
-    take: &mut dyn FnMut(&Place, Done) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let file: Arc<str> = log.display().to_string().into();
-    let mut not_kept: BTreeMap<&str, usize> = BTreeMap::new();
-    replay::each(log, &[guard.engine()], &mut |number, recorded| {
-        match recorded {
-            Recorded::Whole(event) => {
-                let line = usize::try_from(number).unwrap_or(usize::MAX);
-                let done = Done { malformed: false, answers: vec![answer(guard, &event)] };
-                take(&Place { file: Arc::clone(&file), line }, done)?;
+    /// Decides what a log holds whole, and tells what it does not.
+    fn replay(
+        &self,
+        log: &Path,
+        guard: &Guard,
+        take: &mut dyn FnMut(&Place, Done) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let file: Arc<str> = log.display().to_string().into();
+        let mut not_kept: BTreeMap<&str, usize> = BTreeMap::new();
+        replay::each(log, &[guard.engine()], &mut |number, recorded| {
+            match recorded {
+                Recorded::Whole(event) => {
+                    let line = usize::try_from(number).unwrap_or(usize::MAX);
+                    let done = Done { malformed: false, answers: vec![self.answer(guard, &event)] };
+                    take(&Place { file: Arc::clone(&file), line }, done)?;
+                }
+                Recorded::NotKept(why) => *not_kept.entry(why).or_default() += 1,
             }
-            Recorded::NotKept(why) => *not_kept.entry(why).or_default() += 1,
+            Ok(())
+        })?;
+        for (why, count) in not_kept {
+            report::note(&format!("note: {count} recorded events can't be decided again: {why}"));
         }
         Ok(())
-    })?;
-    for (why, count) in not_kept {
-        report::note(&format!("note: {count} recorded events can't be decided again: {why}"));
     }
-    Ok(())
-}
 
-fn answer(guard: &Guard, event: &Event) -> Answer {
-    let (verdict, trace) = guard.examine(event);
-    Answer { verdict, trace, tool: event.tool().map(str::to_owned) }
+    fn answer(&self, guard: &Guard, event: &Event) -> Answer {
+        // Before it is decided: what counts is the session as it was.
+        let explanation = self.explain.then(|| guard.explain(event));
+        let (verdict, trace) = guard.examine(event);
+        Answer { verdict, trace, tool: event.tool().map(str::to_owned), explanation }
+    }
 }
 
 /// How often each of some names came up, the most frequent first.

@@ -1,5 +1,6 @@
 //! The `ringfence` program.
 
+mod access;
 mod audit;
 mod check;
 mod diff;
@@ -51,6 +52,8 @@ enum Verb {
     Test(test::Test),
     Eval(Box<eval::Eval>),
     Diff(Box<diff::Diff>),
+    Who(access::Who),
+    What(access::What),
     #[cfg(all(unix, feature = "sandbox"))]
     Exec(Box<exec::Exec>),
     Scan(scan::Scan),
@@ -103,6 +106,8 @@ pub fn main() -> ExitCode {
         Verb::Test(verb) => verb.run(&mut out),
         Verb::Eval(verb) => verb.run(&mut out),
         Verb::Diff(verb) => verb.run(&mut out),
+        Verb::Who(verb) => verb.run(&mut out),
+        Verb::What(verb) => verb.run(&mut out),
         #[cfg(all(unix, feature = "sandbox"))]
         Verb::Exec(verb) => verb.run(&mut out),
         Verb::Scan(verb) => verb.run(&mut out),

@@ -14,6 +14,9 @@ use crate::verdict::{Action, Decision, Reason};
 /// Refused events that are listed one by one.
 const LISTED: usize = 20;
 
+/// Changes that would flip a decision, of which so many are shown.
+const FLIPS: usize = 6;
+
 /// Counts of a run.
 pub(super) struct Summary<'b> {
     bundle: &'b Bundle,
@@ -128,6 +131,11 @@ impl<'b> Summary<'b> {
         }
         for reason in &verdict.shadow {
             self.reason(&mut out, "in shadow", reason);
+        }
+        let flips = answer.explanation.iter().flat_map(|explanation| &explanation.flips);
+        for flip in flips.take(FLIPS) {
+            let changes: Vec<String> = flip.changes.iter().map(|change| visible(&change.text())).collect();
+            let _ = writeln!(out, "  would be {} if {}", flip.decision, changes.join(" and "));
         }
         Some(out)
     }

@@ -36,6 +36,18 @@ pub(super) struct Chats {
     pub(super) offer_called_tools: bool,
 }
 
+impl Default for Chats {
+    fn default() -> Self {
+        Self {
+            user: "local".to_owned(),
+            role: vec!["user".to_owned()],
+            agent: "assistant".to_owned(),
+            model: None,
+            offer_called_tools: true,
+        }
+    }
+}
+
 /// What can't be an event.
 pub(super) struct Malformed {
     /// The session, where the line is one of messages.
