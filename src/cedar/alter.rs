@@ -139,7 +139,7 @@ impl Policies {
         found.into_iter().collect()
     }
 
-    fn body(&self, policy: usize) -> Option<Template> {
+    pub(super) fn body(&self, policy: usize) -> Option<Template> {
         Some(self.index.policy(policy)?.to_pst().ok()?.body().clone())
     }
 

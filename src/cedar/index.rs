@@ -94,7 +94,7 @@ impl Index {
     }
 
     /// Puts a policy into the buckets of its scope.
-    fn insert(&mut self, number: usize, stored: &Policy, reads: &Reads) -> Option<()> {
+    pub(super) fn insert(&mut self, number: usize, stored: &Policy, reads: &Reads) -> Option<()> {
         for key in self.keys(stored) {
             let next = self.buckets.len();
             let bucket = self

@@ -11,6 +11,7 @@ mod lint;
 mod parse;
 mod parts;
 mod paths;
+mod probe;
 mod reads;
 mod request;
 mod schema;
@@ -23,6 +24,7 @@ mod vocabulary;
 
 pub(crate) use alter::Alteration;
 pub(crate) use parts::place_of;
+pub(crate) use probe::outcome as probe_outcome;
 pub use vocabulary::{AttributeType, AttributeValue};
 pub(crate) use vocabulary::{BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Tool, Unlisted, Vocabulary};
 

@@ -134,11 +134,11 @@ impl Engine {
         if !answer.errors.is_empty() {
             return (May::No, names(&answer.errors));
         }
-        if !answer.forbids.is_empty() && !(answer.permits.is_empty() && !may_permit) {
-            return (May::No, names(&answer.forbids));
-        }
         if answer.permits.is_empty() && !may_permit {
             return (May::No, Vec::new());
+        }
+        if !answer.forbids.is_empty() {
+            return (May::No, names(&answer.forbids));
         }
         let reading = policies.reading(&ask);
         let narrows = |effect| matches!(effect, PolicyEffect::Forbid | PolicyEffect::Ask);

@@ -360,7 +360,11 @@ impl crate::guard::Guard {
     /// Explains what this guard would decide of an event now, without deciding it: nothing advances and nothing is recorded.
     #[must_use]
     pub fn explain(&self, event: &Event) -> Explanation {
-        let session = self.session(&event.session);
+        self.explain_in(event, self.session(&event.session))
+    }
+
+    /// The same in a session as it was.
+    pub(crate) fn explain_in(&self, event: &Event, session: Option<Session>) -> Explanation {
         let labels = self.engine().0.default_labels.iter().cloned();
         let session = session.unwrap_or_else(|| Session::with_labels(labels));
         let created = event.agent.as_deref().and_then(|agent| self.created_agent(agent));

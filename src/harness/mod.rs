@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod coverage;
+mod covered;
 pub mod diff;
 mod explain;
 mod mutate;
@@ -12,6 +13,7 @@ mod run;
 mod spec;
 
 pub use accuracy::{Accuracy, By};
+pub use covered::{Covered, Part, covered};
 pub use explain::{Changed, Explanation, Flip, Place, explain};
 pub use mutate::{Mutant, Mutation, mutate};
 pub use quality::{Count, Quality, Row, percent, share};

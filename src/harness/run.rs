@@ -134,6 +134,11 @@ pub(super) fn passes(engine: &Engine, case: &Case) -> bool {
     })
 }
 
+/// Whether a step goes as expected.
+pub(super) fn step_passes(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> bool {
+    compare(expect, event, verdict).is_empty()
+}
+
 /// What a case is about.
 pub(super) struct Touched {
     /// Policies that decide it.

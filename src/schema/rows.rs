@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::harness::diff::{Change, Differences, Group, Kind};
-use crate::harness::{Accuracy, Mutant};
+use crate::harness::{Accuracy, Mutant, Part};
 use crate::verdict::{Finding, Severity};
 
 /// A line of `test --format json`.
@@ -22,6 +22,8 @@ use crate::verdict::{Finding, Severity};
 pub(crate) enum TestResult<'a> {
     /// A case.
     Case(TestCase<'a>),
+    /// With --coverage: a part of the bundle.
+    Part(&'a Part),
     /// With --mutate: a change to the bundle.
     Mutant(&'a Mutant),
     /// The last line.
@@ -59,6 +61,9 @@ pub(crate) struct TestSummary<'a> {
     pub(crate) unreached_rules: &'a [String],
     /// Tools that none was about.
     pub(crate) unreached_tools: &'a [String],
+    /// With --coverage: the share of parts that tests reach, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<f64>,
     /// With --mutate: the share of changes that a test noticed, in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mutation: Option<f64>,

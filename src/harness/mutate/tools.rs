@@ -53,15 +53,15 @@ struct Place {
 pub(super) fn changes(bundle: &Bundle) -> Vec<ToolChange> {
     let Some(source) = bundle.source(TOOLS) else { return Vec::new() };
     let Ok(root) = yaml::parse(&source.text) else { return Vec::new() };
-    let Some(Kind::Sequence(tools)) = member(&root, "tools").map(|node| &node.kind) else {
+    let Some(Kind::Sequence(tools)) = root.member("tools").map(|node| &node.kind) else {
         return Vec::new();
     };
     let mut all: Vec<ToolChange> = Vec::new();
     let mut known: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     for tool in tools {
-        let Some(name) = member(tool, "name").and_then(text) else { continue };
+        let Some(name) = tool.member("name").and_then(Node::text) else { continue };
         let removed = BTreeMap::from([(name.to_owned(), None)]);
-        let at = member(tool, "name").map_or_else(|| tool.span.clone(), |node| node.span.clone());
+        let at = tool.member("name").map_or_else(|| tool.span.clone(), |node| node.span.clone());
         all.push(ToolChange { tools: removed, what: "not declared".to_owned(), at });
         let mut places = Vec::new();
         for (key, what) in
@@ -69,10 +69,10 @@ pub(super) fn changes(bundle: &Bundle) -> Vec<ToolChange> {
         {
             entries(tool, key, what, &mut places);
         }
-        if let Some(input) = member(tool, "input") {
+        if let Some(input) = tool.member("input") {
             schema(input, &mut places);
         }
-        if let Some(Kind::Mapping(arguments)) = member(tool, "args").map(|node| &node.kind) {
+        if let Some(Kind::Mapping(arguments)) = tool.member("args").map(|node| &node.kind) {
             for (pointer, argument) in arguments {
                 checks(&pointer.text, argument, &mut places);
             }
@@ -111,23 +111,11 @@ impl ToolChange {
     }
 }
 
-fn member<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    let Kind::Mapping(entries) = &node.kind else { return None };
-    entries.iter().find(|(key, _)| key.text == name).map(|(_, value)| value)
-}
-
-fn text(node: &Node) -> Option<&str> {
-    match &node.kind {
-        Kind::Text(text) | Kind::Plain(text) => Some(text),
-        _ => None,
-    }
-}
-
 /// Every entry of a list.
 fn entries(node: &Node, key: &str, what: &str, places: &mut Vec<Place>) {
-    let Some(Kind::Sequence(items)) = member(node, key).map(|node| &node.kind) else { return };
+    let Some(Kind::Sequence(items)) = node.member(key).map(|node| &node.kind) else { return };
     for item in items {
-        let what = format!("{what} `{}`", text(item).unwrap_or_default());
+        let what = format!("{what} `{}`", item.text().unwrap_or_default());
         places.push(Place { what, at: item.span.clone() });
     }
 }

@@ -316,8 +316,10 @@ impl Eval {
 
     fn answer(&self, guard: &Guard, event: &Event) -> Answer {
         // Before it is decided: what counts is the session as it was.
-        let explanation = self.explain.then(|| guard.explain(event));
+        let before = self.explain.then(|| guard.session(&event.session));
         let (verdict, trace) = guard.examine(event);
+        let wanted = self.format == Format::Json || verdict.decision != Decision::Allow;
+        let explanation = before.filter(|_| wanted).map(|session| guard.explain_in(event, session));
         Answer { verdict, trace, tool: event.tool().map(str::to_owned), explanation }
     }
 }

@@ -31,6 +31,7 @@ const WATCHED: Duration = Duration::from_millis(300);
 #[command(after_help = "\
 Examples:
   ringfence test policies/ --format junit > report.xml
+  ringfence test policies/ --coverage --html coverage.html --min-coverage 100
   ringfence test policies/ --mutate --min-mutation 90
   ringfence test policies/ --watch")]
 pub(super) struct Test {
@@ -42,6 +43,15 @@ pub(super) struct Test {
     /// Exit with 1 where a policy, rule or tool decides no test.
     #[arg(long, conflicts_with = "only")]
     deny_untested: bool,
+    /// List the policies, conditions, rules, arguments and retention classes that no test reaches.
+    #[arg(long, conflicts_with = "only")]
+    coverage: bool,
+    /// Exit with 1 where less than so many percent of them are reached.
+    #[arg(long, value_name = "PERCENT", requires = "coverage")]
+    min_coverage: Option<f64>,
+    /// Write a page with what is reached, line by line.
+    #[arg(long, value_name = "FILE", requires = "coverage")]
+    html: Option<PathBuf>,
     /// Make the bundle weaker in one place after another, and list what no test notices.
     #[arg(long, conflicts_with = "only")]
     mutate: bool,
@@ -137,6 +147,17 @@ impl Test {
         if report.outcomes.is_empty() && !self.only.is_empty() && !failed {
             anyhow::bail!("no test has a name that holds `{}`", self.only);
         }
+        let covered = match self.coverage {
+            true => Some(
+                harness::covered(&bundle, &engine, &suite, &report)
+                    .context("the conditions of the policies could not be looked into")?,
+            ),
+            false => None,
+        };
+        if let (Some(covered), Some(path)) = (&covered, &self.html) {
+            std::fs::write(path, covered.html(&bundle))
+                .with_context(|| format!("can't write `{}`", path.display()))?;
+        }
         let mutation = self.mutation(&bundle, &options, &engine, &suite, &report)?;
         let folder = bundle.origin().trim_end_matches('/').trim_start_matches("./");
         match self.format {
@@ -148,6 +169,9 @@ impl Test {
             }
             Format::Text => {
                 out.raw(harness::text(&report).as_bytes())?;
+                if let Some(covered) = &covered {
+                    out.raw(covered.text().as_bytes())?;
+                }
                 if let Some(mutation) = &mutation {
                     out.raw(harness::mutation_text(mutation).as_bytes())?;
                 }
@@ -164,6 +188,9 @@ impl Test {
                     });
                     out.line(&serde_json::to_string(&case)?)?;
                 }
+                for part in covered.iter().flat_map(|covered| &covered.parts) {
+                    out.line(&serde_json::to_string(&TestResult::Part(part))?)?;
+                }
                 for mutant in mutation.iter().flat_map(|mutation| &mutation.mutants) {
                     out.line(&serde_json::to_string(&TestResult::Mutant(mutant))?)?;
                 }
@@ -173,17 +200,20 @@ impl Test {
                     unreached_policies: &report.unreached_policies,
                     unreached_rules: &report.unreached_rules,
                     unreached_tools: &report.unreached_tools,
+                    coverage: covered.as_ref().map(harness::Covered::share),
                     mutation: mutation.as_ref().map(harness::Mutation::score),
                 });
                 out.line(&serde_json::to_string(&summary)?)?;
             }
         }
+        let unreached =
+            covered.zip(self.min_coverage).is_some_and(|(covered, least)| covered.share() < least);
         let unnoticed =
             mutation.zip(self.min_mutation).is_some_and(|(mutation, least)| mutation.score() < least);
         let untested = self.deny_untested && report.has_untested();
         Ok(if failed {
             Exit::Failed
-        } else if report.failed() > 0 || has_none || untested || unnoticed {
+        } else if report.failed() > 0 || has_none || untested || unreached || unnoticed {
             Exit::Found
         } else {
             Exit::Fine

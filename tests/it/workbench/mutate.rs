@@ -70,3 +70,51 @@ fn annotations_for_github_point_into_the_repository() {
         "{printed}"
     );
 }
+
+#[test]
+fn coverage_tells_what_no_test_reaches() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "b"], "");
+    fs::write(
+        folder.path().join("b/retention.yaml"),
+        "classes:\n  - { name: calls, stages: [tool_call], keep: 7d, then: erase }\n  - { name: input, stages: [input], keep: 7d, then: erase }\n",
+    )
+    .unwrap();
+    let path = folder.path().join("b/access.cedar");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        text.replace(
+            r#"context.input.service == "web" }"#,
+            r#"context.input.service == "web" && context.session.denials > 9 }"#,
+        ),
+    )
+    .unwrap();
+    let tests = folder.path().join("b/tests/access.yaml");
+    let text = fs::read_to_string(&tests).unwrap();
+    fs::write(
+        &tests,
+        text.replace("expect: { decision: ask, by: restarting-web-asks }", "expect: { decision: allow }"),
+    )
+    .unwrap();
+
+    let test =
+        run(folder.path(), &["test", "b", "--coverage", "--html", "page.html", "--min-coverage", "99"], "");
+    let text = out(&test);
+    assert_eq!(test.status.code(), Some(1), "{text}");
+    for part in [
+        "access.cedar:25: condition `restarting-web-asks: context.session.denials > 9` is never true in a test",
+        "access.cedar:24: policy `restarting-web-asks` decides no test",
+        "retention.yaml:3: retention `input` takes the data of no test",
+        "argument        4 of 4",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("context.input.service == \"web\"` is"), "seen true and false: {text}");
+    let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
+    assert!(page.contains("<span class=\"n\">   25 ") && page.contains("is never true in a test"), "{page}");
+    let full = run(folder.path(), &["test", "b", "--coverage", "--format", "json"], "");
+    let rows = lines(&full);
+    assert!(rows.iter().any(|row| row["kind"] == "condition" && row.get("missing").is_none()), "{rows:#?}");
+    assert!(rows.last().unwrap()["coverage"].as_f64().unwrap() < 99.0);
+}
