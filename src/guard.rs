@@ -183,6 +183,16 @@ impl Guard {
         &self.engine
     }
 
+    /// An agent that was created while the guard ran.
+    pub(crate) fn created_agent(&self, name: &str) -> Option<CreatedAgent> {
+        lock(&self.created).by_name.get(name).cloned()
+    }
+
+    /// What its clock says.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// What the guard knows of a session; `None` where it holds none of this id.
     #[must_use]
     pub fn session(&self, id: &str) -> Option<Session> {

@@ -31,6 +31,7 @@ pub const NAMES: &[&str] = &[
     "receipt",
     "diagnostic",
     "test-result",
+    "diff-result",
     "scan-result",
     "baseline",
 ];
@@ -53,6 +54,7 @@ pub fn named(name: &str) -> Option<Value> {
         "session" => of::<rows::Session>(),
         "diagnostic" => of::<crate::diagnostic::Diagnostic>(),
         "test-result" => of::<rows::TestResult<'static>>(),
+        "diff-result" => of::<rows::DiffResult<'static>>(),
         "scan-result" => of::<rows::ScanResult<'static>>(),
         "baseline" => of::<rows::Baseline>(),
         "verdict" => of::<crate::verdict::Verdict>(),

@@ -112,6 +112,11 @@ impl Session {
         self.calls_by_id.get(call).map(String::as_str)
     }
 
+    /// Tools that were called under an id.
+    pub(crate) fn called(&self) -> BTreeSet<&str> {
+        self.calls_by_id.values().map(String::as_str).collect()
+    }
+
     /// Opens a question to a person.
     pub(crate) fn ask(&mut self, seq: u64, digest: [u8; 32]) {
         if self.questions.len() >= MAX_QUESTIONS {

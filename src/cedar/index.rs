@@ -19,7 +19,7 @@ type Number = u32;
 /// Policies by what their scope names.
 pub(super) struct Index {
     numbers: HashMap<EntityUid, Number>,
-    buckets: HashMap<(Number, Number, Number), Bucket>,
+    buckets: HashMap<(Number, Number, Number), Arc<Bucket>>,
     /// The policies of several buckets that were candidates together, as one set.
     merged: Kept<Vec<usize>, Set>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Index {
 const MAX_MERGED: usize = 256;
 
 /// The policies of one scope: those that read no arguments, and those that do.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Bucket {
     number: usize,
     plain: Set,
@@ -46,7 +46,7 @@ pub(super) struct Single<'a> {
 ///
 /// All are stored as permits: Cedar's answer then lists every one that is satisfied, where a forbid would hide the
 /// permits beside it. What each really does is known from its number.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Set {
     policies: Vec<usize>,
     set: PolicySet,
@@ -88,22 +88,56 @@ impl Index {
             Self { numbers: HashMap::new(), buckets: HashMap::new(), merged: Kept::new(MAX_MERGED) };
         for (number, (stored, reads)) in policies.enumerate() {
             let stored = stored?;
-            for key in index.keys(&stored) {
-                let next = index.buckets.len();
-                let bucket =
-                    index.buckets.entry(key).or_insert_with(|| Bucket { number: next, ..Bucket::default() });
-                let set = if reads.input { &mut bucket.reading } else { &mut bucket.plain };
-                set.add(number, stored.clone(), reads.parts, &reads.arguments)?;
-            }
+            index.insert(number, &stored, reads)?;
         }
         Some(index)
+    }
+
+    /// Puts a policy into the buckets of its scope.
+    pub(super) fn insert(&mut self, number: usize, stored: &Policy, reads: &Reads) -> Option<()> {
+        for key in self.keys(stored) {
+            let next = self.buckets.len();
+            let bucket = self
+                .buckets
+                .entry(key)
+                .or_insert_with(|| Arc::new(Bucket { number: next, ..Bucket::default() }));
+            let bucket = Arc::make_mut(bucket);
+            let set = if reads.input { &mut bucket.reading } else { &mut bucket.plain };
+            set.add(number, stored.clone(), reads.parts, &reads.arguments)?;
+        }
+        Some(())
+    }
+
+    /// The same index, without what it keeps.
+    pub(super) fn copied(&self) -> Self {
+        let (numbers, buckets) = (self.numbers.clone(), self.buckets.clone());
+        Self { numbers, buckets, merged: Kept::new(MAX_MERGED) }
+    }
+
+    /// The same index with another policy in place of one, or none.
+    pub(super) fn with(&self, number: usize, policy: Option<(Policy, Reads)>) -> Option<Self> {
+        let mut index = self.copied();
+        for bucket in index.buckets.values_mut().filter(|bucket| bucket.has(number)) {
+            *bucket = Arc::new(bucket.without(number)?);
+        }
+        if let Some((policy, reads)) = policy {
+            index.insert(number, &policy, &reads)?;
+        }
+        Some(index)
+    }
+
+    /// A policy as it is stored.
+    pub(super) fn policy(&self, number: usize) -> Option<&Policy> {
+        let id = PolicyId::new(number.to_string());
+        let bucket = self.buckets.values().find(|bucket| bucket.has(number))?;
+        bucket.sets().find_map(|set| set.set.policy(&id))
     }
 
     /// A policy as it is stored, in JSON, and what it reads.
     #[cfg(test)]
     pub(super) fn stored(&self, number: usize) -> Option<(String, Reads)> {
         let id = PolicyId::new(number.to_string());
-        let mut sets = self.buckets.values().flat_map(Bucket::sets);
+        let mut sets = self.buckets.values().flat_map(|bucket| bucket.sets());
         sets.find_map(|set| {
             let at = set.policies.iter().position(|policy| *policy == number)?;
             let (parts, arguments) = set.reads.get(at)?.clone();
@@ -183,7 +217,7 @@ impl Index {
         for principal in &principals {
             for action in &actions {
                 for resource in &resources {
-                    found.extend(self.buckets.get(&(*principal, *action, *resource)));
+                    found.extend(self.buckets.get(&(*principal, *action, *resource)).map(|bucket| &**bucket));
                 }
             }
         }
@@ -192,6 +226,15 @@ impl Index {
 }
 
 impl Bucket {
+    fn has(&self, number: usize) -> bool {
+        self.sets().any(|set| set.policies.contains(&number))
+    }
+
+    fn without(&self, number: usize) -> Option<Self> {
+        let (plain, reading) = (self.plain.without(number)?, self.reading.without(number)?);
+        Some(Self { number: self.number, plain, reading })
+    }
+
     pub(super) fn sets(&self) -> impl Iterator<Item = &Set> {
         self.plain().into_iter().chain(self.reading())
     }
@@ -216,6 +259,17 @@ impl Set {
             Arguments::All => self.all_arguments = true,
         }
         Some(())
+    }
+
+    fn without(&self, number: usize) -> Option<Self> {
+        let mut rest = Set::default();
+        for (policy, (parts, arguments)) in self.policies.iter().zip(&self.reads) {
+            if *policy != number {
+                let id = PolicyId::new(policy.to_string());
+                rest.add(*policy, self.set.policy(&id)?.clone(), *parts, arguments)?;
+            }
+        }
+        Some(rest)
     }
 
     pub(super) fn policies(&self) -> impl Iterator<Item = usize> {

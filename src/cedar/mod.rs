@@ -4,12 +4,14 @@
 //! or an ancestor of them. A policy left out so is false and can't err, so that the answer is the one that Cedar's own
 //! authorizer gives over all of them; a differential test holds this.
 
+mod alter;
 mod index;
 mod kept;
 mod lint;
 mod parse;
 mod parts;
 mod paths;
+mod probe;
 mod reads;
 mod request;
 mod schema;
@@ -20,6 +22,9 @@ mod uses;
 mod validate;
 mod vocabulary;
 
+pub(crate) use alter::Alteration;
+pub(crate) use parts::place_of;
+pub(crate) use probe::outcome as probe_outcome;
 pub use vocabulary::{AttributeType, AttributeValue};
 pub(crate) use vocabulary::{BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Tool, Unlisted, Vocabulary};
 
@@ -179,8 +184,8 @@ impl Answer {
 pub(crate) struct Policies {
     list: Vec<PolicyInfo>,
     index: index::Index,
-    requests: request::Requests,
-    mentions: BTreeSet<(String, String)>,
+    requests: Arc<request::Requests>,
+    mentions: Arc<BTreeSet<(String, String)>>,
 }
 
 impl std::fmt::Debug for Policies {
@@ -245,7 +250,9 @@ pub(crate) fn compile(
         index::Index::new(stored.zip(parsed.iter().map(|one| &one.reads)))
     };
     match (stored(), requests(vocabulary, &mentions)) {
-        (Some(index), Some(requests)) => Some(Policies { list, index, requests, mentions }),
+        (Some(index), Some(requests)) => {
+            Some(Policies { list, index, requests: Arc::new(requests), mentions: Arc::new(mentions) })
+        }
         // What is wrong has been told: names that are in themselves, or declared twice.
         _ if out.iter().any(Diagnostic::is_error) => None,
         _ => {
@@ -270,7 +277,8 @@ pub(crate) fn trusted(prepared: Prepared, vocabulary: &Vocabulary) -> Option<Pol
         (json.and_then(|json| index::from_json(json, number)), reads)
     });
     let index = index::Index::new(policies)?;
-    Some(Policies { list, index, requests: requests(vocabulary, &mentions)?, mentions })
+    let requests = Arc::new(requests(vocabulary, &mentions)?);
+    Some(Policies { list, index, requests, mentions: Arc::new(mentions) })
 }
 
 /// The schema of a bundle in Cedar's own syntax.
@@ -284,7 +292,7 @@ impl Policies {
     #[cfg(test)]
     pub(crate) fn prepare(&self) -> Prepared {
         let stored = (0..self.list.len()).map(|number| self.index.stored(number).unwrap()).collect();
-        Prepared { list: self.list.clone(), stored, mentions: self.mentions.clone() }
+        Prepared { list: self.list.clone(), stored, mentions: (*self.mentions).clone() }
     }
 
     /// Every policy, in the order of files and places.
@@ -379,6 +387,18 @@ impl Policies {
         let reading = candidates.iter().filter_map(|bucket| bucket.reading());
         let may_permit = reading.flat_map(index::Set::policies).any(permits);
         (self.evaluate(ask, &scope, &plain), may_permit)
+    }
+
+    /// The policies that can apply and read arguments, by what they do.
+    pub(crate) fn reading(&self, ask: &Ask<'_>) -> Vec<(PolicyEffect, usize)> {
+        let Some(scope) = self.requests.scope(ask) else { return Vec::new() };
+        let candidates = self.index.candidates(&scope);
+        let numbers = candidates.iter().filter_map(|bucket| bucket.reading()).flat_map(index::Set::policies);
+        let mut reading: Vec<_> =
+            numbers.filter_map(|number| Some((self.list.get(number)?.effect, number))).collect();
+        reading.sort_unstable();
+        reading.dedup();
+        reading
     }
 
     /// Whether a tool stays on offer before its arguments are known: unless a forbid that reads no arguments fires or

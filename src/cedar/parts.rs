@@ -136,9 +136,17 @@ impl Found {
 
 /// Where a part stands in its policy: its text, whatever the spacing and brackets around its own parts.
 pub(super) fn span(parsed: &Parsed, text: &str) -> Span {
+    let slice = parsed.source.get(parsed.span.start..parsed.span.end).unwrap_or_default();
+    match place_of(slice, text) {
+        Some((start, end)) => Span::new(&parsed.file, parsed.span.start + start, parsed.span.start + end),
+        None => parsed.head(),
+    }
+}
+
+/// Where a text of Cedar stands in another, whatever the spacing and brackets.
+pub(crate) fn place_of(slice: &str, text: &str) -> Option<(usize, usize)> {
     let counts = |c: &char| !c.is_whitespace() && !matches!(c, '(' | ')');
     let wanted: String = text.chars().filter(counts).collect();
-    let slice = parsed.source.get(parsed.span.start..parsed.span.end).unwrap_or_default();
     let mut bare = String::with_capacity(slice.len());
     let mut places = Vec::with_capacity(slice.len());
     for (at, c) in slice.char_indices().filter(|(_, c)| counts(c)) {
@@ -146,9 +154,5 @@ pub(super) fn span(parsed: &Parsed, text: &str) -> Span {
         bare.push(c);
     }
     let found = bare.find(&wanted).filter(|_| !wanted.is_empty());
-    let ends = found.and_then(|at| Some((places.get(at)?.0, places.get(at + wanted.len() - 1)?.1)));
-    match ends {
-        Some((start, end)) => Span::new(&parsed.file, parsed.span.start + start, parsed.span.start + end),
-        None => parsed.head(),
-    }
+    found.and_then(|at| Some((places.get(at)?.0, places.get(at + wanted.len() - 1)?.1)))
 }

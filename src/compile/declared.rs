@@ -1,6 +1,7 @@
 //! Tools, agents and users as the engine uses them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::schemas::Place;
 use super::{Compiler, names};
@@ -135,7 +136,7 @@ pub(super) fn users(directory: &DirectorySpec) -> BTreeMap<String, ListedUser> {
 /// Everything that a test can reach.
 pub(super) fn inventory(
     policies: &cedar::Policies,
-    rules: &[Rule],
+    rules: &[Arc<Rule>],
     tools: &[(cedar::Tool, Tool)],
 ) -> Inventory {
     let action = |action: Action| match action {

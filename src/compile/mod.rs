@@ -1,5 +1,6 @@
 //! A bundle to an engine, or every diagnostic.
 
+mod change;
 mod declared;
 mod legible;
 mod names;
@@ -25,6 +26,7 @@ use crate::rule::{Find, Reporter, Rule};
 use crate::text::Scanner;
 use crate::yaml;
 
+pub(crate) use change::{Changeable, OwnExamples};
 use prepared::Prepared;
 
 /// Bytes that an event may have where the manifest says nothing.
@@ -206,7 +208,7 @@ impl Compiler<'_> {
         if self.out.iter().any(Diagnostic::is_error) {
             return None;
         }
-        let inventory = declared::inventory(&policies, &rules, &tool_list);
+        let inventory = Arc::new(declared::inventory(&policies, &rules, &tool_list));
         let cedar_schema = if self.options.trusted {
             String::new()
         } else {
@@ -242,9 +244,12 @@ impl Compiler<'_> {
             user_attributes: vocabulary.user_attributes.clone(),
             roles: vocabulary.roles.iter().map(|role| role.name.clone()).collect(),
             models: vocabulary.models.iter().map(|model| model.name.clone()).collect(),
-            agents,
+            agents: Arc::new(agents),
             users: declared::users(&directory),
-            tools: tool_list.into_iter().map(|(declared, tool)| (declared.declared.name, tool)).collect(),
+            tools: tool_list
+                .into_iter()
+                .map(|(declared, tool)| (declared.declared.name, Arc::new(tool)))
+                .collect(),
             unlisted_reads: match &manifest.unlisted_tools {
                 UnlistedSpec::Scalar(_) => None,
                 UnlistedSpec::Mapping(unlisted) => {
@@ -252,15 +257,15 @@ impl Compiler<'_> {
                 }
             },
             thresholds,
-            argument_rules,
-            scanner,
-            named: Named::default(),
+            argument_rules: Arc::new(argument_rules),
+            scanner: Arc::new(scanner),
+            named: Arc::new(Named::default()),
             rules,
-            policies,
+            policies: Arc::new(policies),
             retention,
             key: self.options.key.clone().unwrap_or_default(),
             inventory,
-            cedar_schema,
+            cedar_schema: cedar_schema.into(),
         })))
     }
 
@@ -320,7 +325,7 @@ impl Compiler<'_> {
     }
 
     /// The packs' names, and their rules.
-    fn packs(&mut self, manifest: &ManifestSpec) -> (Vec<String>, Vec<Rule>) {
+    fn packs(&mut self, manifest: &ManifestSpec) -> (Vec<String>, Vec<Arc<Rule>>) {
         let facts: Vec<Fact> = manifest.facts.0.iter().map(Fact::new).collect();
         let examples = if self.options.trusted { Examples::Trust } else { Examples::Prove };
         let has_key = self.options.key.as_ref().is_some_and(|key| !key.is_empty());
@@ -363,7 +368,7 @@ impl Compiler<'_> {
 }
 
 /// Tags of all rules, each once.
-fn tags(rules: &[Rule]) -> Vec<String> {
+fn tags(rules: &[Arc<Rule>]) -> Vec<String> {
     let tags: BTreeSet<&str> = rules.iter().flat_map(|rule| rule.tags.iter().map(|tag| &**tag)).collect();
     tags.into_iter().map(str::to_owned).collect()
 }

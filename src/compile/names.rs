@@ -274,7 +274,7 @@ impl Names {
         directory: &DirectorySpec,
         tools: &[(Tool, crate::engine::Tool)],
         packs: &[String],
-        rules: &[Rule],
+        rules: &[Arc<Rule>],
     ) -> Vocabulary {
         let strings =
             |names: &[Spanned<String>]| names.iter().map(|name| name.value.clone()).collect::<Vec<_>>();

@@ -4,6 +4,8 @@
 //! `RINGFENCE_BLESS=1 cargo test prepared` writes it anew. A build whose policies were changed without that does not trust it, and
 //! compiles everything at start.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use crate::bundle;
@@ -19,7 +21,7 @@ pub(super) struct Prepared {
     /// Digest of the bundle.
     pub(super) digest: String,
     pub(super) packs: Vec<String>,
-    pub(super) rules: Vec<Rule>,
+    pub(super) rules: Vec<Arc<Rule>>,
     pub(super) scanner: Scanner,
     pub(super) policies: cedar::Prepared,
 }
@@ -53,7 +55,7 @@ mod tests {
                 packs.push(&rule.pack);
             }
         }
-        let rest = (bundle.digest(), packs, &inner.rules, &inner.scanner, inner.policies.prepare());
+        let rest = (bundle.digest(), packs, &inner.rules, &*inner.scanner, inner.policies.prepare());
         let rest = postcard::to_allocvec(&rest).unwrap();
         let fresh = [bundle::fingerprint().to_le_bytes().as_slice(), &rest].concat();
         if std::env::var_os("RINGFENCE_BLESS").is_some() {

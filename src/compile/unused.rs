@@ -18,7 +18,7 @@ pub(super) fn report(
     tools: &ToolsSpec,
     vocabulary: &Vocabulary,
     policies: &Policies,
-    rules: &[Rule],
+    rules: &[Arc<Rule>],
     out: &mut Vec<Diagnostic>,
 ) {
     let mut warn = |file: &str, name: &Spanned<String>, message: String, help: &str| {
@@ -95,11 +95,11 @@ pub(super) fn report(
 }
 
 /// Reports waivers of rules that are never waived.
-pub(super) fn waivers(policies: &Policies, rules: &[Rule], out: &mut Vec<Diagnostic>) {
+pub(super) fn waivers(policies: &Policies, rules: &[Arc<Rule>], out: &mut Vec<Diagnostic>) {
     for policy in policies.list().iter().filter(|policy| policy.effect == PolicyEffect::Waiver) {
         let of = |(kind, id): &(String, String)| -> Vec<&Rule> {
             let named = |rule: &&Rule| if kind == "Pack" { *rule.pack == **id } else { *rule.id == **id };
-            rules.iter().filter(named).collect()
+            rules.iter().map(|rule| &**rule).filter(named).collect()
         };
         let vain = |name: &(String, String)| {
             let rules = of(name);

@@ -31,6 +31,20 @@ pub(crate) struct Key {
 }
 
 impl Node {
+    /// The member of this name, where it is a mapping that has one.
+    pub(crate) fn member(&self, name: &str) -> Option<&Node> {
+        let Kind::Mapping(entries) = &self.kind else { return None };
+        entries.iter().find(|(key, _)| key.text == name).map(|(_, value)| value)
+    }
+
+    /// Its text, where it is a scalar of YAML or a text.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) | Kind::Plain(text) => Some(text),
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Sequence(_) | Kind::Mapping(_) => None,
+        }
+    }
+
     /// What stands here, in a policy author's words.
     pub(crate) fn describe(&self) -> &'static str {
         match self.kind.resolved() {

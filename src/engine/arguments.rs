@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -27,10 +28,10 @@ pub(crate) struct ArgumentRules {
 }
 
 impl ArgumentRules {
-    pub(crate) fn new(rules: &[Rule]) -> Self {
+    pub(crate) fn new(rules: &[Arc<Rule>]) -> Self {
         let (mut commands, mut paths, mut urls) = (Vec::new(), Vec::new(), Vec::new());
         for (number, rule) in rules.iter().enumerate() {
-            let Find::Argument(finder) = &rule.find else { continue };
+            let Find::Argument(finder) = &*rule.find else { continue };
             match &**finder {
                 ArgumentFinder::Command(finder) => commands.push((number, &**finder)),
                 ArgumentFinder::Path(_) => paths.push(number),
@@ -172,7 +173,7 @@ impl Inner {
         let all = |numbers: &[usize], find: &dyn Fn(&ArgumentFinder) -> Option<Range<usize>>| {
             let found = numbers.iter().filter_map(|&number| {
                 let rule = self.rules.get(number).filter(|rule| rule.applies(Stage::ToolCall, None))?;
-                match &rule.find {
+                match &*rule.find {
                     Find::Argument(finder) => Some((number, find(finder)?)),
                     Find::Text(_) | Find::Threshold(_) => None,
                 }

@@ -249,6 +249,7 @@ impl Inner {
             let known = asked.iter().find(|(number, _)| *number == one.rule).map(|(_, by)| by.clone());
             let by = known.unwrap_or_else(|| {
                 let answer = self.policies.ask(&ask(Question::Waive { rule: &rule.id, tool: event.tool() }));
+                trace.shadows.extend(self.ids(&[&answer.shadows, &answer.shadow_errors]));
                 let by = answer.unopposed();
                 asked.push((one.rule, by.clone()));
                 by
@@ -278,17 +279,15 @@ impl Inner {
     }
 
     fn note(&self, answer: &Answer, trace: &mut Trace) {
-        let ids = |lists: &[&Vec<usize>]| -> Vec<String> {
-            let policies = lists.iter().flat_map(|list| list.iter());
-            policies
-                .filter_map(|policy| self.policies.list().get(*policy))
-                .map(|info| info.id.clone())
-                .collect()
-        };
-        trace.permits = ids(&[&answer.permits]);
-        trace.forbids = ids(&[&answer.forbids]);
-        trace.asks = ids(&[&answer.asks]);
-        trace.shadows = ids(&[&answer.shadows, &answer.shadow_errors]);
+        trace.permits = self.ids(&[&answer.permits]);
+        trace.forbids = self.ids(&[&answer.forbids]);
+        trace.asks = self.ids(&[&answer.asks]);
+        trace.shadows = self.ids(&[&answer.shadows, &answer.shadow_errors]);
+    }
+
+    fn ids(&self, lists: &[&Vec<usize>]) -> Vec<String> {
+        let policies = lists.iter().flat_map(|list| list.iter());
+        policies.filter_map(|policy| self.policies.list().get(*policy)).map(|info| info.id.clone()).collect()
     }
 
     fn declared_tool(&self, event: &Event) -> Option<String> {

@@ -108,7 +108,7 @@ impl Inner {
             let Some(rule) = self.rules.get(number).filter(|rule| rule.applies(stage, None)) else {
                 continue;
             };
-            let Find::Threshold(threshold) = &rule.find else { continue };
+            let Find::Threshold(threshold) = &*rule.find else { continue };
             let score = event.facts.get(&threshold.fact).and_then(|scores| scores.get(&threshold.category));
             match score {
                 Some(score) if *score >= threshold.at => {

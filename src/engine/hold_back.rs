@@ -32,7 +32,7 @@ impl Engine {
     #[must_use]
     pub fn hold_back(&self, rules: &RuleSet) -> HoldBack<'_> {
         let chosen = self.0.rules.iter().enumerate().filter(|(number, _)| rules.has(*number));
-        let finders = chosen.filter_map(|(_, rule)| Some((rule, rule.finder()?)));
+        let finders = chosen.filter_map(|(_, rule)| Some((&**rule, rule.finder()?)));
         let finders: Vec<_> = finders.collect();
         let redacts = |action: Action| action == Action::Redact;
         let holds = |(rule, finder): &&(&Rule, &Finder)| redacts(rule.action) && finder.is_signals();

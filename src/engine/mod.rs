@@ -6,6 +6,7 @@ mod clean;
 mod combine;
 mod decide;
 mod edits;
+mod enumerate;
 mod find;
 mod hold_back;
 mod named;
@@ -17,6 +18,7 @@ mod texts;
 
 pub(crate) use arguments::{ArgumentRules, ResolvedPaths};
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
+pub use enumerate::{Asking, Doing, May};
 pub use hold_back::HoldBack;
 pub(crate) use named::Named;
 pub use scan::{RuleInfo, RuleSet};
@@ -37,7 +39,8 @@ use crate::verdict::Reason;
 #[derive(Debug, Clone)]
 pub struct Engine(pub(crate) Arc<Inner>);
 
-#[derive(Debug)]
+/// The larger parts are shared between an engine and others that differ from it in little.
+#[derive(Debug, Clone)]
 pub(crate) struct Inner {
     pub(crate) digest: String,
     pub(crate) name: String,
@@ -52,25 +55,25 @@ pub(crate) struct Inner {
     pub(crate) user_attributes: BTreeMap<String, AttributeType>,
     pub(crate) roles: BTreeSet<String>,
     pub(crate) models: BTreeSet<String>,
-    pub(crate) agents: BTreeMap<String, Agent>,
+    pub(crate) agents: Arc<BTreeMap<String, Agent>>,
     pub(crate) users: BTreeMap<String, ListedUser>,
-    pub(crate) tools: BTreeMap<String, Tool>,
+    pub(crate) tools: BTreeMap<String, Arc<Tool>>,
     /// Labels that the result of an unlisted tool puts on the session, where such tools are let in.
     pub(crate) unlisted_reads: Option<Vec<String>>,
-    pub(crate) rules: Vec<Rule>,
+    pub(crate) rules: Vec<Arc<Rule>>,
     /// Numbers of the rules that look at facts.
     pub(crate) thresholds: Vec<usize>,
     /// The rules that look at arguments by their kind.
-    pub(crate) argument_rules: ArgumentRules,
+    pub(crate) argument_rules: Arc<ArgumentRules>,
     /// Finds where any of `rules` can match.
-    pub(crate) scanner: Scanner,
+    pub(crate) scanner: Arc<Scanner>,
     /// Rules by the words that must stand near a match.
-    pub(crate) named: Named,
-    pub(crate) policies: Policies,
+    pub(crate) named: Arc<Named>,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) retention: Vec<Class>,
     pub(crate) key: Vec<u8>,
-    pub(crate) inventory: Inventory,
-    pub(crate) cedar_schema: String,
+    pub(crate) inventory: Arc<Inventory>,
+    pub(crate) cedar_schema: Arc<str>,
 }
 
 /// Limits of the manifest.
@@ -239,6 +242,22 @@ impl Engine {
     #[must_use]
     pub fn has_output_schema(&self, agent: &str) -> bool {
         self.0.agents.get(agent).is_some_and(|agent| agent.output.is_some())
+    }
+
+    /// Whether the directory lists a user, and so says what roles the user has.
+    #[must_use]
+    pub fn lists_user(&self, user: &str) -> bool {
+        self.0.users.contains_key(user)
+    }
+
+    /// Users that the directory lists.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.0.users.keys().map(String::as_str)
+    }
+
+    /// Models that agents may run on.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.0.models.iter().map(String::as_str)
     }
 
     /// Roles that policies may name.

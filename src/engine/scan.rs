@@ -3,6 +3,8 @@
 use super::Engine;
 use super::clean::{Cleaned, Editor, ROUNDS};
 use super::find::Found;
+use std::sync::Arc;
+
 use crate::event::{Part, Stage};
 use crate::rule::Rule;
 use crate::rule::replace::Replacement;
@@ -63,13 +65,13 @@ impl Engine {
             [] => is_general(rule),
             names => rule.finder().is_some() && names.iter().any(|name| named(rule, name)),
         };
-        Ok(RuleSet(rules.iter().map(wanted).collect()))
+        Ok(RuleSet(rules.iter().map(|rule| wanted(rule)).collect()))
     }
 
     /// The text rules of a stage, in whichever part of it.
     #[must_use]
     pub fn rules_of(&self, stage: Stage) -> RuleSet {
-        let wanted = |rule: &Rule| rule.finder().is_some() && rule.stages.contains(&stage);
+        let wanted = |rule: &Arc<Rule>| rule.finder().is_some() && rule.stages.contains(&stage);
         RuleSet(self.0.rules.iter().map(wanted).collect())
     }
 
@@ -82,7 +84,7 @@ impl Engine {
     /// Whether a rule puts something in the place of a match that is known of its session only: a pseudonym.
     #[must_use]
     pub fn has_pseudonyms(&self, rule: &str) -> bool {
-        let of = |one: &&Rule| rule.is_empty() || *one.id == *rule;
+        let of = |one: &&Arc<Rule>| rule.is_empty() || *one.id == *rule;
         let rules = self.0.rules.iter().filter(of);
         rules.into_iter().any(|rule| matches!(rule.replacement, Replacement::Pseudonym(_)))
     }

@@ -1,5 +1,7 @@
 //! Texts that come in pieces.
 
+use std::sync::Arc;
+
 use super::clean::{Cleaned, Editor, ROUNDS};
 use super::find::Found;
 use super::scan::RuleSet;
@@ -44,7 +46,8 @@ impl Engine {
     /// Scans and cleans a text in chunks with these rules.
     #[must_use]
     pub fn stream(&self, rules: &RuleSet) -> StreamScanner {
-        let redacts = |(number, rule): (usize, &Rule)| rules.has(number) && rule.action == Action::Redact;
+        let redacts =
+            |(number, rule): (usize, &Arc<Rule>)| rules.has(number) && rule.action == Action::Redact;
         // What replacing reveals is replaced too; without it, one look is enough.
         let rounds = if self.0.rules.iter().enumerate().any(redacts) { ROUNDS } else { 1 };
         StreamScanner {

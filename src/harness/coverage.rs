@@ -76,6 +76,10 @@ impl Coverage {
         }
     }
 
+    pub(super) fn policies(&self) -> &BTreeSet<String> {
+        &self.policies
+    }
+
     /// Adds what decides other steps.
     pub(super) fn extend(&mut self, other: Coverage) {
         self.policies.extend(other.policies);

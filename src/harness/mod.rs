@@ -2,6 +2,10 @@
 
 mod accuracy;
 mod coverage;
+mod covered;
+pub mod diff;
+mod explain;
+mod mutate;
 mod names;
 mod quality;
 mod report;
@@ -9,8 +13,11 @@ mod run;
 mod spec;
 
 pub use accuracy::{Accuracy, By};
+pub use covered::{Covered, Part, covered};
+pub use explain::{Changed, Explanation, Flip, Place, explain};
+pub use mutate::{Mutant, Mutation, mutate};
 pub use quality::{Count, Quality, Row, percent, share};
-pub use report::{junit, text};
+pub use report::{github, junit, mutation_github, mutation_text, text};
 pub use run::{Outcome, Report, run};
 pub(crate) use spec::TestsSpec;
 

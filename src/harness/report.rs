@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Report;
+use super::{Mutation, Report};
 
 /// The report for people; ends with a line `N passed, N failed`.
 #[must_use]
@@ -29,6 +29,61 @@ pub fn text(report: &Report) -> String {
     }
     let _ = writeln!(out, "{} passed, {} failed", report.passed(), report.failed());
     out
+}
+
+/// What no test noticed, for people; ends with the score.
+#[must_use]
+pub fn mutation_text(mutation: &Mutation) -> String {
+    let mut out = String::new();
+    for mutant in mutation.survivors() {
+        let _ = writeln!(
+            out,
+            "{}:{}: no test notices {} `{}` {}",
+            mutant.file, mutant.line, mutant.kind, mutant.name, mutant.change
+        );
+        if !mutant.part.is_empty() {
+            let _ = writeln!(out, "    {}", mutant.part);
+        }
+    }
+    if mutation.survivors().next().is_some() {
+        let _ = writeln!(
+            out,
+            "a test notices a change where what it expects comes out otherwise: add one that is decided by this part, with `by:`"
+        );
+    }
+    let (noticed, all) = (mutation.noticed(), mutation.mutants.len());
+    let _ = writeln!(out, "{noticed} of {all} changes noticed ({:.1} %)", mutation.score());
+    out
+}
+
+/// The report as annotations of a GitHub workflow; `folder` is the bundle's, relative to the repository.
+#[must_use]
+pub fn github(report: &Report, folder: &str) -> String {
+    let mut out = String::new();
+    for outcome in report.outcomes.iter().filter(|outcome| !outcome.failures.is_empty()) {
+        let text = format!("{}: {}", outcome.name, outcome.failures.join("\n"));
+        out.push_str(&annotation("error", folder, &outcome.file, outcome.line, &text));
+    }
+    let _ = writeln!(out, "{} passed, {} failed", report.passed(), report.failed());
+    out
+}
+
+/// What no test noticed as annotations of a GitHub workflow.
+#[must_use]
+pub fn mutation_github(mutation: &Mutation, folder: &str) -> String {
+    let mut out = String::new();
+    for mutant in mutation.survivors() {
+        let text = format!("no test notices {} `{}` {}", mutant.kind, mutant.name, mutant.change);
+        out.push_str(&annotation("warning", folder, &mutant.file, mutant.line, &text));
+    }
+    out
+}
+
+fn annotation(level: &str, folder: &str, file: &str, line: u32, text: &str) -> String {
+    let escaped = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
+    let file = if folder.is_empty() { file.to_owned() } else { format!("{folder}/{file}") };
+    format!("::{level} file={},line={line}::{}\n", property(&file), escaped(text))
 }
 
 /// The report as JUnit XML.

@@ -125,6 +125,79 @@ fn run_case(engine: &Engine, case: &Case, coverage: &mut Coverage) -> Outcome {
     Outcome { name, file, line: case.line, failures, accuracy: None }
 }
 
+/// Whether a case goes as expected; it ends with the first step that does not.
+pub(super) fn passes(engine: &Engine, case: &Case) -> bool {
+    let guard = Guard::builder(engine.clone()).no_time_limit().resolver(Arc::new(NoLinks)).build();
+    case.steps.iter().all(|(event, expect)| {
+        let (verdict, _) = guard.examine(event);
+        expect.as_ref().is_none_or(|expect| compare(expect, event, &verdict).is_empty())
+    })
+}
+
+/// Whether a step goes as expected.
+pub(super) fn step_passes(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> bool {
+    compare(expect, event, verdict).is_empty()
+}
+
+/// What a case is about.
+pub(super) struct Touched {
+    /// Policies that decide it.
+    pub(super) policies: BTreeSet<String>,
+    /// Rules that match in it.
+    pub(super) rules: BTreeSet<String>,
+    /// Tools that it calls, reads or offers.
+    pub(super) tools: BTreeSet<String>,
+    /// Actions that are asked about, by their names in policies.
+    actions: BTreeSet<&'static str>,
+}
+
+impl Touched {
+    /// Whether one of these actions is asked about.
+    pub(super) fn asks_any(&self, actions: &[String]) -> bool {
+        actions.iter().any(|action| match action.as_str() {
+            "call_tool" | "call_unlisted_tool" => !self.tools.is_empty(),
+            name => self.actions.contains(name) || self.tools.contains(name),
+        })
+    }
+}
+
+/// What a case is about; `None` where it does not go as expected.
+pub(super) fn touched(engine: &Engine, case: &Case) -> Option<Touched> {
+    let guard = Guard::builder(engine.clone()).no_time_limit().resolver(Arc::new(NoLinks)).build();
+    let mut of = Touched {
+        policies: BTreeSet::new(),
+        rules: BTreeSet::new(),
+        tools: BTreeSet::new(),
+        actions: BTreeSet::new(),
+    };
+    let mut coverage = Coverage::default();
+    for (event, expect) in &case.steps {
+        let (verdict, trace) = guard.examine(event);
+        if let Some(expect) = expect {
+            if !compare(expect, event, &verdict).is_empty() {
+                return None;
+            }
+            coverage.add(expect, &verdict, &trace);
+        }
+        of.rules.extend(verdict.findings.iter().map(|finding| finding.rule.clone()));
+        of.rules.extend(trace.rules);
+        of.tools.extend(event.tool().map(str::to_owned));
+        of.actions.insert(match &event.body {
+            Body::Access(access) if access.kind == crate::event::AccessKind::Create => "create_agent",
+            Body::Access(_) => "run_agent",
+            Body::Input { .. } => "send_input",
+            Body::Output { .. } => "send_output",
+            Body::ToolResult { .. } => "read_result",
+            Body::ToolCall { .. } => "call_tool",
+        });
+        if let Body::Access(access) = &event.body {
+            of.tools.extend(access.tools.iter().flatten().cloned());
+        }
+    }
+    of.policies = coverage.policies().clone();
+    Some(of)
+}
+
 fn compare(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> Vec<String> {
     let mut failures = Vec::new();
     let mut differ = |what: &str, expected: String, actual: String| {

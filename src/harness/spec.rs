@@ -16,6 +16,7 @@ use crate::decode::{Entries, List, Spanned};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::engine::Engine;
 use crate::event::{AccessKind, AccessSpec, Event, EventSpec, InputPart, Stage, UserSpec};
+use crate::text::{Finder, Text};
 use crate::verdict::{Decision, ReasonCode};
 
 /// A file of policy tests.
@@ -235,6 +236,16 @@ pub(crate) struct Case {
     pub(super) file: Arc<str>,
     pub(super) line: u32,
     pub(super) steps: Vec<(Event, Option<ExpectSpec>)>,
+}
+
+impl Case {
+    /// Whether something is found in a text of its events.
+    pub(super) fn finds(&self, finder: &Finder) -> bool {
+        let finds = |event: &Event| {
+            event.fields().iter().any(|field| !finder.find(&Text::new(field.text)).is_empty())
+        };
+        self.steps.iter().any(|(event, _)| finds(event))
+    }
 }
 
 impl From<TestSpec> for StepSpec {

@@ -22,7 +22,7 @@ pub(crate) use find::ArgumentFinder;
 pub(crate) use replace::{Replacement, Replacing};
 
 /// A rule as used.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Rule {
     /// `pack/rule`.
     pub(crate) id: Arc<str>,
@@ -30,7 +30,7 @@ pub(crate) struct Rule {
     pub(crate) stages: Vec<Stage>,
     /// Empty: every part.
     pub(crate) parts: Vec<Part>,
-    pub(crate) find: Find,
+    pub(crate) find: Arc<Find>,
     pub(crate) action: Action,
     pub(crate) replacement: Replacement,
     pub(crate) message: Option<String>,
@@ -99,7 +99,7 @@ mod argument_finder {
 impl Rule {
     /// What it looks for in texts.
     pub(crate) fn finder(&self) -> Option<&Finder> {
-        match &self.find {
+        match &*self.find {
             Find::Text(finder) => Some(finder),
             Find::Threshold(_) | Find::Argument(_) => None,
         }

@@ -88,7 +88,7 @@ pub(crate) struct ExamplesSpec {
 /// What a pack's file declares.
 pub(crate) struct Pack {
     pub(crate) name: Spanned<String>,
-    pub(crate) rules: Vec<Rule>,
+    pub(crate) rules: Vec<Arc<Rule>>,
 }
 
 /// Whether examples are proved: not for a bundle whose own build has done so.
@@ -120,7 +120,7 @@ impl<'a> Fact<'a> {
 }
 
 pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter<'_>) -> Pack {
-    let mut rules: Vec<Rule> = Vec::new();
+    let mut rules: Vec<Arc<Rule>> = Vec::new();
     let mut known: HashMap<String, Range<usize>> = HashMap::new();
     let mut lines = Lines::new(reporter.text);
     let pack: Arc<str> = spec.pack.value.as_str().into();
@@ -140,7 +140,7 @@ pub(crate) fn compile(spec: PackSpec, scope: &Scope<'_>, reporter: &mut Reporter
         let line = lines.of(rule.id.start);
         let defaults =
             Defaults { pack: &pack, stages: spec.stages.as_deref(), action: spec.action, tags: &spec.tags };
-        rules.extend(compile_rule(rule, line, &defaults, scope, reporter));
+        rules.extend(compile_rule(rule, line, &defaults, scope, reporter).map(Arc::new));
     }
     Pack { name: spec.pack, rules }
 }
@@ -258,7 +258,7 @@ fn compile_rule(
         pack: Arc::clone(defaults.pack),
         stages,
         parts: spec.parts.iter().map(|part| part.value).collect(),
-        find,
+        find: Arc::new(find),
         action,
         replacement,
         message: spec.message.map(|message| message.value),

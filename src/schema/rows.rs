@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::audit::{Removed, Stayed};
-use crate::harness::Accuracy;
+use crate::harness::diff::{Change, Differences, Group, Kind};
+use crate::harness::{Accuracy, Mutant, Part};
 use crate::verdict::{Finding, Severity};
 
 /// A line of `test --format json`.
@@ -23,6 +24,10 @@ use crate::verdict::{Finding, Severity};
 pub(crate) enum TestResult<'a> {
     /// A case.
     Case(TestCase<'a>),
+    /// With --coverage: a part of the bundle.
+    Part(&'a Part),
+    /// With --mutate: a change to the bundle.
+    Mutant(&'a Mutant),
     /// The last line.
     Summary(TestSummary<'a>),
 }
@@ -58,6 +63,58 @@ pub(crate) struct TestSummary<'a> {
     pub(crate) unreached_rules: &'a [String],
     /// Tools that none was about.
     pub(crate) unreached_tools: &'a [String],
+    /// With --coverage: the share of parts that tests reach, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<f64>,
+    /// With --mutate: the share of changes that a test noticed, in percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) mutation: Option<f64>,
+}
+
+/// A line of `diff --format json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(title = "Ringfence diff result (diff --format json)")]
+pub(crate) enum DiffResult<'a> {
+    /// An event whose verdict changes.
+    Change(&'a Change),
+    /// The last line.
+    Summary(DiffSummary<'a>),
+}
+
+/// Everything that changes, counted.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct DiffSummary<'a> {
+    /// Events that were compared.
+    events: u64,
+    /// Lines that are no events.
+    malformed: u64,
+    /// Recorded events that can't be decided again, by what of them was not kept.
+    not_kept: BTreeMap<&'a str, u64>,
+    /// How many verdicts change in each way.
+    changes: BTreeMap<&'a str, u64>,
+    /// The same for each policy or rule that makes a difference, and each role, user, agent and tool.
+    by: BTreeMap<Group, BTreeMap<&'a str, BTreeMap<&'a str, u64>>>,
+}
+
+impl<'a> DiffSummary<'a> {
+    pub(crate) fn new(differences: &'a Differences) -> Self {
+        let names = |counts: &BTreeMap<Kind, u64>| -> BTreeMap<&str, u64> {
+            counts.iter().map(|(kind, count)| (kind.name(), *count)).collect()
+        };
+        let group = |group| -> BTreeMap<&str, BTreeMap<&str, u64>> {
+            differences.ranked(group).into_iter().map(|(name, counts)| (name, names(counts))).collect()
+        };
+        let counted = Kind::ALL.into_iter().map(|kind| (kind.name(), differences.count(kind)));
+        Self {
+            events: differences.events(),
+            malformed: differences.malformed(),
+            not_kept: differences.not_kept().iter().map(|(what, count)| (*what, *count)).collect(),
+            changes: counted.filter(|(_, count)| *count > 0).collect(),
+            by: Group::ALL.into_iter().map(|one| (one, group(one))).collect(),
+        }
+    }
 }
 
 /// A line of `scan --format json`.

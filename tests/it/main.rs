@@ -27,6 +27,7 @@ mod records;
 mod retention;
 mod scan;
 mod sessions;
+mod workbench;
 
 use ringfence::{Bundle, CompileOptions, Engine, compile};
 

@@ -247,7 +247,7 @@ mod tests {
     use crate::rule::{Find, Rule};
     use crate::tool::CommandIndex;
 
-    fn rules() -> Vec<Rule> {
+    fn rules() -> Vec<Arc<Rule>> {
         let name: Arc<str> = "packs/commands.yaml".into();
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/packs/commands.yaml");
         let text = std::fs::read_to_string(file).unwrap();
@@ -270,7 +270,7 @@ mod tests {
         let finders: Vec<(usize, &CommandFinder)> = rules
             .iter()
             .enumerate()
-            .filter_map(|(number, rule)| match &rule.find {
+            .filter_map(|(number, rule)| match &*rule.find {
                 Find::Argument(finder) => match &**finder {
                     ArgumentFinder::Command(finder) => Some((number, &**finder)),
                     _ => None,
@@ -332,7 +332,7 @@ mod tests {
             let (command, label, source) = (text("command"), text("label"), text("source"));
             let (found, is_unread) = match CommandLine::parse(command) {
                 Ok(line) => {
-                    let found = rules.iter().find(|rule| match &rule.find {
+                    let found = rules.iter().find(|rule| match &*rule.find {
                         Find::Argument(finder) => match &**finder {
                             ArgumentFinder::Command(finder) => finder.search(&line).is_some(),
                             _ => false,

@@ -1,7 +1,9 @@
 //! `ringfence check`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::ValueEnum;
 
 use super::report::{self, Out};
@@ -14,7 +16,10 @@ use crate::harness::Suite;
 ///
 /// Exits with 1 where there are errors, or warnings under --deny-warnings.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  ringfence check policies/ --deny-warnings")]
+#[command(after_help = "\
+Examples:
+  ringfence check policies/ --deny-warnings
+  ringfence check policies/ --write-baseline known.jsonl && ringfence check policies/ --baseline known.jsonl")]
 pub(super) struct Check {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     dir: Option<PathBuf>,
@@ -24,6 +29,12 @@ pub(super) struct Check {
     /// Exit with 1 for warnings too.
     #[arg(long)]
     deny_warnings: bool,
+    /// Report only warnings that this file does not list, and every error.
+    #[arg(long, value_name = "FILE", conflicts_with = "write_baseline")]
+    baseline: Option<PathBuf>,
+    /// List the warnings that there are in this file, to begin with a bundle that has some.
+    #[arg(long, value_name = "FILE")]
+    write_baseline: Option<PathBuf>,
     /// A file with the key for hashes and pseudonyms.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -58,6 +69,12 @@ pub(super) fn expired(engine: &crate::engine::Engine, today: jiff::civil::Date) 
             .help("remove it, or give it a new date and the owner's consent")
     };
     engine.policies().iter().filter(passed).map(warn).collect()
+}
+
+/// What an accepted diagnostic is recognised by: not its line, which moves with every edit above it.
+fn known(diagnostic: &Diagnostic) -> String {
+    let file = diagnostic.primary.as_ref().map(|label| &*label.span.file);
+    serde_json::json!({ "code": diagnostic.code, "file": file, "message": diagnostic.message }).to_string()
 }
 
 pub(super) fn today() -> jiff::civil::Date {
@@ -106,7 +123,7 @@ impl Check {
         }
         let options = super::key(self.key_file.as_deref())?;
         let mut ready = None;
-        let list = match compile(&bundle, &options) {
+        let mut list = match compile(&bundle, &options) {
             Ok(compiled) => {
                 let mut list = compiled.warnings;
                 list.extend(expired(&compiled.engine, self.today.unwrap_or_else(today)));
@@ -116,6 +133,21 @@ impl Check {
             }
             Err(error) => error.diagnostics,
         };
+        if let Some(path) = &self.write_baseline {
+            let known: BTreeSet<String> =
+                list.iter().filter(|diagnostic| !diagnostic.is_error()).map(known).collect();
+            let text: String = known.iter().map(|line| format!("{line}\n")).collect();
+            std::fs::write(path, text).with_context(|| format!("can't write `{}`", path.display()))?;
+            report::note(&format!("{} warnings are accepted in `{}`", known.len(), path.display()));
+            return Ok(Exit::Fine);
+        }
+        if let Some(path) = &self.baseline {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("can't read the baseline `{}`", path.display()))?;
+            let accepted: BTreeSet<&str> = text.lines().collect();
+            // Errors are never accepted: the bundle would not load.
+            list.retain(|diagnostic| diagnostic.is_error() || !accepted.contains(known(diagnostic).as_str()));
+        }
         let errors = list.iter().filter(|diagnostic| diagnostic.is_error()).count();
         let warnings = list.len() - errors;
         match self.format {

@@ -1,14 +1,18 @@
 //! The `ringfence` program.
 
+mod access;
 mod audit;
 #[cfg(all(unix, feature = "openai", feature = "sandbox"))]
 mod chat;
 mod check;
+mod diff;
 mod eval;
+mod events;
 #[cfg(all(unix, feature = "sandbox"))]
 mod exec;
 mod init;
 mod man;
+mod replay;
 mod report;
 mod retain;
 mod scan;
@@ -50,6 +54,9 @@ enum Verb {
     Check(check::Check),
     Test(test::Test),
     Eval(Box<eval::Eval>),
+    Diff(Box<diff::Diff>),
+    Who(access::Who),
+    What(access::What),
     #[cfg(all(unix, feature = "sandbox"))]
     Exec(Box<exec::Exec>),
     #[cfg(all(unix, feature = "openai", feature = "sandbox"))]
@@ -104,6 +111,9 @@ pub fn main() -> ExitCode {
         Verb::Check(verb) => verb.run(&mut out),
         Verb::Test(verb) => verb.run(&mut out),
         Verb::Eval(verb) => verb.run(&mut out),
+        Verb::Diff(verb) => verb.run(&mut out),
+        Verb::Who(verb) => verb.run(&mut out),
+        Verb::What(verb) => verb.run(&mut out),
         #[cfg(all(unix, feature = "sandbox"))]
         Verb::Exec(verb) => verb.run(&mut out),
         #[cfg(all(unix, feature = "openai", feature = "sandbox"))]
@@ -171,6 +181,18 @@ fn open(folder: Option<&Path>) -> Result<(Bundle, bool), LoadError> {
 /// Compiles for use; what is wrong goes to stderr.
 fn engine(folder: Option<&Path>, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
     let (bundle, built_in) = open(folder)?;
+    compiled(bundle, built_in, options)
+}
+
+/// The same of a folder that has to be named; `built-in` is the built-in bundle.
+fn engine_of(folder: &Path, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
+    if folder == Path::new("built-in") && !folder.exists() {
+        return compiled(Bundle::embedded(), true, options);
+    }
+    compiled(Bundle::from_folder(folder)?, false, options)
+}
+
+fn compiled(bundle: Bundle, built_in: bool, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
     // The built-in bundle was checked when the program was built, and so was a folder that says the same.
     if built_in || bundle.digest() == Bundle::embedded().digest() {
         return Ok((Engine::of_embedded(&bundle)?, bundle));

@@ -159,6 +159,23 @@ pub(super) fn render(diagnostic: &Diagnostic, bundle: &Bundle, coloured: bool) -
     renderer.render(&report).clone()
 }
 
+/// A path as a relative reference (RFC 3986), as SARIF wants one.
+pub(super) fn uri(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                out.push(byte.into())
+            }
+            b'\\' if cfg!(windows) => out.push('/'),
+            byte => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
 /// Diagnostics as SARIF 2.1.0.
 pub(super) fn sarif(list: &[Diagnostic], bundle: &Bundle) -> serde_json::Value {
     let results: Vec<serde_json::Value> = list
@@ -178,7 +195,7 @@ pub(super) fn sarif(list: &[Diagnostic], bundle: &Bundle) -> serde_json::Value {
                 };
                 let ((line, column), (end_line, end_column)) = (place(label.span.start), place(label.span.end));
                 serde_json::json!({ "physicalLocation": {
-                    "artifactLocation": { "uri": &*label.span.file },
+                    "artifactLocation": { "uri": uri(&label.span.file) },
                     "region": { "startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column },
                 } })
             };

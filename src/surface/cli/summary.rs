@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::eval::{Answer, Place, ranked};
+use super::eval::{Answer, ranked};
+use super::events::Place;
 use super::report::visible;
 use crate::bundle::Bundle;
 use crate::event::Stage;
@@ -12,6 +13,9 @@ use crate::verdict::{Action, Decision, Reason};
 
 /// Refused events that are listed one by one.
 const LISTED: usize = 20;
+
+/// Changes that would flip a decision, of which so many are shown.
+const FLIPS: usize = 6;
 
 /// Counts of a run.
 pub(super) struct Summary<'b> {
@@ -127,6 +131,11 @@ impl<'b> Summary<'b> {
         }
         for reason in &verdict.shadow {
             self.reason(&mut out, "in shadow", reason);
+        }
+        let flips = answer.explanation.iter().flat_map(|explanation| &explanation.flips);
+        for flip in flips.take(FLIPS) {
+            let changes: Vec<String> = flip.changes.iter().map(|change| visible(&change.text())).collect();
+            let _ = writeln!(out, "  would be {} if {}", flip.decision, changes.join(" and "));
         }
         Some(out)
     }

@@ -1,14 +1,21 @@
 //! `ringfence test`.
 
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
+use anyhow::Context;
 use clap::ValueEnum;
 
 use super::report::{self, Out};
 use super::{Exit, open};
-use crate::compile::compile;
+use crate::bundle::Bundle;
+use crate::compile::{CompileOptions, compile};
+use crate::engine::Engine;
 use crate::harness::{self, Suite};
 use crate::schema::rows::{TestCase, TestResult, TestSummary};
+
+/// How often files are looked at.
+const WATCHED: Duration = Duration::from_millis(300);
 
 /// Run the policy tests of a bundle
 ///
@@ -21,7 +28,12 @@ use crate::schema::rows::{TestCase, TestResult, TestSummary};
 /// Exits with 1 where a test fails or there is none, with --deny-untested also where something decides no test, and with 2
 /// where the bundle or a test does not load, or --only selects nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  ringfence test policies/ --format junit > report.xml")]
+#[command(after_help = "\
+Examples:
+  ringfence test policies/ --format junit > report.xml
+  ringfence test policies/ --coverage --html coverage.html --min-coverage 100
+  ringfence test policies/ --mutate --min-mutation 90
+  ringfence test policies/ --watch")]
 pub(super) struct Test {
     /// The bundle [default: ./policies or . with a ringfence.yaml].
     dir: Option<PathBuf>,
@@ -31,6 +43,24 @@ pub(super) struct Test {
     /// Exit with 1 where a policy, rule or tool decides no test.
     #[arg(long, conflicts_with = "only")]
     deny_untested: bool,
+    /// List the policies, conditions, rules, arguments and retention classes that no test reaches.
+    #[arg(long, conflicts_with = "only")]
+    coverage: bool,
+    /// Exit with 1 where less than so many percent of them are reached.
+    #[arg(long, value_name = "PERCENT", requires = "coverage")]
+    min_coverage: Option<f64>,
+    /// Write a page with what is reached, line by line.
+    #[arg(long, value_name = "FILE", requires = "coverage")]
+    html: Option<PathBuf>,
+    /// Make the bundle weaker in one place after another, and list what no test notices.
+    #[arg(long, conflicts_with = "only")]
+    mutate: bool,
+    /// Exit with 1 where less than so many percent of these changes are noticed.
+    #[arg(long, value_name = "PERCENT", requires = "mutate")]
+    min_mutation: Option<f64>,
+    /// Run again whenever a file of the bundle changes, until interrupted.
+    #[arg(long)]
+    watch: bool,
     /// How the outcome is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -47,10 +77,49 @@ enum Format {
     Json,
     /// JUnit XML.
     Junit,
+    /// Annotations of a GitHub workflow.
+    Github,
 }
 
 impl Test {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
+        if !self.watch {
+            return self.once(out);
+        }
+        loop {
+            // What a half-saved file earns is told, and the next save is waited for.
+            if let Err(error) = self.once(out) {
+                if report::is_broken_pipe(&error) {
+                    return Err(error);
+                }
+                report::error(&error);
+            }
+            out.flush()?;
+            let seen = self.state();
+            report::note("watching for changes; interrupt to end");
+            while self.state() == seen {
+                std::thread::sleep(WATCHED);
+            }
+        }
+    }
+
+    /// Times and sizes of the bundle's files.
+    fn state(&self) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
+        let folder = self.dir.clone().unwrap_or_else(|| {
+            let policies = PathBuf::from("policies");
+            if policies.join("ringfence.yaml").is_file() { policies } else { PathBuf::from(".") }
+        });
+        let files = ignore::WalkBuilder::new(folder).standard_filters(false).hidden(true).build();
+        let file = |entry: ignore::DirEntry| {
+            let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+            Some((entry.into_path(), metadata.modified().ok(), metadata.len()))
+        };
+        let mut files: Vec<_> = files.filter_map(|entry| file(entry.ok()?)).collect();
+        files.sort();
+        files
+    }
+
+    fn once(&self, out: &mut Out) -> anyhow::Result<Exit> {
         let (bundle, built_in) = open(self.dir.as_deref())?;
         if built_in {
             anyhow::bail!("there is no bundle here: name its folder, or write one with `ringfence init DIR`");
@@ -78,8 +147,35 @@ impl Test {
         if report.outcomes.is_empty() && !self.only.is_empty() && !failed {
             anyhow::bail!("no test has a name that holds `{}`", self.only);
         }
+        let covered = match self.coverage {
+            true => Some(
+                harness::covered(&bundle, &engine, &suite, &report)
+                    .context("the conditions of the policies could not be looked into")?,
+            ),
+            false => None,
+        };
+        if let (Some(covered), Some(path)) = (&covered, &self.html) {
+            std::fs::write(path, covered.html(&bundle))
+                .with_context(|| format!("can't write `{}`", path.display()))?;
+        }
+        let mutation = self.mutation(&bundle, &options, &engine, &suite, &report)?;
+        let folder = bundle.origin().trim_end_matches('/').trim_start_matches("./");
         match self.format {
-            Format::Text => out.raw(harness::text(&report).as_bytes())?,
+            Format::Github => {
+                out.raw(harness::github(&report, folder).as_bytes())?;
+                if let Some(mutation) = &mutation {
+                    out.raw(harness::mutation_github(mutation, folder).as_bytes())?;
+                }
+            }
+            Format::Text => {
+                out.raw(harness::text(&report).as_bytes())?;
+                if let Some(covered) = &covered {
+                    out.raw(covered.text().as_bytes())?;
+                }
+                if let Some(mutation) = &mutation {
+                    out.raw(harness::mutation_text(mutation).as_bytes())?;
+                }
+            }
             Format::Junit => out.raw(harness::junit(&report).as_bytes())?,
             Format::Json => {
                 for harness::Outcome { name, file, line, failures, accuracy } in &report.outcomes {
@@ -92,23 +188,65 @@ impl Test {
                     });
                     out.line(&serde_json::to_string(&case)?)?;
                 }
+                for part in covered.iter().flat_map(|covered| &covered.parts) {
+                    out.line(&serde_json::to_string(&TestResult::Part(part))?)?;
+                }
+                for mutant in mutation.iter().flat_map(|mutation| &mutation.mutants) {
+                    out.line(&serde_json::to_string(&TestResult::Mutant(mutant))?)?;
+                }
                 let summary = TestResult::Summary(TestSummary {
                     passed: report.passed(),
                     failed: report.failed(),
                     unreached_policies: &report.unreached_policies,
                     unreached_rules: &report.unreached_rules,
                     unreached_tools: &report.unreached_tools,
+                    coverage: covered.as_ref().map(harness::Covered::share),
+                    mutation: mutation.as_ref().map(harness::Mutation::score),
                 });
                 out.line(&serde_json::to_string(&summary)?)?;
             }
         }
+        let unreached =
+            covered.zip(self.min_coverage).is_some_and(|(covered, least)| covered.share() < least);
+        let unnoticed =
+            mutation.zip(self.min_mutation).is_some_and(|(mutation, least)| mutation.score() < least);
         let untested = self.deny_untested && report.has_untested();
         Ok(if failed {
             Exit::Failed
-        } else if report.failed() > 0 || has_none || untested {
+        } else if report.failed() > 0 || has_none || untested || unreached || unnoticed {
             Exit::Found
         } else {
             Exit::Fine
         })
+    }
+
+    /// Changes the bundle in one place after another, once all its tests pass.
+    fn mutation(
+        &self,
+        bundle: &Bundle,
+        options: &CompileOptions,
+        engine: &Engine,
+        suite: &Suite,
+        report: &harness::Report,
+    ) -> anyhow::Result<Option<harness::Mutation>> {
+        if !self.mutate {
+            return Ok(None);
+        }
+        if report.failed() > 0 {
+            report::note("note: nothing is changed while a test fails: what it notices can't be told");
+            return Ok(None);
+        }
+        let bar = report::stderr_is_terminal().then(|| indicatif::ProgressBar::new(0));
+        let progress = |done: usize, all: usize| {
+            if let Some(bar) = &bar {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+            }
+        };
+        let mutation = harness::mutate(bundle, options, engine, suite, &progress);
+        if let Some(bar) = &bar {
+            bar.finish_and_clear();
+        }
+        mutation.context("the bundle could not be read a second time").map(Some)
     }
 }

@@ -65,7 +65,7 @@ impl Printer {
                         "level": level(finding.severity),
                         "message": { "text": format!("`{}` matches here", finding.rule) },
                         "locations": [{ "physicalLocation": {
-                            "artifactLocation": { "uri": scanned.file },
+                            "artifactLocation": { "uri": report::uri(&scanned.file) },
                             "region": {
                                 "startLine": scanned.row.unwrap_or(line),
                                 "startColumn": column,

@@ -1,4 +1,4 @@
-//! What `ringfence eval` reads: lines of files, each for the worker that has its session.
+//! Lines of files, each for the worker that has its session.
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
@@ -25,7 +25,7 @@ pub(in crate::surface::cli) struct Place {
 }
 
 /// What a line is.
-pub(super) enum Work {
+pub(in crate::surface::cli) enum Work {
     Event(Box<Event>),
     Chat(Chat),
     Malformed(String),

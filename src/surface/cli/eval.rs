@@ -1,33 +1,27 @@
 //! `ringfence eval`: the main job.
 
-mod lines;
-
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-pub(super) use self::lines::Place;
-use self::lines::{Flow, Line, Reader, Work};
 use super::Exit;
+use super::events::{self, Chats, Events, Place, Work};
+use super::replay::{self, Recorded};
 use super::report::{self, Out};
 use super::retain::PayloadKeys;
 use super::summary::Summary;
 use crate::audit::{AuditError, AuditSink, Durability, JsonlSink, Log, LogOptions, Record, SigningKey};
 use crate::compile::{CompileOptions, compile};
 use crate::engine::Trace;
-use crate::event::{Event, User};
+use crate::event::Event;
 use crate::guard::{Guard, NoLinks};
+use crate::harness::Explanation;
 use crate::verdict::{Decision, ReasonCode, Verdict};
-
-/// Lines on their way between the reader and a worker.
-const IN_FLIGHT: usize = 256;
 
 /// Apply the policies to events or whole agent sessions
 ///
@@ -47,25 +41,16 @@ pub(super) struct Eval {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
-    /// The user of sessions of chat messages.
-    #[arg(long, default_value = "local")]
-    user: String,
-    /// The user's roles there; may be given several times.
-    #[arg(long, default_value = "user")]
-    role: Vec<String>,
-    /// The agent of such sessions.
-    #[arg(long, default_value = "assistant")]
-    agent: String,
-    /// The model of such sessions.
-    #[arg(long)]
-    model: Option<String>,
-    /// Where a session names no tools, offer those that it calls.
-    #[arg(long)]
-    offer_called_tools: bool,
+    #[command(flatten)]
+    chats: Chats,
+    /// Decide the recorded events of this audit log again. What its records do not hold whole is told and left out.
+    #[arg(long, value_name = "DB", conflicts_with = "files")]
+    replay: Option<PathBuf>,
     /// Exit with 1 when an event is refused (`deny`), or has to be asked for as well (`ask`).
     #[arg(long, value_enum, value_name = "DECISION")]
     fail_on: Option<FailOn>,
-    /// Show what decided each event that was not simply allowed, with file and line.
+    /// Show what decided each event that was not simply allowed, with file and line, and the smallest changes with which it would be
+    /// decided otherwise; in JSON of allowed events too, with the permits that carry them.
     #[arg(long)]
     explain: bool,
     /// Append a record of each verdict to this audit log: a database where the name ends in .db or .sqlite, else JSON lines.
@@ -134,9 +119,6 @@ fn is_database(path: &Path) -> bool {
 
 /// What a line became.
 struct Done {
-    number: usize,
-    bytes: usize,
-    place: Place,
     malformed: bool,
     answers: Vec<Answer>,
 }
@@ -146,6 +128,8 @@ pub(super) struct Answer {
     pub(super) verdict: Verdict,
     pub(super) trace: Trace,
     pub(super) tool: Option<String>,
+    /// What would make it another one, where that was asked for.
+    pub(super) explanation: Option<Explanation>,
 }
 
 impl Eval {
@@ -169,57 +153,29 @@ impl Eval {
         let started = Instant::now();
         let mut summary = Summary::new(&bundle, self.explain);
         let mut exit = Exit::Fine;
-        let mut unreadable = false;
-        let stop = AtomicBool::new(false);
-        let flow = Flow::default();
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let progress = self.progress();
-        std::thread::scope(|scope| -> anyhow::Result<()> {
-            let (done_to, done) = sync_channel::<Done>(IN_FLIGHT);
-            let mut lines_to: Vec<SyncSender<Line>> = Vec::new();
-            for _ in 0..workers {
-                let (to, lines) = sync_channel::<Line>(IN_FLIGHT / workers + 1);
-                let done_to = done_to.clone();
-                let (guard, eval) = (&guard, &self);
-                lines_to.push(to);
-                scope.spawn(move || eval.work(guard, lines, &done_to));
+        let progress = events::progress(self.format == Format::Text);
+        let mut take = |place: &Place, done: Done| {
+            if done.malformed {
+                exit = Exit::Failed;
             }
-            drop(done_to);
-            let (eval, stop, flow) = (&self, &stop, &flow);
-            let reader = Reader {
-                files: &eval.files,
-                offer_called_tools: eval.offer_called_tools,
-                workers: lines_to,
-                stop,
-                flow,
-            };
-            let reader = scope.spawn(move || reader.run());
-            let mut printed = Ok(());
-            let mut waiting: BTreeMap<usize, Done> = BTreeMap::new();
-            let mut next = 0;
-            for one in done {
-                waiting.insert(one.number, one);
-                while let Some(one) = waiting.remove(&next) {
-                    next += 1;
-                    flow.end(one.bytes);
-                    if one.malformed {
-                        exit = Exit::Failed;
-                    }
-                    if printed.is_ok() {
-                        printed = self.print(&one, &mut summary, out, &mut exit);
-                    }
-                    // The reader stops, and what is under way is still taken, so that nobody waits for anybody.
-                    if printed.is_err() {
-                        stop.store(true, Ordering::Relaxed);
-                    }
-                }
-                if let Some(bar) = &progress {
-                    bar.set_position(summary.events() as u64);
-                }
+            let printed = self.print(place, &done, &mut summary, out, &mut exit);
+            if let Some(bar) = &progress {
+                bar.set_position(summary.events() as u64);
             }
-            unreadable = reader.join().unwrap_or(true);
             printed
-        })?;
+        };
+        let unreadable = match &self.replay {
+            Some(log) => {
+                self.replay(log, &guard, &mut take)?;
+                false
+            }
+            None => events::each(
+                &self.files,
+                self.chats.offer_called_tools,
+                &|work, _| self.work(&guard, work),
+                &mut take,
+            )?,
+        };
         if let Some(bar) = progress {
             bar.finish_and_clear();
         }
@@ -287,17 +243,9 @@ impl Eval {
         }
     }
 
-    fn progress(&self) -> Option<indicatif::ProgressBar> {
-        (report::stderr_is_terminal() && self.format == Format::Text).then(|| {
-            let bar = indicatif::ProgressBar::new_spinner();
-            let style =
-                indicatif::ProgressStyle::with_template("{spinner} {pos} events, {per_sec}, {elapsed}");
-            bar.with_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_spinner()))
-        })
-    }
-
     fn print(
         &self,
+        place: &Place,
         done: &Done,
         summary: &mut Summary<'_>,
         out: &mut Out,
@@ -320,12 +268,15 @@ impl Eval {
                 }
                 *exit = Exit::Failed;
             }
-            summary.add(&done.place, answer);
+            summary.add(place, answer);
             if self.format == Format::Json {
                 let line = if self.explain {
                     let mut value = serde_json::to_value(&answer.verdict)?;
                     if let (Some(map), false) = (value.as_object_mut(), answer.trace.also.is_empty()) {
                         map.insert("also".to_owned(), serde_json::to_value(&answer.trace.also)?);
+                    }
+                    if let (Some(map), Some(explanation)) = (value.as_object_mut(), &answer.explanation) {
+                        map.insert("explanation".to_owned(), serde_json::to_value(explanation)?);
                     }
                     serde_json::to_string(&value)?
                 } else {
@@ -333,7 +284,7 @@ impl Eval {
                 };
                 out.line(&line)?;
             } else if self.explain
-                && let Some(text) = summary.explain(&done.place, answer)
+                && let Some(text) = summary.explain(place, answer)
             {
                 out.raw(text.as_bytes())?;
             }
@@ -341,56 +292,63 @@ impl Eval {
         Ok(())
     }
 
-    fn work(&self, guard: &Guard, lines: Receiver<Line>, done: &SyncSender<Done>) {
-        let user = User::new(self.user.clone(), self.role.clone());
-        for Line { number, bytes, place, work } in lines {
-            let mut malformed = false;
-            let mut refuse = |session: Option<&str>, message: &str| {
-                malformed = true;
-                Answer {
-                    verdict: guard.refuse_malformed(session, message),
-                    trace: Trace::default(),
-                    tool: None,
+    fn work(&self, guard: &Guard, work: Work) -> Done {
+        let Events { list, ends } = self.chats.events(work, guard);
+        let mut malformed = false;
+        let answers = list
+            .into_iter()
+            .map(|event| match event {
+                Ok(event) => self.answer(guard, &event),
+                Err(refused) => {
+                    malformed = true;
+                    let verdict = guard.refuse_malformed(refused.session.as_deref(), &refused.message);
+                    Answer { verdict, trace: Trace::default(), tool: None, explanation: None }
                 }
-            };
-            let answers = match work {
-                Work::Malformed(message) => vec![refuse(None, &message)],
-                Work::Event(event) => vec![answer(guard, &event)],
-                // An event's session and this one would share labels and counters, or lose them.
-                Work::Chat(chat) if guard.session(&chat.id).is_some() => {
-                    vec![refuse(None, "events before this line are of a session of this id")]
-                }
-                Work::Chat(chat) => {
-                    let called = if self.offer_called_tools { chat.called_tools() } else { Vec::new() };
-                    let tools = chat.tools.clone().unwrap_or(called);
-                    let events = chat.events(&user, &self.agent, self.model.as_deref(), &tools);
-                    let answers = events
-                        .into_iter()
-                        .map(|event| match event {
-                            Ok(event) => answer(guard, &event),
-                            Err(error) => refuse(Some(&chat.id), &error.to_string()),
-                        })
-                        .collect();
-                    // The next line of this id is another session.
-                    if let Err(error) = guard.end_session(&chat.id) {
-                        report::error(
-                            &anyhow::Error::new(error).context("the end of a session can't be recorded"),
-                        );
-                        malformed = true;
-                    }
-                    answers
-                }
-            };
-            if done.send(Done { number, bytes, place, malformed, answers }).is_err() {
-                return;
-            }
+            })
+            .collect();
+        if let Some(session) = ends
+            && let Err(error) = guard.end_session(&session)
+        {
+            report::error(&anyhow::Error::new(error).context("the end of a session can't be recorded"));
+            malformed = true;
         }
+        Done { malformed, answers }
     }
-}
 
-fn answer(guard: &Guard, event: &Event) -> Answer {
-    let (verdict, trace) = guard.examine(event);
-    Answer { verdict, trace, tool: event.tool().map(str::to_owned) }
+    /// Decides what a log holds whole, and tells what it does not.
+    fn replay(
+        &self,
+        log: &Path,
+        guard: &Guard,
+        take: &mut dyn FnMut(&Place, Done) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let file: Arc<str> = log.display().to_string().into();
+        let mut not_kept: BTreeMap<&str, usize> = BTreeMap::new();
+        replay::each(log, &[guard.engine()], &mut |number, recorded| {
+            match recorded {
+                Recorded::Whole(event) => {
+                    let line = usize::try_from(number).unwrap_or(usize::MAX);
+                    let done = Done { malformed: false, answers: vec![self.answer(guard, &event)] };
+                    take(&Place { file: Arc::clone(&file), line }, done)?;
+                }
+                Recorded::NotKept(why) => *not_kept.entry(why).or_default() += 1,
+            }
+            Ok(())
+        })?;
+        for (why, count) in not_kept {
+            report::note(&format!("note: {count} recorded events can't be decided again: {why}"));
+        }
+        Ok(())
+    }
+
+    fn answer(&self, guard: &Guard, event: &Event) -> Answer {
+        // Before it is decided: what counts is the session as it was.
+        let before = self.explain.then(|| guard.session(&event.session));
+        let (verdict, trace) = guard.examine(event);
+        let wanted = self.format == Format::Json || verdict.decision != Decision::Allow;
+        let explanation = before.filter(|_| wanted).map(|session| guard.explain_in(event, session));
+        Answer { verdict, trace, tool: event.tool().map(str::to_owned), explanation }
+    }
 }
 
 /// How often each of some names came up, the most frequent first.
