@@ -510,7 +510,8 @@ fn every_cut_comes_out_as_the_whole() {
         ],
         1..14,
     );
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(48));
+    let cases = std::env::var("RINGFENCE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases));
     let outcome = runner.run(&(pieces, any::<bool>()), |(pieces, is_boss)| {
         let role = if is_boss { "boss" } else { "user" };
         runtime.block_on(async {

@@ -1,10 +1,10 @@
 //! Text rules alone, over texts that are no events.
 
+use std::sync::Arc;
+
 use super::Engine;
 use super::clean::{Cleaned, Editor, ROUNDS};
 use super::find::Found;
-use std::sync::Arc;
-
 use crate::event::{Part, Stage};
 use crate::rule::Rule;
 use crate::rule::replace::Replacement;

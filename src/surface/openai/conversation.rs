@@ -13,7 +13,7 @@ use super::error::{GuardError, Refusal, What};
 use super::telemetry;
 use super::wire::{self, Api, Call, Memory, Openings, Place, Slot, Unfit, value_of};
 use crate::event::{Body, Event, Stage, User};
-use crate::guard::{Guard, To};
+use crate::guard::{Guard, Revealed, To};
 use crate::verdict::{Decision, Verdict};
 
 /// Most parts of a conversation whose decisions are remembered.
@@ -241,8 +241,13 @@ impl Conversation {
 
     /// A text with the values that the user may have.
     pub(crate) fn reveal(&self, text: &str) -> String {
+        self.revealed(text).text
+    }
+
+    /// The same, with what was revealed.
+    pub(crate) fn revealed(&self, text: &str) -> Revealed {
         let to = To { user: &self.user, agent: &self.agent, tool: None };
-        self.guard.reveal(&self.session, to, text).text
+        self.guard.reveal(&self.session, to, text)
     }
 
     /// Remembers a result that was decided about, or that says why there is none.

@@ -125,12 +125,9 @@ const MISTAKES: &[Mistake] = &[
         title: "Kept for too long",
         story: "A tenant was given more time than the class of the data allows.",
         file: "retention.yaml",
-        edit: (
-            "",
-            "classes:\n  - { name: dialogue, keep: 30d, then: erase }\ntenants: { acme: { dialogue: 60d } }\n",
-        ),
+        edit: ("# tenants: { acme: { dialogue: 14d } }", "tenants: { acme: { dialogue: 60d } }"),
         command: &["check", "policies"],
-        told: &["error[retention-conflict]", "retention.yaml:3"],
+        told: &["error[retention-conflict]", "retention.yaml:8"],
         mend: "Shorten the period, or let the class say `longer: allowed`.",
     },
     Mistake {

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::engine::StreamScanner;
 use crate::event::{Body, Stage};
+use crate::guard::Revealed;
 use crate::surface::openai::conversation::Conversation;
 use crate::surface::openai::error::{Refusal, What};
 use crate::surface::openai::wire::value_of;
@@ -99,7 +100,14 @@ impl Flow {
             });
             let held = self.tail.split_off(open.unwrap_or(self.tail.len()));
             let whole = std::mem::replace(&mut self.tail, held);
-            if whole.contains('<') { self.conversation.reveal(&whole) } else { whole }
+            let revealed = self.conversation.revealed(&whole);
+            if !last && has_unknown(&revealed) {
+                // By the end of the text it may stand for something in it.
+                self.is_held = true;
+                self.tail.insert_str(0, &whole);
+                return String::new();
+            }
+            revealed.text
         } else {
             text.to_owned()
         };
@@ -139,6 +147,16 @@ impl Flow {
         let _ = conversation.handed(decided);
         Ok(rest)
     }
+}
+
+/// Whether a text holds what looks like a pseudonym and is none of this session, so far.
+fn has_unknown(revealed: &Revealed) -> bool {
+    let behind = revealed.text.split('<').skip(1).filter_map(|rest| rest.split_once('>'));
+    behind.into_iter().any(|(name, _)| {
+        let number = name.rsplit_once('_').map_or("", |(_, number)| number);
+        let looks = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        looks && name.len() < LONGEST_PSEUDONYM && !revealed.kept.contains(&format!("<{name}>"))
+    })
 }
 
 impl Drop for Flow {

@@ -1,0 +1,98 @@
+//! What the guard adds to an exchange over loopback: a request of 2 KB with a tool, answered by a tool call, and a stream of text.
+//!
+//! `cargo bench --bench openai`. Each exchange is made with and without the guard, in turn; what counts is the difference of
+//! the medians.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark"
+)]
+
+use std::time::{Duration, Instant};
+
+use async_openai::Client;
+use async_openai::config::OpenAIConfig;
+use async_openai::types::chat::CreateChatCompletionRequest;
+use futures_util::StreamExt;
+use ringfence::surface::openai::GuardedClient;
+use ringfence::surface::openai::scripted::{ScriptedCall, ScriptedServer, Step};
+use ringfence::{Engine, User};
+use serde_json::json;
+
+const EXCHANGES: usize = 2000;
+const STREAMS: usize = 100;
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn request(number: usize) -> CreateChatCompletionRequest {
+    let text =
+        format!("Question {number}: {}", "what has become of the order that I wrote about? ".repeat(40));
+    serde_json::from_value(json!({
+        "model": "gpt-5", "messages": [{ "role": "user", "content": text }],
+        "tools": [{ "type": "function", "function": { "name": "read_file", "parameters": { "type": "object" } } }],
+    }))
+    .unwrap()
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let call = ScriptedCall { tool: "read_file".to_owned(), arguments: json!({ "path": "orders/4711.txt" }) };
+    let calls = Step { say: String::new(), call: vec![call] };
+    let long = Step { say: "The order was sent, and all of it is well. ".repeat(150), call: Vec::new() };
+    // The server cuts text into pieces of seven characters.
+    let deltas = long.say.chars().count().div_ceil(7) as u32;
+
+    let server = ScriptedServer::start([]).await.unwrap();
+    let config = OpenAIConfig::new().with_api_base(server.base()).with_api_key("k");
+    let client = GuardedClient::new(Engine::embedded().unwrap(), &config).unwrap();
+    let plain = Client::with_config(config);
+    let user = client.as_user(User::new("ann", ["user"]));
+
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for number in 0..EXCHANGES {
+        server.then(calls.clone());
+        server.then(calls.clone());
+        let agent = user.agent("assistant");
+        let started = Instant::now();
+        agent.chat().create(request(number)).await.unwrap();
+        with.push(started.elapsed());
+        let started = Instant::now();
+        plain.chat().create(request(number)).await.unwrap();
+        without.push(started.elapsed());
+    }
+    let (with, without) = (median(with), median(without));
+    println!(
+        "exchange: {without:?} without, {with:?} with the guard: {:?} more",
+        with.saturating_sub(without)
+    );
+
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for number in 0..STREAMS {
+        server.then(long.clone());
+        server.then(long.clone());
+        let agent = user.agent("assistant");
+        let started = Instant::now();
+        let mut stream = agent.chat().create_stream(request(number)).await.unwrap();
+        while let Some(chunk) = stream.next().await {
+            chunk.unwrap();
+        }
+        with.push(started.elapsed());
+        let started = Instant::now();
+        let mut stream = plain.chat().create_stream(request(number)).await.unwrap();
+        while let Some(chunk) = stream.next().await {
+            chunk.unwrap();
+        }
+        without.push(started.elapsed());
+    }
+    let (with, without) = (median(with), median(without));
+    let more = with.saturating_sub(without) / deltas;
+    println!(
+        "stream of {deltas} deltas: {without:?} without, {with:?} with the guard: {more:?} more per delta"
+    );
+}
