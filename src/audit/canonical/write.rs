@@ -280,48 +280,29 @@ impl<'o> ser::Serializer for Writer<'o> {
     }
 }
 
-impl ser::SerializeSeq for Items<'_> {
-    type Ok = ();
-    type Error = NotCanonical;
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        self.item(value)
-    }
-    fn end(self) -> Result {
-        self.close()
-    }
+/// The traits of what has items, and of what has members with names known beforehand: one way to write each.
+macro_rules! parts {
+    ($($of:ident: $trait:ident, $add:ident($($key:ident)?) = $by:ident;)*) => {
+        $(impl ser::$trait for $of<'_> {
+            type Ok = ();
+            type Error = NotCanonical;
+            fn $add<T: Serialize + ?Sized>(&mut self, $($key: &'static str,)? value: &T) -> Result {
+                self.$by($(Cow::Borrowed($key),)? value)
+            }
+            fn end(self) -> Result {
+                self.close()
+            }
+        })*
+    };
 }
 
-impl ser::SerializeTuple for Items<'_> {
-    type Ok = ();
-    type Error = NotCanonical;
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        self.item(value)
-    }
-    fn end(self) -> Result {
-        self.close()
-    }
-}
-
-impl ser::SerializeTupleStruct for Items<'_> {
-    type Ok = ();
-    type Error = NotCanonical;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        self.item(value)
-    }
-    fn end(self) -> Result {
-        self.close()
-    }
-}
-
-impl ser::SerializeTupleVariant for Items<'_> {
-    type Ok = ();
-    type Error = NotCanonical;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
-        self.item(value)
-    }
-    fn end(self) -> Result {
-        self.close()
-    }
+parts! {
+    Items: SerializeSeq, serialize_element() = item;
+    Items: SerializeTuple, serialize_element() = item;
+    Items: SerializeTupleStruct, serialize_field() = item;
+    Items: SerializeTupleVariant, serialize_field() = item;
+    Members: SerializeStruct, serialize_field(key) = member;
+    Members: SerializeStructVariant, serialize_field(key) = member;
 }
 
 impl ser::SerializeMap for Members<'_> {
@@ -334,28 +315,6 @@ impl ser::SerializeMap for Members<'_> {
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result {
         let key = self.key.take().ok_or_else(|| NotCanonical::Other("a value without a key".to_owned()))?;
         self.member(key, value)
-    }
-    fn end(self) -> Result {
-        self.close()
-    }
-}
-
-impl ser::SerializeStruct for Members<'_> {
-    type Ok = ();
-    type Error = NotCanonical;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
-        self.member(Cow::Borrowed(key), value)
-    }
-    fn end(self) -> Result {
-        self.close()
-    }
-}
-
-impl ser::SerializeStructVariant for Members<'_> {
-    type Ok = ();
-    type Error = NotCanonical;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result {
-        self.member(Cow::Borrowed(key), value)
     }
     fn end(self) -> Result {
         self.close()
