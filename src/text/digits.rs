@@ -60,6 +60,9 @@ pub(super) struct Group {
     /// By place and byte, the units whose match can have it there.
     #[serde(with = "tables")]
     places: Vec<[u64; 256]>,
+    /// The same up to the first byte that is none of ASCII.
+    #[serde(with = "tables")]
+    ascii: Vec<[u64; 256]>,
     /// Units whose match can end at this place.
     over: [u64; PLACES],
     /// Units that begin with a word border.
@@ -76,6 +79,7 @@ impl Group {
             units: units.iter().map(|unit| unit.unit).collect(),
             before: units.iter().map(|unit| unit.max).max().unwrap_or_default(),
             places: vec![[0; 256]; PLACES],
+            ascii: vec![[0; 256]; PLACES],
             over: [0; PLACES],
             border: 0,
             at_start: 0,
@@ -84,16 +88,15 @@ impl Group {
         for (bit, unit) in units.iter().enumerate() {
             let bit = 1_u64 << bit;
             let Some(prefix) = &unit.prefix else { continue };
-            for ((place, table), set) in group.places.iter_mut().enumerate().zip(&prefix.sets) {
-                for (byte, units) in (0..=u8::MAX).zip(table) {
-                    if set.contains(byte) {
-                        *units |= bit;
-                    }
-                }
-                if prefix.least <= place {
-                    group.over.get_mut(place).into_iter().for_each(|units| *units |= bit);
+            for (tables, sets) in
+                [(&mut group.places, &prefix.sets), (&mut group.ascii, &prefix.ascii)]
+            {
+                for (table, set) in tables.iter_mut().zip(sets) {
+                    let stands = (0..=u8::MAX).zip(table).filter(|(byte, _)| set.contains(*byte));
+                    stands.for_each(|(_, units)| *units |= bit);
                 }
             }
+            group.over.iter_mut().skip(prefix.least).for_each(|units| *units |= bit);
             if prefix.border {
                 group.border |= bit;
             }
@@ -122,12 +125,19 @@ impl Group {
         if start > 0 {
             units &= !self.at_start;
         }
-        for (place, (table, over)) in self.places.iter().zip(&self.over).enumerate() {
+        let mut ascii = true;
+        for (place, ((table, of_ascii), over)) in
+            self.places.iter().zip(&self.ascii).zip(&self.over).enumerate()
+        {
             if units == 0 {
                 break;
             }
             units &= match bytes.get(start + place) {
-                Some(byte) => table.get(usize::from(*byte)).copied().unwrap_or_default(),
+                Some(byte) => {
+                    ascii &= byte.is_ascii();
+                    let table = if ascii { of_ascii } else { table };
+                    table.get(usize::from(*byte)).copied().unwrap_or_default()
+                }
                 None if open => u64::MAX,
                 None => *over,
             };

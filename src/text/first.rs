@@ -5,6 +5,8 @@ use std::ops::Range;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde::{Deserialize, Serialize};
 
+use super::grams::Grams;
+
 /// A set of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub(super) struct ByteSet([u64; 4]);
@@ -64,12 +66,16 @@ pub(super) struct First {
     /// By byte, the places at which it can stand, as bits.
     #[serde(with = "table")]
     places: Box<[u8; 256]>,
+    /// The same where nothing but ASCII stands at them all: letters of any case have few members there, and one byte each.
+    #[serde(with = "table")]
+    ascii: Box<[u8; 256]>,
     /// Places before which a match can be over, as bits.
     over: u8,
     border: bool,
     at_start: bool,
     /// What is told is told of matches inside a text: where it begins, others may.
     inside: bool,
+    grams: Option<Grams>,
 }
 
 mod table {
@@ -90,36 +96,60 @@ impl First {
         let at_start = begins_at_start(hir);
         let inside = !at_start && hir.properties().look_set().contains(Look::Start);
         let prefix = prefix::<PLACES>(hir, inside);
-        let mut places = Box::new([0; 256]);
-        for (place, set) in prefix.sets.iter().enumerate() {
-            for (byte, places) in (0..=u8::MAX).zip(places.iter_mut()) {
-                *places |= u8::from(set.contains(byte)) << place;
+        let table = |sets: &[ByteSet]| {
+            let mut places = Box::new([0; 256]);
+            for (place, set) in sets.iter().enumerate() {
+                for (byte, places) in (0..=u8::MAX).zip(places.iter_mut()) {
+                    *places |= u8::from(set.contains(byte)) << place;
+                }
             }
-        }
+            places
+        };
+        let (places, ascii) = (table(&prefix.sets), table(&prefix.ascii));
         let over =
             (0..PLACES).filter(|place| prefix.least <= *place).fold(0, |over, place| over | 1 << place);
-        Self { places, over, border: prefix.border, at_start, inside }
+        Self { places, ascii, over, border: prefix.border, at_start, inside, grams: None }
+    }
+
+    /// The same, with the words that matches begin with: worth it where many places are looked at.
+    pub(super) fn with_grams(self, hir: &Hir) -> Self {
+        Self { grams: Grams::new(hir, self.inside), ..self }
     }
 
     /// Whether a match may begin here. Behind the end of an `open` text anything may stand.
     pub(super) fn allows(&self, bytes: &[u8], start: usize, open: bool) -> bool {
-        let stands = |place: usize, byte: u8| {
-            self.places.get(usize::from(byte)).is_some_and(|places| places >> place & 1 == 1)
-        };
         match start.checked_sub(1).and_then(|before| bytes.get(before)) {
             None if self.inside => return true,
             Some(before) if self.at_start || (self.border && is_word(*before)) => return false,
             _ => {}
         }
         let rest = bytes.get(start..).unwrap_or_default();
+        let table = self.table(rest.get(..PLACES).unwrap_or(rest));
+        let stands = |place: usize, byte: u8| {
+            table.get(usize::from(byte)).is_some_and(|places| places >> place & 1 == 1)
+        };
         if let Some(first) = rest.first_chunk::<PLACES>() {
-            return first.iter().enumerate().all(|(place, byte)| stands(place, *byte));
+            return self.grams.as_ref().is_none_or(|grams| grams.allow(bytes, start))
+                && first.iter().enumerate().all(|(place, byte)| stands(place, *byte));
         }
         let mut rest = rest.iter();
         (0..PLACES).all(|place| match rest.next() {
             Some(byte) => stands(place, *byte),
             None => open || self.over >> place & 1 == 1,
         })
+    }
+
+    /// The table for a text that is looked at.
+    fn table(&self, bytes: &[u8]) -> &[u8; 256] {
+        if bytes.is_ascii() { &self.ascii } else { &self.places }
+    }
+
+    /// Whether a match may begin here whose first places fit, inside a text.
+    fn begins(&self, bytes: &[u8], start: usize) -> bool {
+        let after_word = || bytes.get(start.wrapping_sub(1)).is_some_and(|before| is_word(*before));
+        self.grams.as_ref().is_none_or(|grams| grams.allow(bytes, start))
+            && !self.at_start
+            && !(self.border && after_word())
     }
 
     /// The first place from `at` to `last` where a match may begin.
@@ -134,11 +164,12 @@ impl First {
         // All places at once: how far each of those fits that a byte may end, bit by bit (Baeza-Yates and Gonnet, 1992).
         let mut fit = 0_u8;
         let known = bytes.get(at..bytes.len().min(end + PLACES - 1)).unwrap_or_default();
+        let table = self.table(known);
         for (ahead, byte) in known.iter().enumerate() {
-            fit = (fit << 1 | 1) & self.places.get(usize::from(*byte)).copied().unwrap_or_default();
+            fit = (fit << 1 | 1) & table.get(usize::from(*byte)).copied().unwrap_or_default();
             if fit >> (PLACES - 1) == 1 {
                 let start = at + ahead + 1 - PLACES;
-                if self.allows(bytes, start, open) {
+                if self.begins(bytes, start) {
                     return Some(start);
                 }
             }
@@ -152,6 +183,8 @@ impl First {
 #[derive(Debug, Clone)]
 pub(super) struct Prefix<const N: usize> {
     pub(super) sets: [ByteSet; N],
+    /// The same of matches that begin with nothing but ASCII.
+    pub(super) ascii: [ByteSet; N],
     /// Length of the shortest match.
     pub(super) least: usize,
     /// It begins with a word border before a word character.
@@ -162,21 +195,24 @@ pub(super) struct Prefix<const N: usize> {
 
 /// Reads the first places of a pattern, for a match that begins anywhere, or `inside` a text, not where it begins.
 pub(super) fn prefix<const N: usize>(hir: &Hir, inside: bool) -> Prefix<N> {
-    let mut sets = [ByteSet::default(); N];
-    let ends = walk(hir, 1, inside, &mut sets);
-    // Where a match can be over, anything can follow; behind a word border, anything that is no word.
-    let over = ends.trailing_zeros() as usize;
-    let mut behind = sets.iter_mut().skip(over);
-    if ends_word(hir)
-        && let Some(set) = behind.next()
-    {
-        (0..=u8::MAX).filter(|byte| !is_word(*byte)).for_each(|byte| set.insert(byte));
-    }
-    behind.for_each(|set| *set = ByteSet::ALL);
+    let ends_word = ends_word(hir);
+    let sets = |ascii: bool| {
+        let mut sets = [ByteSet::default(); N];
+        let ends = walk(hir, 1, Reading { inside, ascii }, &mut sets);
+        // Where a match can be over, anything can follow; behind a word border, anything that is no word.
+        let over = ends.trailing_zeros() as usize;
+        let mut behind = sets.iter_mut().skip(over);
+        if ends_word && let Some(set) = behind.next() {
+            (0..=u8::MAX).filter(|byte| !is_word(*byte)).for_each(|byte| set.insert(byte));
+        }
+        behind.for_each(|set| *set = ByteSet::ALL);
+        sets
+    };
     let at_start = begins_at_start(hir);
+    let (sets, ascii) = (sets(false), sets(true));
     let border = begins_with(hir, &[Look::WordAscii, Look::WordStartAscii])
         && sets.first().is_some_and(|set| set.all(is_word));
-    Prefix { sets, least: hir.properties().minimum_len().unwrap_or(0), border, at_start }
+    Prefix { sets, ascii, least: hir.properties().minimum_len().unwrap_or(0), border, at_start }
 }
 
 /// Whether every match begins where the text does.
@@ -230,17 +266,27 @@ fn last_is_word(hir: &Hir) -> bool {
     }
 }
 
+/// Which beginnings are followed.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    /// Of matches that do not begin where the text does.
+    inside: bool,
+    /// Of nothing but ASCII.
+    ascii: bool,
+}
+
 /// Marks the bytes that can stand at each place when the expression begins at one of `starts`, a set of places as bits;
 /// gives the places at which it can end.
-fn walk<const N: usize>(hir: &Hir, starts: u32, inside: bool, sets: &mut [ByteSet; N]) -> u32 {
+fn walk<const N: usize>(hir: &Hir, starts: u32, reading: Reading, sets: &mut [ByteSet; N]) -> u32 {
     let within = (1_u32 << N) - 1;
     let starts = starts & within;
     if starts == 0 {
         return 0;
     }
     match hir.kind() {
-        HirKind::Look(Look::Start) if inside => 0,
+        HirKind::Look(Look::Start) if reading.inside => 0,
         HirKind::Empty | HirKind::Look(_) => starts,
+        HirKind::Literal(literal) if reading.ascii && !literal.0.is_ascii() => 0,
         HirKind::Literal(literal) => {
             let mut at = starts;
             for byte in &literal.0 {
@@ -250,7 +296,12 @@ fn walk<const N: usize>(hir: &Hir, starts: u32, inside: bool, sets: &mut [ByteSe
             at
         }
         HirKind::Class(class) => {
-            let Encoded { first, lengths } = Encoded::of(class);
+            let mut of = Encoded::of(class);
+            if reading.ascii {
+                of.first = of.first.without(|byte| !byte.is_ascii());
+                of.lengths &= 1 << 1;
+            }
+            let Encoded { first, lengths } = of;
             each(starts, sets, |set| set.insert_all(&first));
             let mut ends = 0;
             for length in (1..=4).filter(|length| lengths >> length & 1 == 1) {
@@ -259,13 +310,13 @@ fn walk<const N: usize>(hir: &Hir, starts: u32, inside: bool, sets: &mut [ByteSe
             }
             ends
         }
-        HirKind::Capture(capture) => walk(&capture.sub, starts, inside, sets),
+        HirKind::Capture(capture) => walk(&capture.sub, starts, reading, sets),
         HirKind::Repetition(repetition) => {
             let mut ends = if repetition.min == 0 { starts } else { 0 };
             let mut at = starts;
             for count in 1..=repetition.max.unwrap_or(u32::MAX) {
                 let before = at;
-                at = walk(&repetition.sub, at, inside, sets) & within;
+                at = walk(&repetition.sub, at, reading, sets) & within;
                 if count >= repetition.min {
                     ends |= at;
                 }
@@ -279,9 +330,9 @@ fn walk<const N: usize>(hir: &Hir, starts: u32, inside: bool, sets: &mut [ByteSe
             }
             ends
         }
-        HirKind::Concat(parts) => parts.iter().fold(starts, |at, part| walk(part, at, inside, sets)),
+        HirKind::Concat(parts) => parts.iter().fold(starts, |at, part| walk(part, at, reading, sets)),
         HirKind::Alternation(parts) => {
-            parts.iter().fold(0, |ends, part| ends | walk(part, starts, inside, sets))
+            parts.iter().fold(0, |ends, part| ends | walk(part, starts, reading, sets))
         }
     }
 }

@@ -11,6 +11,7 @@ mod expression;
 mod first;
 mod fold;
 mod frequency;
+mod grams;
 mod hold_back;
 mod literals;
 mod matcher;

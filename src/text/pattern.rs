@@ -8,7 +8,7 @@ use regex_syntax::hir::Hir;
 
 use super::expression::Expression;
 use super::first::First;
-use super::walker::{Step, Tried, Walk, Walked, Walker};
+use super::walker::{Step, Tried, Tries, Walk, Walked, Walker};
 use super::{FindError, Stopped, ready};
 
 /// Longest match, in bytes, that a pattern may need to see before it is decided.
@@ -19,6 +19,8 @@ pub(super) const SEARCH_AGAIN: usize = 256;
 pub(crate) const MAX_PART: usize = 16 << 10;
 /// Earlier ends of a refused match that are tried.
 const SHORTER: usize = 24;
+/// Ranges that lie no further apart are searched as one where one by one would take long.
+const JOIN: usize = 32;
 /// Candidates between two questions whether to stop.
 const POLL: usize = 64;
 
@@ -170,7 +172,18 @@ impl Pattern {
             return Ok(());
         }
         let mut count = 0_usize;
-        for (first, last) in places {
+        let mut tries = Tries::new(self.bound());
+        let mut places = places.peekable();
+        while let Some((first, mut last)) = places.next() {
+            tries.more(first, last.min(text.len()));
+            // Places close to each other are searched at once where one by one would take long.
+            let at_once = tries.none_left() || self.is_endless();
+            while at_once
+                && let Some((_, next)) = places.next_if(|(next, _)| *next <= last.saturating_add(JOIN))
+            {
+                tries.more(last, next);
+                last = last.max(next);
+            }
             progress.at = progress.at.max(first);
             let mut undecided: Option<usize> = None;
             while progress.at <= last && progress.at < text.len() {
@@ -189,7 +202,7 @@ impl Pattern {
                     return Ok(());
                 }
                 let limit = undecided.map_or(last, |undecided| undecided - 1);
-                match self.next(shown, progress.at, limit, stop)? {
+                match self.next(shown, progress.at, limit, &mut tries, stop)? {
                     Next::None if undecided.is_none() => break,
                     Next::None => {
                         progress.undecided = undecided;
@@ -390,6 +403,7 @@ impl Pattern {
         text: Shown<'_>,
         at: usize,
         last: usize,
+        tries: &mut Tries,
         stop: &dyn Fn() -> bool,
     ) -> Result<Next, Stopped> {
         let shown = text.text;
@@ -406,7 +420,9 @@ impl Pattern {
             }
             regex.search(&input).map(|found| Found::of(found.start(), found.end()))
         };
-        let found = match walker.find(text, at, last, self.first()) {
+        // Of a single place it is known that a match may begin there.
+        let first = if at == last { None } else { Some(self.first()) };
+        let found = match walker.find(text, at, last, first, tries) {
             Tried::None => None,
             Tried::Match(start, end) if !self.expression.has_value => Some(Found::of(start, end)),
             Tried::Match(start, _) => search(input(start, start).anchored(Anchored::Yes)),

@@ -5,9 +5,6 @@ use std::ops::Range;
 use super::first::ByteSet;
 use super::phrases::Occurrence;
 
-/// Ranges that lie no further apart are searched as one.
-const JOIN: usize = 32;
-
 /// Number of a view of a leaf of a finder among all that a scanner knows: twice the leaf's number, and one more for the
 /// folded view.
 pub(super) type Unit = u32;
@@ -152,7 +149,7 @@ impl Gathered {
         let Some(latest) = self.latest.get_mut(unit as usize) else { return };
         if let Some(before) = (*latest as usize).checked_sub(1).and_then(|at| self.places.get_mut(at))
             && first >= before.first
-            && first as usize <= before.last as usize + JOIN
+            && first <= before.last.saturating_add(1)
         {
             before.last = before.last.max(last);
             return;

@@ -126,7 +126,10 @@ impl Builder {
         self.tails.trigger(unit, folded, hir, &trigger);
         match trigger {
             Trigger::Literals(all) => {
-                let first = self.firsts.number(First::new(hir));
+                let first = First::new(hir);
+                // Where the literal begins the match, it is enough.
+                let looks = all.iter().any(|required| required.max > 0);
+                let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
                 all.into_iter().for_each(|required| self.required(unit, folded, first, required));
             }
             Trigger::Digits { min, max, count } => {
