@@ -11,6 +11,8 @@ use super::view::Text;
 const PLACES: usize = 16;
 /// Most digits that are told apart.
 pub(super) const MAX_DIGITS: usize = 32;
+/// Bytes before the first digit that are told apart.
+const FAR: usize = 255;
 /// Units of one group.
 pub(super) const GROUP: usize = 64;
 
@@ -71,26 +73,28 @@ pub(super) struct Group {
     at_start: u64,
     /// By number of digits, the units that need no more.
     enough: Vec<u64>,
+    /// By bytes before the first digit, the units that can begin so far before it.
+    reach: Vec<u64>,
 }
 
 impl Group {
     pub(super) fn new(units: &[&Unit]) -> Self {
+        let before = units.iter().map(|unit| unit.max).max().unwrap_or_default();
         let mut group = Self {
             units: units.iter().map(|unit| unit.unit).collect(),
-            before: units.iter().map(|unit| unit.max).max().unwrap_or_default(),
+            before,
             places: vec![[0; 256]; PLACES],
             ascii: vec![[0; 256]; PLACES],
             over: [0; PLACES],
             border: 0,
             at_start: 0,
             enough: vec![0; MAX_DIGITS + 1],
+            reach: vec![0; before.min(FAR) + 1],
         };
         for (bit, unit) in units.iter().enumerate() {
             let bit = 1_u64 << bit;
             let Some(prefix) = &unit.prefix else { continue };
-            for (tables, sets) in
-                [(&mut group.places, &prefix.sets), (&mut group.ascii, &prefix.ascii)]
-            {
+            for (tables, sets) in [(&mut group.places, &prefix.sets), (&mut group.ascii, &prefix.ascii)] {
                 for (table, set) in tables.iter_mut().zip(sets) {
                     let stands = (0..=u8::MAX).zip(table).filter(|(byte, _)| set.contains(*byte));
                     stands.for_each(|(_, units)| *units |= bit);
@@ -104,6 +108,7 @@ impl Group {
                 group.at_start |= bit;
             }
             group.enough.iter_mut().skip(unit.count).for_each(|units| *units |= bit);
+            group.reach.iter_mut().take(unit.max.saturating_add(1)).for_each(|units| *units |= bit);
         }
         group
     }
@@ -115,6 +120,9 @@ impl Group {
 
     /// Those of some units whose match can begin here; behind the end of an `open` text anything may stand.
     pub(super) fn at(&self, bytes: &[u8], start: usize, mut units: u64, open: bool) -> u64 {
+        if units == 0 {
+            return 0;
+        }
         let after_word = start
             .checked_sub(1)
             .and_then(|before| bytes.get(before))
@@ -181,7 +189,9 @@ impl Digits {
                     continue;
                 }
                 for start in from..=last {
-                    let mut units = group.at(bytes, start, enough, open);
+                    let reach =
+                        group.reach.get(first.saturating_sub(start).min(FAR)).copied().unwrap_or_default();
+                    let mut units = group.at(bytes, start, enough & reach, open);
                     while units != 0 {
                         let bit = units.trailing_zeros() as usize;
                         units &= units - 1;

@@ -1,6 +1,6 @@
 //! What the first bytes of a match can be: a cheap look at a place before a pattern is tried there.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde::{Deserialize, Serialize};
@@ -20,9 +20,9 @@ impl ByteSet {
         set
     }
 
-    /// Whether nothing of it is [plain](super::view::is_plain).
+    /// Whether it holds nothing of what ordinary ASCII texts are made of.
     pub(super) fn is_unseen(&self) -> bool {
-        (b'\t'..=b'\r').chain(b' '..=b'~').all(|byte| !self.contains(byte))
+        b"\t\n\r".iter().copied().chain(b' '..=b'~').all(|byte| !self.contains(byte))
     }
 
     pub(super) fn without(mut self, out: impl Fn(u8) -> bool) -> Self {
@@ -154,28 +154,61 @@ impl First {
 
     /// The first place from `at` to `last` where a match may begin.
     pub(super) fn find(&self, bytes: &[u8], at: usize, last: usize, open: bool) -> Option<usize> {
-        let end = bytes.len().min(last.saturating_add(1));
-        let one_by_one = |mut places: Range<usize>| places.find(|start| self.allows(bytes, *start, open));
-        if end.saturating_sub(at) <= PLACES || at == 0 {
-            let near = end.min(at + PLACES);
-            return one_by_one(at..near)
-                .or_else(|| if near < end { self.find(bytes, near, last, open) } else { None });
+        let mut found = None;
+        let places = at..last.saturating_add(1);
+        self.walk(bytes, places, open, &mut |start| {
+            found = Some(start);
+            ControlFlow::Break(())
+        });
+        found
+    }
+
+    /// Calls `found` with each of some places where a match may begin.
+    pub(super) fn each(&self, bytes: &[u8], places: Range<usize>, open: bool, found: &mut dyn FnMut(usize)) {
+        self.walk(bytes, places, open, &mut |start| {
+            found(start);
+            ControlFlow::Continue(())
+        });
+    }
+
+    #[inline]
+    fn walk(
+        &self,
+        bytes: &[u8],
+        places: Range<usize>,
+        open: bool,
+        found: &mut impl FnMut(usize) -> ControlFlow<()>,
+    ) {
+        let end = bytes.len().min(places.end);
+        let one_by_one = |mut places: Range<usize>, found: &mut dyn FnMut(usize) -> ControlFlow<()>| {
+            places.try_for_each(|start| {
+                if self.allows(bytes, start, open) { found(start) } else { ControlFlow::Continue(()) }
+            })
+        };
+        // The first one may begin where the text does; the last ones have fewer bytes behind them.
+        let known = (bytes.len() + 1).saturating_sub(PLACES).min(end);
+        let from = if places.start == 0 { 1 } else { places.start };
+        if known.saturating_sub(from) < PLACES {
+            let _ = one_by_one(places.start..end, found);
+            return;
+        }
+        if one_by_one(places.start..from, found).is_break() {
+            return;
         }
         // All places at once: how far each of those fits that a byte may end, bit by bit (Baeza-Yates and Gonnet, 1992).
+        let looked_at = bytes.get(from..known + PLACES - 1).unwrap_or_default();
+        let table = self.table(looked_at);
         let mut fit = 0_u8;
-        let known = bytes.get(at..bytes.len().min(end + PLACES - 1)).unwrap_or_default();
-        let table = self.table(known);
-        for (ahead, byte) in known.iter().enumerate() {
+        for (ahead, byte) in looked_at.iter().enumerate() {
             fit = (fit << 1 | 1) & table.get(usize::from(*byte)).copied().unwrap_or_default();
             if fit >> (PLACES - 1) == 1 {
-                let start = at + ahead + 1 - PLACES;
-                if self.begins(bytes, start) {
-                    return Some(start);
+                let start = from + ahead + 1 - PLACES;
+                if self.begins(bytes, start) && found(start).is_break() {
+                    return;
                 }
             }
         }
-        // The last ones have fewer bytes behind them.
-        one_by_one(at.max((bytes.len() + 1).saturating_sub(PLACES))..end)
+        let _ = one_by_one(known.max(from)..end, found);
     }
 }
 
@@ -388,6 +421,56 @@ pub(super) fn edge(hir: &Hir, end: bool) -> ByteSet {
         }
     }
     set
+}
+
+/// For what a pattern does not care, as far as there is ASCII.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Uniform {
+    /// The case of letters.
+    pub(super) case: bool,
+    /// Which white space it is.
+    pub(super) spaces: bool,
+}
+
+impl Uniform {
+    pub(super) fn of(hir: &Hir) -> Self {
+        let spaces = || (b'\t'..=b'\r').chain([b' ']);
+        match hir.kind() {
+            HirKind::Empty => Self { case: true, spaces: true },
+            HirKind::Look(look) => Self {
+                case: true,
+                spaces: !matches!(look, Look::StartLF | Look::EndLF | Look::StartCRLF | Look::EndCRLF),
+            },
+            HirKind::Literal(literal) => Self {
+                case: !literal.0.iter().any(u8::is_ascii_alphabetic),
+                spaces: !literal.0.iter().any(|byte| spaces().any(|space| space == *byte)),
+            },
+            HirKind::Class(class) => {
+                let holds = |byte: u8| match class {
+                    Class::Unicode(class) => {
+                        let c = char::from(byte);
+                        class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&c))
+                    }
+                    Class::Bytes(class) => {
+                        class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte))
+                    }
+                };
+                Self {
+                    case: (b'a'..=b'z').all(|byte| holds(byte) == holds(byte.to_ascii_uppercase())),
+                    spaces: spaces().all(|space| holds(space) == holds(b' ')),
+                }
+            }
+            HirKind::Capture(capture) => Self::of(&capture.sub),
+            HirKind::Repetition(repetition) => Self::of(&repetition.sub),
+            HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+                let both = |one: Self, other: Self| Self {
+                    case: one.case && other.case,
+                    spaces: one.spaces && other.spaces,
+                };
+                parts.iter().map(Self::of).fold(Self { case: true, spaces: true }, both)
+            }
+        }
+    }
 }
 
 /// The bytes that members of a class begin with, and, as bits, how many bytes one can have.

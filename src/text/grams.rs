@@ -152,7 +152,9 @@ fn few(mut begun: Vec<Begun>) -> Option<Vec<Begun>> {
 /// The members of a class that are ASCII, in lower case.
 fn ascii(class: &Class) -> Vec<u8> {
     let holds = |byte: u8| match class {
-        Class::Bytes(class) => class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte)),
+        Class::Bytes(class) => {
+            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte))
+        }
         Class::Unicode(class) => {
             let c = char::from(byte);
             class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&c))
@@ -178,7 +180,10 @@ mod tests {
     fn words_are_told_apart() {
         assert_eq!(begins("(?i)(?:tell|show) me", "that, Tell me; mehr: tehl").unwrap(), [6, 22, 23, 24]);
         // Behind a byte that can be nearly any.
-        assert_eq!(begins("(?:^|[^a-z0-9])(?:ignore|forget)", "to forge, fonore, ignore").unwrap()[..2], [2, 17]);
+        assert_eq!(
+            begins("(?:^|[^a-z0-9])(?:ignore|forget)", "to forge, fonore, ignore").unwrap()[..2],
+            [2, 17]
+        );
         // A letter that is none of ASCII is left to the pattern.
         assert_eq!(begins("(?i)(?:kelvin|mask)s", "\u{212a}elvins or elvins").unwrap()[..3], [0, 1, 2]);
     }

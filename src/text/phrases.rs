@@ -1,6 +1,7 @@
 //! Phrases: whole words in order, whatever stands between them.
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use serde::{Deserialize, Serialize};
 
 use super::FindError;
 use super::fold::{MAX_GAP, MAX_GAP_BYTES, MAX_RUN};
@@ -77,6 +78,66 @@ impl<'t> Standing<'t> {
     /// In the folded view.
     pub(super) fn folded(text: &'t Text<'_>) -> Self {
         if text.is_open() { Standing::Open(text.folded()) } else { Standing::Folded(text.folded()) }
+    }
+}
+
+/// What stands on both sides of a word of a phrase, as far as a look at two bytes tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Neighbours {
+    before: Neighbour,
+    after: Neighbour,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Neighbour {
+    /// More of the same word, or a script without borders.
+    Unknown,
+    /// The phrase is over: a border.
+    Border,
+    /// Another word, which has this letter or digit on this side.
+    Word(u8),
+}
+
+impl Neighbours {
+    /// Those of the word of so many bytes at a place of a phrase, as it stands in a squashed text.
+    pub(super) fn new(phrase: &str, before: usize, length: usize) -> Self {
+        let neighbour = |mut bytes: std::str::Bytes<'_>, back: bool| {
+            let mut next = || if back { bytes.next_back() } else { bytes.next() };
+            match (next(), next()) {
+                (Some(b' '), None) => Neighbour::Border,
+                (Some(b' '), Some(byte)) if byte.is_ascii_alphanumeric() => Neighbour::Word(byte),
+                _ => Neighbour::Unknown,
+            }
+        };
+        let side = |range: Option<&str>, back| {
+            range.map_or(Neighbour::Unknown, |side| neighbour(side.bytes(), back))
+        };
+        Self { before: side(phrase.get(..before), true), after: side(phrase.get(before + length..), false) }
+    }
+
+    /// Whether the phrase can stand around its word, in a text of nothing but ASCII.
+    #[inline]
+    pub(super) fn fit(self, bytes: &[u8], start: usize, end: usize) -> bool {
+        let before = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at)).copied();
+        self.before.fits(before(1), before(2))
+            && self.after.fits(bytes.get(end).copied(), bytes.get(end + 1).copied())
+    }
+}
+
+impl Neighbour {
+    fn fits(self, first: Option<u8>, second: Option<u8>) -> bool {
+        let in_word = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+        match self {
+            Neighbour::Unknown => true,
+            Neighbour::Border => !in_word(first),
+            Neighbour::Word(byte) => {
+                first.is_some()
+                    && !in_word(first)
+                    && second.is_some_and(|second| {
+                        !second.is_ascii_alphanumeric() || second.to_ascii_lowercase() == byte
+                    })
+            }
+        }
     }
 }
 

@@ -142,6 +142,11 @@ impl Gathered {
         from..to
     }
 
+    /// The places before were not given for all that a unit stands for: they are given again.
+    pub(super) fn forget(&mut self, unit: Unit) {
+        self.tried.get_mut(unit as usize).into_iter().for_each(|tried| *tried = Tried::default());
+    }
+
     /// A match of a unit may begin here.
     pub(super) fn range(&mut self, unit: Unit, first: usize, last: usize) {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);

@@ -8,16 +8,17 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use regex_syntax::hir::Hir;
 use serde::{Deserialize, Serialize};
 
 use super::decoded::{self, Hint, Hints, Part, hint_literals};
 use super::digits::Digits;
-use super::first::{ByteSet, First, prefix};
+use super::first::{ByteSet, First, PLACES, Uniform, prefix};
 use super::fold::fold;
 use super::literals::{Around, Literal, Required};
 use super::matcher::Leaf;
 use super::pattern::{Pattern, floor_boundary};
-use super::phrases::{Standing, stands};
+use super::phrases::{Neighbours, Standing, stands};
 use super::places::{Gathered, Places, Unit, unit};
 use super::required::{Trigger, trigger};
 use super::sieve::Sieve;
@@ -63,7 +64,7 @@ enum Use {
     /// A match may begin before.
     Pattern(Place),
     /// A phrase may stand around, of which so many bytes stand before.
-    Phrase { unit: Unit, text: u32, phrase: u32, before: u32 },
+    Phrase { unit: Unit, text: u32, phrase: u32, before: u32, neighbours: Neighbours },
     /// The text around may be encoded.
     Hint(Hint),
 }
@@ -73,6 +74,7 @@ enum Use {
 pub(super) struct Place {
     unit: Unit,
     folded: bool,
+    twin: Twin,
     min: u32,
     max: u32,
     /// Number of what a match begins with.
@@ -81,6 +83,16 @@ pub(super) struct Place {
     around: u32,
     /// Number of what stands between the beginning of a match and the literal.
     lead: u32,
+}
+
+/// Whether the next unit, that of the folded view, is told by the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Twin {
+    None,
+    /// Both find the same where a text is copied there, and has no other white space than single spaces.
+    Same,
+    /// Both find the same where a text is copied there.
+    Copied,
 }
 
 /// Collects what a scanner looks for.
@@ -122,7 +134,7 @@ impl<T: Ord> Numbered<T> {
 }
 
 impl Builder {
-    fn trigger(&mut self, unit: Unit, folded: bool, hir: &regex_syntax::hir::Hir, trigger: Trigger) {
+    fn trigger(&mut self, unit: Unit, folded: bool, hir: &Hir, trigger: Trigger) {
         self.tails.trigger(unit, folded, hir, &trigger);
         match trigger {
             Trigger::Literals(all) => {
@@ -130,7 +142,8 @@ impl Builder {
                 // Where the literal begins the match, it is enough.
                 let looks = all.iter().any(|required| required.max > 0);
                 let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
-                all.into_iter().for_each(|required| self.required(unit, folded, first, required));
+                all.into_iter()
+                    .for_each(|required| self.required((unit, folded, Twin::None), first, required));
             }
             Trigger::Digits { min, max, count } => {
                 let prefix = (!folded).then(|| prefix(hir, false));
@@ -145,23 +158,49 @@ impl Builder {
         }
     }
 
-    fn required(&mut self, unit: Unit, folded: bool, first: u32, required: Required) {
+    /// A pattern of both views for which a text and its folded view are the same as far as it was copied there, and that
+    /// both are told by the same literals.
+    fn twins(&mut self, unit: Unit, hir: &Hir, triggers: &(Trigger, Trigger)) -> bool {
+        let (Trigger::Literals(raw), Trigger::Literals(folded)) = triggers else { return false };
+        let any_case = |Required { literal, .. }: &Required| {
+            literal.any_case || !literal.bytes.iter().any(u8::is_ascii_alphabetic)
+        };
+        let uniform = Uniform::of(hir);
+        if raw != folded || !raw.iter().all(any_case) || !uniform.case {
+            return false;
+        }
+        let twin = if uniform.spaces { Twin::Copied } else { Twin::Same };
+        self.tails.trigger(unit, false, hir, &triggers.0);
+        self.tails.trigger(unit + 1, true, hir, &triggers.1);
+        let first = First::new(hir);
+        let looks = raw.iter().any(|required| required.max > 0);
+        let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
+        raw.iter().for_each(|required| self.required((unit, false, twin), first, required.clone()));
+        true
+    }
+
+    fn required(&mut self, (unit, folded, twin): (Unit, bool, Twin), first: u32, required: Required) {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let shown = |literal: Literal| if folded { literal.in_any_case() } else { literal };
         let lead = self.leads.number(required.around.lead);
         let around = self.arounds.number(required.around);
         let (min, max) = (small(required.min), small(required.max));
-        let one = Use::Pattern(Place { unit, folded, min, max, first, around, lead });
+        let one = Use::Pattern(Place { unit, folded, twin, min, max, first, around, lead });
         self.literals.entry(shown(required.literal)).or_default().push(one);
     }
 
     fn leaf(&mut self, base: Unit, number: usize, leaf: &Leaf) {
         match leaf {
             Leaf::Pattern(pattern, folded) => {
-                let hir = pattern.hir();
-                self.trigger(unit(base, number, false), false, hir, trigger(hir, false));
+                let (hir, raw) = (pattern.hir(), unit(base, number, false));
                 if *folded {
-                    self.trigger(unit(base, number, true), true, hir, trigger(hir, true));
+                    let triggers = (trigger(hir, false), trigger(hir, true));
+                    if !self.twins(raw, hir, &triggers) {
+                        self.trigger(raw, false, hir, triggers.0);
+                        self.trigger(unit(base, number, true), true, hir, triggers.1);
+                    }
+                } else {
+                    self.trigger(raw, false, hir, trigger(hir, false));
                 }
             }
             Leaf::Phrases(phrases) => {
@@ -170,11 +209,14 @@ impl Builder {
                 self.phrases.extend(phrases.words().iter().map(|phrase| phrase.as_str().into()));
                 for anchor in phrases.anchors() {
                     let phrase = small(anchor.phrase);
+                    let words = phrases.words().get(anchor.phrase).map_or("", String::as_str);
+                    let neighbours = Neighbours::new(words, anchor.before, anchor.word.bytes.len());
                     let one = Use::Phrase {
                         unit: unit(base, number, false),
                         text: first + phrase,
                         phrase,
                         before: small(anchor.before),
+                        neighbours,
                     };
                     self.literals.entry(anchor.word).or_default().push(one);
                 }
@@ -371,19 +413,28 @@ impl Scanner {
             }
             self.digits.find_folded(text, gathered);
         }
-        for (unit, set) in &self.bytes {
-            let (unseen, mut at) = (set.is_unseen(), 0);
-            for block in raw.as_bytes().chunks(BLOCK) {
-                if !(unseen && is_plain(block)) {
-                    let found = (at..).zip(block).filter(|(_, byte)| set.contains(**byte));
-                    found.for_each(|(at, _)| gathered.range(*unit, at, at));
-                }
-                at += block.len();
-            }
-        }
+        self.bytes(text, gathered);
         self.at_start(text, gathered);
         for unit in &self.always {
             gathered.range(*unit, 0, u32::MAX as usize);
+        }
+    }
+
+    /// Notes where units can begin that are told by their first byte alone.
+    fn bytes(&self, text: &Text<'_>, gathered: &mut Gathered) {
+        if self.bytes.is_empty() {
+            return;
+        }
+        let (mut at, unseen) = (0, self.bytes.iter().all(|(_, set)| set.is_unseen()));
+        for block in text.raw().as_bytes().chunks(BLOCK) {
+            let ordinary = is_ordinary(block);
+            for (unit, set) in self.bytes.iter().filter(|_| !(ordinary && unseen)) {
+                if !(ordinary && set.is_unseen()) {
+                    let found = (at..).zip(block).filter(|(_, byte)| set.contains(**byte));
+                    found.for_each(|(at, _)| gathered.range(*unit, at, at));
+                }
+            }
+            at += block.len();
         }
     }
 
@@ -417,20 +468,52 @@ impl Scanner {
         .filter(|at| view == View::Both || fits(text.folded().text.as_bytes(), *at, |byte| byte))
     }
 
-    /// Notes where a match can begin that has a literal at `at`.
-    fn starts(&self, place: &Place, text: &Text<'_>, at: usize, gathered: &mut Gathered) {
+    /// Notes what it means that a literal of a pattern is there.
+    fn pattern(
+        &self,
+        place: &Place,
+        literal: u32,
+        at: usize,
+        view: View,
+        text: &Text<'_>,
+        gathered: &mut Gathered,
+    ) {
+        if let Some(at) = self.stands_so(place, literal, at, view, text)
+            && self.starts(place, text, at, gathered)
+        {
+            return;
+        }
+        if place.twin != Twin::None {
+            gathered.forget(place.unit);
+            let folded = Place { unit: place.unit + 1, folded: true, twin: Twin::None, ..*place };
+            self.pattern(&folded, literal, at, view, text, gathered);
+        }
+    }
+
+    /// Notes where a match can begin that has a literal at `at`. Whether that is done for the folded view, too.
+    fn starts(&self, place: &Place, text: &Text<'_>, at: usize, gathered: &mut Gathered) -> bool {
         let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
         let (bytes, open) = (shown.as_bytes(), text.is_open());
         let first = self.firsts.get(place.first as usize);
-        let Some((first, around)) = first.zip(self.arounds.get(place.around as usize)) else { return };
+        let Some((first, around)) = first.zip(self.arounds.get(place.around as usize)) else { return false };
         let within = (place.min as usize, place.max as usize);
-        let mut starts = gathered.starts((place.unit, place.lead), at, within, bytes, &around.lead);
-        while !starts.is_empty()
-            && let Some(start) = first.find(bytes, starts.start, starts.end - 1, open)
-        {
+        let starts = gathered.starts((place.unit, place.lead), at, within, bytes, &around.lead);
+        // What is looked at, with what stands before and behind it, is copied into the folded view.
+        let window = starts.start.saturating_sub(1)..(at + MAX_LITERAL + PLACES).min(bytes.len());
+        let same = match place.twin {
+            Twin::None => false,
+            Twin::Same => !bytes.get(window.clone()).is_none_or(has_breaks) && text.is_clean(),
+            Twin::Copied => text.is_clean(),
+        };
+        let to = if same { text.folded().copy_of(window.start, window.end) } else { None };
+        first.each(bytes, starts, open, &mut |start| {
             gathered.range(place.unit, start, start);
-            starts.start = start + 1;
-        }
+            if let Some(to) = to {
+                let start = start - window.start + to;
+                gathered.range(place.unit + 1, start, start);
+            }
+        });
+        to.is_some()
     }
 
     /// Notes units whose matches begin where the text does.
@@ -464,12 +547,10 @@ impl Scanner {
         let length = || self.sieve.length(literal);
         for one in self.uses.get(literal as usize).map_or(&[][..], Vec::as_slice) {
             match *one {
-                Use::Pattern(place) => {
-                    if let Some(at) = self.stands_so(&place, literal, at, view, text) {
-                        self.starts(&place, text, at, gathered);
-                    }
-                }
-                Use::Phrase { unit, text: words, phrase, before } => {
+                Use::Pattern(place) => self.pattern(&place, literal, at, view, text, gathered),
+                Use::Phrase { neighbours, .. }
+                    if view == View::Both && !neighbours.fit(text.raw().as_bytes(), at, at + length()) => {}
+                Use::Phrase { unit, text: words, phrase, before, .. } => {
                     let (standing, at) = match view {
                         View::Both => (Standing::Clean(text.raw()), Some(at)),
                         View::Mixed => (Standing::folded(text), copied(text, at, length())),
@@ -496,6 +577,17 @@ enum View {
     Mixed,
     /// A clean text, all of which stands in the folded view too.
     Both,
+}
+
+/// Nothing but ASCII that can be seen, spaces, tabs and line breaks.
+fn is_ordinary(bytes: &[u8]) -> bool {
+    // Without a branch per byte, so that it is done many bytes at a time.
+    bytes.iter().fold(true, |all, byte| all & matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
+}
+
+/// Whether there is other white space than spaces.
+fn has_breaks(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |any, byte| any | matches!(byte, b'\t'..=b'\r'))
 }
 
 /// What the folded view shows for a byte of a clean text.

@@ -353,6 +353,14 @@ impl Mapped {
         })
     }
 
+    /// Where a range of the original stands here that was copied as it is, in one piece.
+    pub(super) fn copy_of(&self, from: usize, to: usize) -> Option<usize> {
+        let after = self.segments.partition_point(|segment| segment.from as usize <= from);
+        let segment = self.segments.get(after.checked_sub(1)?)?;
+        (segment.copy && to <= segment.to as usize)
+            .then(|| segment.at as usize + (from - segment.from as usize))
+    }
+
     /// Every character with where it stands here and what it stands for.
     pub(super) fn chars(&self) -> impl Iterator<Item = (char, (usize, usize))> {
         self.text.char_indices().map(|(at, c)| {
