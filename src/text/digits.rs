@@ -65,6 +65,8 @@ pub(super) struct Group {
     /// The same up to the first byte that is none of ASCII.
     #[serde(with = "tables")]
     ascii: Vec<[u64; 256]>,
+    /// By first byte, the units whose match can have it there.
+    begin: Vec<u64>,
     /// Units whose match can end at this place.
     over: [u64; PLACES],
     /// Units that begin with a word border.
@@ -85,6 +87,7 @@ impl Group {
             before,
             places: vec![[0; 256]; PLACES],
             ascii: vec![[0; 256]; PLACES],
+            begin: vec![0; 256],
             over: [0; PLACES],
             border: 0,
             at_start: 0,
@@ -99,6 +102,10 @@ impl Group {
                     let stands = (0..=u8::MAX).zip(table).filter(|(byte, _)| set.contains(*byte));
                     stands.for_each(|(_, units)| *units |= bit);
                 }
+            }
+            for (byte, units) in (0..=u8::MAX).zip(&mut group.begin) {
+                let [first, ..] = if byte.is_ascii() { &prefix.ascii } else { &prefix.sets };
+                *units |= if first.contains(byte) { bit } else { 0 };
             }
             group.over.iter_mut().skip(prefix.least).for_each(|units| *units |= bit);
             if prefix.border {
@@ -189,9 +196,10 @@ impl Digits {
                     continue;
                 }
                 for start in from..=last {
-                    let reach =
-                        group.reach.get(first.saturating_sub(start).min(FAR)).copied().unwrap_or_default();
-                    let mut units = group.at(bytes, start, enough & reach, open);
+                    let reach = group.reach.get(first.saturating_sub(start).min(FAR));
+                    let begin = bytes.get(start).and_then(|byte| group.begin.get(usize::from(*byte)));
+                    let begun = reach.zip(begin).map_or(0, |(reach, begin)| reach & begin);
+                    let mut units = group.at(bytes, start, enough & begun, open);
                     while units != 0 {
                         let bit = units.trailing_zeros() as usize;
                         units &= units - 1;

@@ -1,6 +1,8 @@
 //! The literals that every match of a pattern holds.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::rc::Rc;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde::{Deserialize, Serialize};
@@ -64,6 +66,41 @@ pub(super) struct Required {
     pub(super) min: usize,
     pub(super) max: usize,
     pub(super) around: Around,
+    pub(super) before: Before,
+}
+
+/// What can stand before a literal in a match: alternatives of parts in a row, the first ones first. Kept only where it is
+/// asked for; it does not tell literals apart.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Before(Vec<Vec<Rc<[Hir]>>>);
+
+impl Before {
+    /// As one expression; `None` where nothing was kept.
+    pub(super) fn hir(&self) -> Option<Hir> {
+        let joined =
+            |parts: &Vec<Rc<[Hir]>>| Hir::concat(parts.iter().flat_map(|part| part.to_vec()).collect());
+        (!self.0.is_empty()).then(|| Hir::alternation(self.0.iter().map(joined).collect()))
+    }
+}
+
+impl PartialEq for Before {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Before {}
+
+impl PartialOrd for Before {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Before {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
 }
 
 /// The bytes around a literal.
@@ -80,9 +117,19 @@ pub(super) struct Around {
 /// The literals of which every match holds one and that cost least, and what they cost in nanoseconds for each byte.
 /// `spaced` where a space stands for any white space, so that no literal may hold one.
 pub(super) fn best(hir: &Hir, spaced: bool) -> Option<(Vec<Required>, f64)> {
+    choose(hir, spaced, false)
+}
+
+/// The same literals in the same order, with what can stand before them.
+pub(super) fn with_before(hir: &Hir, spaced: bool) -> Option<Vec<Required>> {
+    choose(hir, spaced, true).map(|(required, _)| required)
+}
+
+fn choose(hir: &Hir, spaced: bool, keep: bool) -> Option<(Vec<Required>, f64)> {
     let starts = prefix::<PLACES>(hir, hir.properties().look_set().contains(Look::Start)).sets;
     let first = frequency::share(starts.get(..INDEPENDENT).unwrap_or_default());
-    let set = Extractor { spaced, first }.best(hir, Edges { before: ByteSet::ALL, after: ByteSet::ALL })?;
+    let set =
+        Extractor { spaced, first, keep }.best(hir, Edges { before: ByteSet::ALL, after: ByteSet::ALL })?;
     Some((set.items, set.cost))
 }
 
@@ -148,6 +195,8 @@ struct Extractor {
     spaced: bool,
     /// The share of places at which a match may begin, by its first bytes.
     first: f64,
+    /// What stands before literals is kept.
+    keep: bool,
 }
 
 impl Extractor {
@@ -224,7 +273,8 @@ impl Extractor {
             let before = cut(borders.0, literal.bytes.first(), edges.before);
             let after = cut(borders.1, literal.bytes.last(), edges.after);
             let around = Around { lead: ByteSet::default(), before, after };
-            Required { literal, min: 0, max: 0, around }
+            let before = Before(if self.keep { vec![Vec::new()] } else { Vec::new() });
+            Required { literal, min: 0, max: 0, around, before }
         };
         let set = self.set(texts.into_iter().map(required).collect())?;
         self.shift(set, before)
@@ -236,8 +286,15 @@ impl Extractor {
         let max = longest(before)?;
         let mut lead = ByteSet::default();
         before.iter().for_each(|piece| lead.insert_all(&piece.bytes()));
+        let parts: Option<Rc<[Hir]>> = (self.keep && !before.is_empty()).then(|| {
+            let space = || Hir::literal(*b" ");
+            before.iter().map(|piece| piece.hir().map_or_else(space, Hir::clone)).collect()
+        });
         let move_by = |mut item: Required| {
             item.around.lead.insert_all(&lead);
+            if let Some(parts) = &parts {
+                item.before.0.iter_mut().for_each(|row| row.insert(0, Rc::clone(parts)));
+            }
             Required { min: item.min + min, max: item.max + max, ..item }
         };
         self.set(set.items.into_iter().map(move_by).collect())
@@ -245,7 +302,13 @@ impl Extractor {
 
     fn set(&self, mut items: Vec<Required>) -> Option<Set> {
         items.sort_unstable();
-        items.dedup();
+        items.dedup_by(|one, kept| {
+            let same = one == kept;
+            if same {
+                kept.before.0.append(&mut one.before.0);
+            }
+            same
+        });
         if items.is_empty()
             || items.len() > MAX_LITERALS
             || items.iter().any(|item| item.literal.bytes.is_empty())

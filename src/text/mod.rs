@@ -4,6 +4,7 @@
 //! scan, and whose parts that look encoded are decoded once. Spans always come back in bytes of the original text, on character boundaries. Matching is linear in the
 //! text; what a check rejects is searched again from its second character, where it is short.
 
+mod back;
 pub mod check;
 mod decoded;
 mod digits;
@@ -280,6 +281,11 @@ impl Finder {
 
     fn leaves(&self) -> impl Iterator<Item = &matcher::Leaf> {
         self.made().into_iter().flat_map(|made| made.matcher.leaves())
+    }
+
+    /// The pattern of one of its leaves, in a view.
+    fn pattern(&self, leaf: usize, folded: bool) -> Option<&pattern::Pattern> {
+        self.made()?.matcher.leaves().nth(leaf)?.pattern(folded)
     }
 
     /// Compiles every pattern now, so that one too large to compile is known when a bundle is checked.

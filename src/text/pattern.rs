@@ -1,13 +1,17 @@
 //! One regular expression that is searched for, bounded in length.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use regex_automata::meta;
 use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
 
+use super::back::{Back, FARTHEST};
 use super::expression::Expression;
 use super::first::First;
+use super::literals::{self, Required};
 use super::walker::{Step, Tried, Tries, Walk, Walked, Walker};
 use super::{FindError, Stopped, ready};
 
@@ -21,6 +25,8 @@ pub(crate) const MAX_PART: usize = 16 << 10;
 const SHORTER: usize = 24;
 /// Ranges that lie no further apart are searched as one where one by one would take long.
 const JOIN: usize = 32;
+/// A literal that was seen so often will be seen more often yet.
+const SEEN_OFTEN: usize = 64;
 /// Candidates between two questions whether to stop.
 const POLL: usize = 64;
 
@@ -111,6 +117,10 @@ pub(super) struct Pattern {
     bound: Bound,
     first: OnceLock<First>,
     walker: OnceLock<Option<Box<Walker>>>,
+    /// What stands before each of the literals by which it is found in a raw text, and in a folded one.
+    backs: [OnceLock<Vec<Option<Back>>>; 2],
+    /// How often such a literal was seen.
+    seen: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -138,7 +148,14 @@ impl Pattern {
             (_, Some(max_bytes)) => Bound::Window(max_bytes),
             (_, None) => return Err(FindError::Unbounded),
         };
-        Ok(Self { expression, bound, first: OnceLock::new(), walker: OnceLock::new() })
+        Ok(Self {
+            expression,
+            bound,
+            first: OnceLock::new(),
+            walker: OnceLock::new(),
+            backs: Default::default(),
+            seen: AtomicUsize::new(0),
+        })
     }
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
@@ -362,6 +379,26 @@ impl Pattern {
     /// Whether a match can be longer than what decides about it.
     pub(super) fn is_endless(&self) -> bool {
         matches!(self.bound, Bound::Window(..))
+    }
+
+    /// What tells where a match begins that holds one of the literals by which the pattern is found, by their numbers;
+    /// made when these have been seen often enough for that to be worth it.
+    pub(super) fn backs(&self, folded: bool, seen: usize) -> &[Option<Back>] {
+        let before = self.seen.fetch_add(seen, Relaxed);
+        if before < SEEN_OFTEN {
+            return &[];
+        }
+        let [raw, of_folded] = &self.backs;
+        let backs = if folded { of_folded } else { raw };
+        backs.get_or_init(|| {
+            ready::make(|| {
+                let all = literals::with_before(&self.expression.hir, folded).unwrap_or_default();
+                let back = |required: &Required| {
+                    required.before.hir().filter(|_| required.max <= FARTHEST).and_then(|hir| Back::new(&hir))
+                };
+                all.iter().map(back).collect()
+            })
+        })
     }
 
     fn first(&self) -> &First {

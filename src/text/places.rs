@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::first::ByteSet;
 use super::phrases::Occurrence;
+use super::scanner::Sighting;
 
 /// Number of a view of a leaf of a finder among all that a scanner knows: twice the leaf's number, and one more for the
 /// folded view.
@@ -81,6 +82,8 @@ struct Tried {
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub(super) places: Vec<Place>,
+    /// Literals from which to walk back, if that is wanted.
+    pub(super) sightings: Option<Vec<Sighting>>,
     /// Of each unit, its latest place plus one.
     latest: Vec<u32>,
     /// Of each unit, the range whose places were looked at last.
@@ -93,6 +96,7 @@ impl Gathered {
     pub(super) fn new(units: usize) -> Self {
         Self {
             places: Vec::new(),
+            sightings: None,
             latest: vec![0; units],
             tried: vec![Tried::default(); units],
             touched: Vec::new(),

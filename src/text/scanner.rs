@@ -11,6 +11,7 @@ use std::ops::Range;
 use regex_syntax::hir::Hir;
 use serde::{Deserialize, Serialize};
 
+use super::back::FARTHEST;
 use super::decoded::{self, Hint, Hints, Part, hint_literals};
 use super::digits::Digits;
 use super::first::{ByteSet, First, PLACES, Uniform, prefix};
@@ -29,6 +30,10 @@ use super::{Finder, Hit, Stopped, unite_all};
 /// No literal is longer.
 const MAX_LITERAL: usize = 32;
 
+/// Bytes before a literal from which on it is worth walking back.
+const FAR: usize = 24;
+/// Of one pattern, so many bytes are read back for each byte of a text.
+const STEPS: usize = 8;
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;
 
@@ -83,6 +88,8 @@ pub(super) struct Place {
     around: u32,
     /// Number of what stands between the beginning of a match and the literal.
     lead: u32,
+    /// Number of the literal among those of the unit.
+    number: u32,
 }
 
 /// Whether the next unit, that of the folded view, is told by the same.
@@ -93,6 +100,13 @@ enum Twin {
     Same,
     /// Both find the same where a text is copied there.
     Copied,
+}
+
+/// A literal that was seen, with a long way back to where a match can begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sighting {
+    place: Place,
+    at: usize,
 }
 
 /// Collects what a scanner looks for.
@@ -142,8 +156,9 @@ impl Builder {
                 // Where the literal begins the match, it is enough.
                 let looks = all.iter().any(|required| required.max > 0);
                 let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
-                all.into_iter()
-                    .for_each(|required| self.required((unit, folded, Twin::None), first, required));
+                for (number, required) in (0..).zip(all) {
+                    self.required((unit, folded, Twin::None), (first, number), required);
+                }
             }
             Trigger::Digits { min, max, count } => {
                 let prefix = (!folded).then(|| prefix(hir, false));
@@ -175,17 +190,24 @@ impl Builder {
         let first = First::new(hir);
         let looks = raw.iter().any(|required| required.max > 0);
         let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
-        raw.iter().for_each(|required| self.required((unit, false, twin), first, required.clone()));
+        for (number, required) in (0..).zip(raw) {
+            self.required((unit, false, twin), (first, number), required.clone());
+        }
         true
     }
 
-    fn required(&mut self, (unit, folded, twin): (Unit, bool, Twin), first: u32, required: Required) {
+    fn required(
+        &mut self,
+        (unit, folded, twin): (Unit, bool, Twin),
+        (first, number): (u32, u32),
+        required: Required,
+    ) {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let shown = |literal: Literal| if folded { literal.in_any_case() } else { literal };
         let lead = self.leads.number(required.around.lead);
         let around = self.arounds.number(required.around);
         let (min, max) = (small(required.min), small(required.max));
-        let one = Use::Pattern(Place { unit, folded, twin, min, max, first, around, lead });
+        let one = Use::Pattern(Place { unit, folded, twin, min, max, first, around, lead, number });
         self.literals.entry(shown(required.literal)).or_default().push(one);
     }
 
@@ -284,6 +306,7 @@ impl Scanner {
         }
         let text = Text::new(text);
         let mut gathered = self.gathered();
+        gathered.sightings = Some(Vec::new());
         let mut hints = Hints::default();
         let mut hits = Vec::new();
         self.gather(&text, &mut gathered, &mut hints);
@@ -343,6 +366,9 @@ impl Scanner {
         found: &mut dyn FnMut(usize, Hit),
     ) -> Result<(), Stopped> {
         let finder_of = |unit: Unit| self.units.get(unit as usize).copied();
+        if gathered.sightings.as_ref().is_some_and(|sightings| !sightings.is_empty()) {
+            self.walk_back(finder, text, gathered);
+        }
         let places = gathered.sorted();
         for places in places.chunk_by(|one, other| finder_of(one.unit) == finder_of(other.unit)) {
             let Some((number, first)) =
@@ -478,16 +504,66 @@ impl Scanner {
         text: &Text<'_>,
         gathered: &mut Gathered,
     ) {
-        if let Some(at) = self.stands_so(place, literal, at, view, text)
-            && self.starts(place, text, at, gathered)
-        {
-            return;
+        if let Some(at) = self.stands_so(place, literal, at, view, text) {
+            let far = (FAR..=FARTHEST).contains(&(place.max as usize));
+            if far && let Some(sightings) = &mut gathered.sightings {
+                sightings.push(Sighting { place: *place, at });
+            } else if self.starts(place, text, at, gathered) {
+                return;
+            }
         }
         if place.twin != Twin::None {
             gathered.forget(place.unit);
             let folded = Place { unit: place.unit + 1, folded: true, twin: Twin::None, ..*place };
             self.pattern(&folded, literal, at, view, text, gathered);
         }
+    }
+
+    /// Notes where matches can begin that hold the literals from which to walk back, of finders that are wanted.
+    fn walk_back<'f>(
+        &self,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        text: &Text<'_>,
+        gathered: &mut Gathered,
+    ) {
+        let mut sightings = gathered.sightings.replace(Vec::new()).unwrap_or_default();
+        let (mut starts, mut rest) = (Vec::new(), Vec::new());
+        sightings.sort_unstable_by_key(|sighting| (sighting.place.unit, sighting.at));
+        for same in sightings.chunk_by(|one, other| one.place.unit == other.place.unit) {
+            let Some(Sighting { place, .. }) = same.first() else { continue };
+            let wanted = self.finder_of(place.unit).and_then(finder);
+            let leaf = (place.unit - self.base(place.unit)) / 2;
+            let Some(pattern) = wanted.and_then(|finder| finder.pattern(leaf as usize, place.folded)) else {
+                continue;
+            };
+            let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
+            let backs = pattern.backs(place.folded, same.len());
+            let mut left = STEPS * (shown.len() + FARTHEST);
+            starts.clear();
+            rest.clear();
+            for sighting in same {
+                let back = backs.get(sighting.place.number as usize).and_then(Option::as_ref);
+                let read = back.filter(|_| left > 0).and_then(|back| {
+                    back.starts(shown, sighting.at, sighting.place.max as usize, &mut |start| {
+                        starts.push(start)
+                    })
+                });
+                match read {
+                    Some(read) => left = left.saturating_sub(read),
+                    None => rest.push(*sighting),
+                }
+            }
+            starts.sort_unstable();
+            starts.dedup();
+            starts.iter().for_each(|start| gathered.range(place.unit, *start, *start));
+            for Sighting { place, at } in &rest {
+                let place = Place { twin: Twin::None, ..*place };
+                self.starts(&place, text, *at, gathered);
+            }
+        }
+        // The memory serves again.
+        sightings.clear();
+        gathered.sightings = Some(sightings);
     }
 
     /// Notes where a match can begin that has a literal at `at`. Whether that is done for the folded view, too.
