@@ -140,6 +140,17 @@ impl Group {
         if start > 0 {
             units &= !self.at_start;
         }
+        if let Some(known) = bytes.get(start..).and_then(|rest| rest.first_chunk::<PLACES>())
+            && known.is_ascii()
+        {
+            for (table, byte) in self.ascii.iter().zip(known) {
+                units &= table.get(usize::from(*byte)).copied().unwrap_or_default();
+                if units == 0 {
+                    break;
+                }
+            }
+            return units;
+        }
         let mut ascii = true;
         for (place, ((table, of_ascii), over)) in
             self.places.iter().zip(&self.ascii).zip(&self.over).enumerate()

@@ -66,9 +66,9 @@ pub(super) struct First {
     /// By byte, the places at which it can stand, as bits.
     #[serde(with = "table")]
     places: Box<[u8; 256]>,
-    /// The same where nothing but ASCII stands at them all: letters of any case have few members there, and one byte each.
-    #[serde(with = "table")]
-    ascii: Box<[u8; 256]>,
+    /// The same where nothing but ASCII stands at them all, if that differs: letters of any case have few members there, and
+    /// one byte each.
+    ascii: Option<Ascii>,
     /// Places before which a match can be over, as bits.
     over: u8,
     border: bool,
@@ -77,6 +77,9 @@ pub(super) struct First {
     inside: bool,
     grams: Option<Grams>,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Ascii(#[serde(with = "table")] Box<[u8; 256]>);
 
 mod table {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -106,6 +109,8 @@ impl First {
             places
         };
         let (places, ascii) = (table(&prefix.sets), table(&prefix.ascii));
+        let differs = places.iter().zip(ascii.iter()).take(0x80).any(|(one, other)| one != other);
+        let ascii = differs.then(|| Ascii(ascii));
         let over =
             (0..PLACES).filter(|place| prefix.least <= *place).fold(0, |over, place| over | 1 << place);
         Self { places, ascii, over, border: prefix.border, at_start, inside, grams: None }
@@ -141,7 +146,10 @@ impl First {
 
     /// The table for a text that is looked at.
     fn table(&self, bytes: &[u8]) -> &[u8; 256] {
-        if bytes.is_ascii() { &self.ascii } else { &self.places }
+        match &self.ascii {
+            Some(ascii) if bytes.is_ascii() => &ascii.0,
+            _ => &self.places,
+        }
     }
 
     /// Whether a match may begin here whose first places fit, inside a text.

@@ -32,7 +32,7 @@ impl Grams {
             if !rest.is_empty() {
                 return None;
             }
-            let words = (walk.grams.len() * SPREAD / 64).next_power_of_two();
+            let words = (walk.grams.len() * SPREAD / 64).next_power_of_two().max(4);
             let mask = if length == 4 { u32::MAX } else { 0x00ff_ffff };
             let mut grams = Self { skip, mask, bits: vec![0; words] };
             for gram in walk.grams {
@@ -44,8 +44,9 @@ impl Grams {
     }
 
     fn bit(&self, gram: u32) -> usize {
-        let bits = self.bits.len() * 64;
-        (gram.wrapping_mul(0x9e37_79b1) >> 8) as usize & (bits - 1)
+        // The highest bits depend on all of it.
+        let bits = (self.bits.len() * 64).trailing_zeros();
+        (gram.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
     }
 
     /// Whether a match may begin here, for all that these tell: of nothing but ASCII.
@@ -181,8 +182,8 @@ mod tests {
         assert_eq!(begins("(?i)(?:tell|show) me", "that, Tell me; mehr: tehl").unwrap(), [6, 22, 23, 24]);
         // Behind a byte that can be nearly any.
         assert_eq!(
-            begins("(?:^|[^a-z0-9])(?:ignore|forget)", "to forge, fonore, ignore").unwrap()[..2],
-            [2, 17]
+            begins("(?:^|[^a-z0-9])(?:ignore|forget)", "to fonore, ignore forget").unwrap()[..2],
+            [10, 17]
         );
         // A letter that is none of ASCII is left to the pattern.
         assert_eq!(begins("(?i)(?:kelvin|mask)s", "\u{212a}elvins or elvins").unwrap()[..3], [0, 1, 2]);
