@@ -14,6 +14,7 @@ mod word;
 
 pub use find::{CommandFind, CommandFinder, CommandFound};
 pub(crate) use index::CommandIndex;
+pub(crate) use names::changes_what_runs;
 pub use judge::{CommandPolicy, PatternError, Refused};
 pub(crate) use told::Looked;
 pub use word::Word;

@@ -130,6 +130,36 @@ pub(super) fn runs_others(name: &str, word: &str) -> bool {
     flags.iter().any(|flag| word.starts_with(flag))
 }
 
+/// Variables by which a program runs other code than it would without them.
+pub(crate) fn changes_what_runs(variable: &str) -> bool {
+    matches!(
+        variable,
+        "BASH_ENV"
+            | "ENV"
+            | "PROMPT_COMMAND"
+            | "PS4"
+            | "PATH"
+            | "SHELLOPTS"
+            | "BASHOPTS"
+            | "IFS"
+            | "PAGER"
+            | "EDITOR"
+            | "VISUAL"
+            | "BROWSER"
+            | "MANPAGER"
+            | "PERL5OPT"
+            | "PERL5LIB"
+            | "PYTHONSTARTUP"
+            | "PYTHONPATH"
+            | "RUBYOPT"
+            | "NODE_OPTIONS"
+            | "LESSOPEN"
+            | "TAR_OPTIONS"
+            | "RUSTC_WRAPPER"
+            | "MAKEFLAGS"
+    ) || ["GIT_", "LD_", "DYLD_", "BASH_FUNC_", "CARGO_"].iter().any(|prefix| variable.starts_with(prefix))
+}
+
 /// Whether a program's own language is given as its first word, and has a way out of it.
 pub(super) fn script_escapes(name: &str, script: &str) -> bool {
     match name {
