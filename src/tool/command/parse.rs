@@ -93,7 +93,7 @@ struct Parser<'t, 's> {
     document: Option<Document>,
 }
 
-impl Parser<'_, '_> {
+impl<'t> Parser<'t, '_> {
     fn error(&self, what: &'static str) -> CommandError {
         let at = self.outer.as_ref().map_or(self.at, |outer| outer.start);
         CommandError::Syntax { at, what }
@@ -103,7 +103,7 @@ impl Parser<'_, '_> {
         self.outer.clone().unwrap_or(from..self.at)
     }
 
-    fn rest(&self) -> &str {
+    fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
@@ -111,8 +111,12 @@ impl Parser<'_, '_> {
         self.rest().chars().next()
     }
 
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
     fn starts(&self, sign: &str) -> bool {
-        self.rest().starts_with(sign)
+        self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(sign.as_bytes()))
     }
 
     fn eat(&mut self, sign: &str) -> bool {
@@ -146,18 +150,15 @@ impl Parser<'_, '_> {
     /// Skips blanks, comments and continued lines.
     fn blanks(&mut self) {
         loop {
-            if self.eat(" ") || self.eat("\t") {
-                continue;
+            match self.byte() {
+                Some(b' ' | b'\t') => self.at += 1,
+                Some(b'\\') if self.starts("\\\n") && self.document.is_none() => self.at += 2,
+                Some(b'#') => {
+                    self.at += self.rest().find('\n').unwrap_or(self.rest().len());
+                    return;
+                }
+                _ => return,
             }
-            if self.starts("\\\n") && self.document.is_none() {
-                self.at += 2;
-                continue;
-            }
-            if self.starts("#") {
-                let end = self.rest().find('\n').unwrap_or(self.rest().len());
-                self.at += end;
-            }
-            return;
         }
     }
 
@@ -185,8 +186,9 @@ impl Parser<'_, '_> {
 
     /// The reserved word here, if it is one of these.
     fn reserved(&self, words: &[&'static str]) -> Option<&'static str> {
+        let first = self.byte()?;
         let rest = self.rest();
-        words.iter().copied().find(|word| {
+        words.iter().copied().filter(|word| word.as_bytes().first() == Some(&first)).find(|word| {
             rest.strip_prefix(word).is_some_and(|after| {
                 after.chars().next().is_none_or(|sign| {
                     matches!(sign, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')')

@@ -5,6 +5,7 @@ mod suppose;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::parse;
 use super::word::{self, Piece, Raw, UNKNOWN, Word};
@@ -40,8 +41,8 @@ pub(super) struct State {
     /// Whether what is read now is only supposed to run.
     pub(super) supposing: bool,
     /// Names of the wrappers around what is read now.
-    pub(super) through: Vec<String>,
-    pub(super) folder: Option<String>,
+    pub(super) through: Arc<[String]>,
+    pub(super) folder: Option<Arc<str>>,
     words: usize,
     /// How often something was put into the background.
     pub(super) backgrounds: usize,
@@ -148,9 +149,13 @@ impl State {
         self.descriptors(&mut draft, number);
         // Names that can't be known before the line is run, and are tried as what they most likely are.
         let variants = if self.supposing { 0 } else { self.variants(&draft) };
-        self.keep(&draft, None, depth)?;
-        for variant in 0..variants {
-            self.supposing(|state| state.keep(&draft, Some(variant), depth))?;
+        if variants == 0 {
+            self.keep(draft, depth)?;
+        } else {
+            self.keep(draft.clone(), depth)?;
+            for variant in 0..variants {
+                self.supposing(|state| state.keep_supposed(&draft, variant, depth))?;
+            }
         }
         // What stands in `>(…)` is given what this command prints.
         for one in self.out.commands.iter_mut().take(number) {
@@ -161,44 +166,65 @@ impl State {
         Ok(())
     }
 
-    fn keep(&mut self, draft: &Draft, variant: Option<usize>, depth: usize) -> Result<()> {
-        let mut raws = Vec::new();
+    /// A command as it is written.
+    fn keep(&mut self, draft: Draft, depth: usize) -> Result<()> {
+        let mut words = Vec::with_capacity(draft.words.len());
+        for raw in draft.words {
+            self.expand(raw, &mut words)?;
+        }
+        let mut words = words.into_iter();
+        let assignments = draft.assignments.into_iter();
+        let redirects = draft.redirects.into_iter();
+        let simple = Simple {
+            assignments: assignments.map(|(name, raw)| (name, word::settled(raw))).collect(),
+            program: words.next(),
+            words: words.collect(),
+            redirects: redirects.map(|(kind, raw)| Redirect { kind, target: word::settled(raw) }).collect(),
+            span: draft.span,
+            sources: draft.sources,
+            ..Simple::default()
+        };
+        self.add(simple, depth)
+    }
+
+    /// The same as it is supposed to be.
+    fn keep_supposed(&mut self, draft: &Draft, variant: usize, depth: usize) -> Result<()> {
+        let mut words = Vec::with_capacity(draft.words.len());
         for (number, raw) in draft.words.iter().enumerate() {
-            let supposed = match variant {
-                Some(variant) => self.supposed_words(raw, variant, number == 0),
-                None => vec![raw.clone()],
-            };
-            for raw in supposed {
-                let several = word::braces(raw)?;
-                if several.len() > 1 {
-                    self.out.constructs.insert(Construct::Glob);
-                }
-                raws.extend(several);
+            for raw in self.supposed_words(raw, variant, number == 0) {
+                self.expand(raw, &mut words)?;
             }
         }
-        let settle = |state: &Self, raw: &Raw| match variant {
-            Some(variant) => word::settle(&state.suppose(raw, variant)),
-            None => word::settle(raw),
-        };
-        let mut words = raws.iter().map(|raw| word::settle(raw));
+        let mut words = words.into_iter();
+        let supposed = |raw| word::settled(self.suppose(raw, variant));
         let simple = Simple {
-            assignments: draft
-                .assignments
-                .iter()
-                .map(|(name, raw)| (name.clone(), settle(self, raw)))
-                .collect(),
+            assignments: draft.assignments.iter().map(|(name, raw)| (name.clone(), supposed(raw))).collect(),
             program: words.next(),
             words: words.collect(),
             redirects: draft
                 .redirects
                 .iter()
-                .map(|(kind, raw)| Redirect { kind: *kind, target: settle(self, raw) })
+                .map(|(kind, raw)| Redirect { kind: *kind, target: supposed(raw) })
                 .collect(),
             span: draft.span.clone(),
             sources: draft.sources.clone(),
             ..Simple::default()
         };
         self.add(simple, depth)
+    }
+
+    /// Adds the words that braces make of one.
+    fn expand(&mut self, raw: Raw, words: &mut Vec<Word>) -> Result<()> {
+        if !word::has_brace(&raw) {
+            words.push(word::settled(raw));
+            return Ok(());
+        }
+        let several = word::braces(raw)?;
+        if several.len() > 1 {
+            self.out.constructs.insert(Construct::Glob);
+        }
+        words.extend(several.into_iter().map(word::settled));
+        Ok(())
     }
 
     /// Keeps a command, and reads what it runs.
@@ -208,7 +234,7 @@ impl State {
             return Err(CommandError::TooLarge { what: "made of too many commands or words" });
         }
         simple.is_supposed = self.supposing;
-        simple.through.clone_from(&self.through);
+        simple.through = Arc::clone(&self.through);
         simple.folder.clone_from(&self.folder);
         if simple.all().any(|word| word.has_glob) {
             self.out.constructs.insert(Construct::Glob);
@@ -230,8 +256,8 @@ impl State {
             return Err(CommandError::TooLarge { what: "made of too many redirections" });
         }
         self.change_folder(&simple);
-        self.out.commands.push(simple.clone());
-        unwrap::unwrap(self, number, simple, depth)
+        self.out.commands.push(simple);
+        unwrap::unwrap(self, number, depth)
     }
 
     fn change_folder(&mut self, simple: &Simple) {
@@ -240,12 +266,14 @@ impl State {
         }
         let target = simple.words.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
         self.folder = match target.map(|word| word.text.as_str()) {
-            None => Some("~".to_owned()),
+            None => Some("~".into()),
             Some("-") => None,
             Some(to) if to.contains(UNKNOWN) || to.len() > 4096 => None,
             Some(to) => match &self.folder {
-                Some(from) if !to.starts_with(['/', '~']) => Some(path::lexical(&format!("{from}/{to}"))),
-                _ => Some(path::lexical(to)),
+                Some(from) if !to.starts_with(['/', '~']) => {
+                    Some(path::lexical(&format!("{from}/{to}")).into())
+                }
+                _ => Some(path::lexical(to).into()),
             },
         };
     }

@@ -13,13 +13,15 @@ pub(super) use printed::printed;
 
 use super::parse::unescape;
 use super::state::State;
-use super::word::{UNKNOWN, Word};
+use super::word::Word;
 use super::{CommandError, Construct, MAX_DEPTH, RedirectKind, Simple, names};
+use wrapper::Wrapper;
 
 type Result<T> = std::result::Result<T, CommandError>;
 
 /// Reads what a command runs, and adds it behind the command.
-pub(super) fn unwrap(state: &mut State, number: usize, simple: Simple, depth: usize) -> Result<()> {
+pub(super) fn unwrap(state: &mut State, number: usize, depth: usize) -> Result<()> {
+    let Some(simple) = state.out.commands.get(number) else { return Ok(()) };
     let Some(program) = &simple.program else { return Ok(()) };
     if depth > MAX_DEPTH {
         return Err(CommandError::TooLarge { what: "nested too deeply" });
@@ -30,11 +32,77 @@ pub(super) fn unwrap(state: &mut State, number: usize, simple: Simple, depth: us
         }
         return Ok(());
     };
-    let name = name.to_owned();
-    state.through.push(name.clone());
-    let result = Unwrapping { state, number, simple: &simple, name: &name, depth }.run();
-    state.through.pop();
+    let family = Family::of(name);
+    if is_opaque(simple, name) {
+        state.out.constructs.insert(Construct::Opaque);
+    }
+    let Some(family) = family else { return Ok(()) };
+    // It stays among the commands, where what it runs may look for it.
+    let (name, simple) = (name.to_owned(), simple.clone());
+    let through = state.through.iter().cloned().chain([name.clone()]).collect();
+    let outer = std::mem::replace(&mut state.through, through);
+    let result = Unwrapping { state, number, simple: &simple, name: &name, depth }.run(family);
+    state.through = outer;
     result
+}
+
+/// How a program runs others.
+enum Family {
+    Wrapper(Wrapper),
+    Shell,
+    /// A shell of Windows.
+    ForeignShell,
+    Eval,
+    Trap,
+    Alias,
+    ReadsLines,
+    Source,
+    Declare,
+    Printf,
+    Xargs,
+    Parallel,
+    Find,
+    Watch,
+    Flock,
+    User,
+    Ssh,
+    Container,
+    Rsync,
+    Socket,
+    Git,
+    /// Of another language, with the flags behind which code stands.
+    Interpreter(&'static [&'static str]),
+}
+
+impl Family {
+    fn of(name: &str) -> Option<Self> {
+        if let Some(wrapper) = wrapper::of(name) {
+            return Some(Self::Wrapper(wrapper));
+        }
+        Some(match name {
+            name if names::is_shell(name) => Self::Shell,
+            "eval" => Self::Eval,
+            "trap" => Self::Trap,
+            "alias" => Self::Alias,
+            "mapfile" | "readarray" => Self::ReadsLines,
+            "source" | "." => Self::Source,
+            "export" | "declare" | "local" | "typeset" | "readonly" => Self::Declare,
+            "printf" => Self::Printf,
+            "xargs" => Self::Xargs,
+            "parallel" => Self::Parallel,
+            "find" | "gfind" | "fd" | "fdfind" => Self::Find,
+            "watch" | "entr" => Self::Watch,
+            "flock" => Self::Flock,
+            "su" | "runuser" | "script" | "sg" => Self::User,
+            "ssh" | "mosh" | "rsh" => Self::Ssh,
+            "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" => Self::Container,
+            "rsync" => Self::Rsync,
+            "socat" | "ncat" | "nc" => Self::Socket,
+            "git" => Self::Git,
+            name if names::foreign_shell(name).is_some() => Self::ForeignShell,
+            name => Self::Interpreter(names::code_flags(name)?),
+        })
+    }
 }
 
 struct Unwrapping<'s> {
@@ -46,48 +114,42 @@ struct Unwrapping<'s> {
 }
 
 impl Unwrapping<'_> {
-    fn run(&mut self) -> Result<()> {
+    fn run(&mut self, family: Family) -> Result<()> {
         let words = self.simple.words.as_slice();
-        let is_opaque = self.is_opaque();
-        if is_opaque {
-            self.state.out.constructs.insert(Construct::Opaque);
-        }
-        if let Some(wrapper) = wrapper::of(self.name) {
-            return self.wrapper(&wrapper);
-        }
-        match self.name {
-            name if names::is_shell(name) => self.shell(),
-            name if names::foreign_shell(name).is_some() => {
+        match family {
+            Family::Wrapper(wrapper) => self.wrapper(&wrapper),
+            Family::Shell => self.shell(),
+            Family::ForeignShell => {
                 self.opaque();
                 self.supposed_code(words)
             }
-            "eval" => {
+            Family::Eval => {
                 self.transparent();
                 self.joined(words.iter().skip_while(|word| word.text == "--"))
             }
-            "trap" => self.trap(),
-            "alias" => self.alias(),
-            "mapfile" | "readarray" => match words.iter().position(|word| word.text == "-C") {
+            Family::Trap => self.trap(),
+            Family::Alias => self.alias(),
+            Family::ReadsLines => match words.iter().position(|word| word.text == "-C") {
                 Some(at) => self.joined(words.iter().skip(at + 1).take(1)),
                 None => Ok(()),
             },
-            "source" | "." => self.source(),
-            "export" | "declare" | "local" | "typeset" | "readonly" => {
+            Family::Source => self.source(),
+            Family::Declare => {
                 self.declare();
                 Ok(())
             }
-            "printf" => {
+            Family::Printf => {
                 self.print_into();
                 Ok(())
             }
-            "xargs" => self.xargs(),
-            "parallel" => self.parallel(),
-            "find" | "gfind" | "fd" | "fdfind" => self.find(),
-            "watch" | "entr" => {
+            Family::Xargs => self.xargs(),
+            Family::Parallel => self.parallel(),
+            Family::Find => self.find(),
+            Family::Watch => {
                 let rest = self.behind_flags("nd", 0);
                 self.joined(rest.iter())
             }
-            "flock" => {
+            Family::Flock => {
                 let rest = self.behind_flags("wE", 1);
                 match rest.first() {
                     Some(flag) if flag.text == "-c" || flag.text == "--command" => {
@@ -97,7 +159,7 @@ impl Unwrapping<'_> {
                     None => Ok(()),
                 }
             }
-            "su" | "runuser" | "script" | "sg" => {
+            Family::User => {
                 let code = words.iter().position(|word| matches!(word.text.as_str(), "-c" | "--command"));
                 match code {
                     Some(at) => self.joined(words.iter().skip(at + 1).take(1)),
@@ -107,43 +169,13 @@ impl Unwrapping<'_> {
                     }),
                 }
             }
-            "ssh" | "mosh" | "rsh" => self.ssh(),
-            "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" => self.container(),
-            "rsync" => self.rsync(),
-            "socat" | "ncat" | "nc" => self.socket(),
-            "git" => self.git(),
-            name => match names::code_flags(name) {
-                Some(flags) => self.interpreter(flags),
-                None => Ok(()),
-            },
+            Family::Ssh => self.ssh(),
+            Family::Container => self.container(),
+            Family::Rsync => self.rsync(),
+            Family::Socket => self.socket(),
+            Family::Git => self.git(),
+            Family::Interpreter(flags) => self.interpreter(flags),
         }
-    }
-
-    /// Whether the command runs more than can be read from it, for reasons other than code that it is given.
-    fn is_opaque(&self) -> bool {
-        let words = &self.simple.words;
-        let by_setting = self.simple.assignments.iter().any(|(name, _)| names::changes_what_runs(name));
-        // `-c` before what git is told to do sets anything that its configuration can, programs to run among it.
-        let by_option = self.name == "git" && {
-            let valued = names::valued_before_subcommand("git");
-            let mut words = words.iter().map(Word::text);
-            let mut sets = false;
-            while let Some(flag) = words.next().filter(|text| text.starts_with('-')) {
-                sets |= flag.starts_with("-c");
-                if valued.contains(&flag) {
-                    words.next();
-                }
-            }
-            sets
-        };
-        by_setting
-            || by_option
-            || words.iter().any(|word| names::runs_others(self.name, &word.text))
-            || words
-                .iter()
-                .filter(|word| !word.text.starts_with('-'))
-                .take(2)
-                .any(|word| names::script_escapes(self.name, &word.text))
     }
 
     fn opaque(&mut self) {
@@ -236,4 +268,33 @@ impl Unwrapping<'_> {
                 matches!(redirect.kind, RedirectKind::Read | RedirectKind::Text | RedirectKind::Duplicate)
             })
     }
+}
+
+/// Whether a command runs more than can be read from it, for reasons other than code that it is given.
+fn is_opaque(simple: &Simple, name: &str) -> bool {
+    let words = simple.words.as_slice();
+    // `-c` before what git is told to do sets anything that its configuration can, programs to run among it.
+    let by_option = || {
+        let valued = names::valued_before_subcommand("git");
+        let mut words = words.iter().map(Word::text);
+        let mut sets = false;
+        while let Some(flag) = words.next().filter(|text| text.starts_with('-')) {
+            sets |= flag.starts_with("-c");
+            if valued.contains(&flag) {
+                words.next();
+            }
+        }
+        sets
+    };
+    let flags = names::flags_that_run(name);
+    let runs = |word: &Word| flags.iter().any(|flag| word.text.starts_with(flag));
+    simple.assignments.iter().any(|(name, _)| names::changes_what_runs(name))
+        || (name == "git" && by_option())
+        || (!flags.is_empty() && words.iter().any(runs))
+        || (names::has_language(name)
+            && words
+                .iter()
+                .filter(|word| !word.text.starts_with('-'))
+                .take(2)
+                .any(|word| names::script_escapes(name, &word.text)))
 }

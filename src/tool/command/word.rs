@@ -128,9 +128,22 @@ pub(super) fn settle(raw: &[Piece]) -> Word {
     word
 }
 
+/// The same, without a copy of a word that is only text.
+pub(super) fn settled(mut raw: Raw) -> Word {
+    match raw.as_mut_slice() {
+        [Piece::Text(text)] => Word::new(std::mem::take(text)),
+        pieces => settle(pieces),
+    }
+}
+
+/// Whether braces may make several words of one.
+pub(super) fn has_brace(raw: &Raw) -> bool {
+    raw.contains(&Piece::Brace('{'))
+}
+
 /// The words that braces make of one; the word itself where there are none.
 pub(super) fn braces(raw: Raw) -> Result<Vec<Raw>, CommandError> {
-    if !raw.contains(&Piece::Brace('{')) {
+    if !has_brace(&raw) {
         return Ok(vec![raw]);
     }
     let mut done = Vec::new();

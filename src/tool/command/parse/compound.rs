@@ -2,7 +2,7 @@
 
 use super::{Construct, Draft, Parser, RESERVED, Raw, Result, Simple, word};
 
-impl Parser<'_, '_> {
+impl<'t> Parser<'t, '_> {
     pub(super) fn command(&mut self) -> Result<()> {
         let before = self.state.out.commands.len();
         if self.starts("((") {
@@ -98,7 +98,7 @@ impl Parser<'_, '_> {
                     self.text.get(self.at + name.len()..).unwrap_or_default().trim_start_matches([' ', '\t']);
                 let compound = ["{", "(", "if ", "while ", "until ", "for ", "case ", "select "];
                 if !name.is_empty()
-                    && !RESERVED.contains(&name.as_str())
+                    && !RESERVED.contains(&name)
                     && compound.iter().any(|begin| after.starts_with(begin))
                 {
                     self.at += name.len();
@@ -152,7 +152,7 @@ impl Parser<'_, '_> {
                             self.state.out.constructs.insert(Construct::Glob);
                         }
                         if value.is_known {
-                            self.state.variable(&name, value.text);
+                            self.state.variable(name, value.text);
                         }
                     }
                 }
@@ -272,7 +272,7 @@ impl Parser<'_, '_> {
     }
 
     /// A name before `()`.
-    fn function_name(&self) -> Option<String> {
+    fn function_name(&self) -> Option<&'t str> {
         let name = self.plain_name();
         if name.is_empty() || name.contains('=') {
             return None;
@@ -282,18 +282,17 @@ impl Parser<'_, '_> {
     }
 
     /// What may be the name of a function or variable.
-    fn plain_name(&self) -> String {
-        self.rest()
-            .chars()
-            .take_while(|sign| {
-                sign.is_alphanumeric()
-                    || matches!(sign, '_' | '-' | '.' | ':' | '@' | '+' | '/' | '?' | '!' | ',')
-            })
-            .collect()
+    fn plain_name(&self) -> &'t str {
+        let rest = self.rest();
+        let end = rest.find(|sign: char| {
+            !(sign.is_alphanumeric()
+                || matches!(sign, '_' | '-' | '.' | ':' | '@' | '+' | '/' | '?' | '!' | ','))
+        });
+        rest.get(..end.unwrap_or(rest.len())).unwrap_or_default()
     }
 
-    fn function(&mut self, name: String) -> Result<()> {
-        if self.starts(&name) {
+    fn function(&mut self, name: &str) -> Result<()> {
+        if self.starts(name) {
             self.at += name.len();
             self.blanks();
             self.at += 1;
@@ -303,7 +302,7 @@ impl Parser<'_, '_> {
         self.breaks()?;
         let calls_itself = self.state.out.commands.len();
         let backgrounds = self.state.backgrounds;
-        self.state.out.functions.push(name.clone());
+        self.state.out.functions.push(name.to_owned());
         let compound = ["{", "if", "while", "until", "for", "case", "select", "[["];
         if !self.starts("(") && self.reserved(&compound).is_none() {
             return Err(self.error("a function without a body"));
@@ -313,12 +312,12 @@ impl Parser<'_, '_> {
         self.state.upstream = upstream;
         result?;
         let body = calls_itself..self.state.out.commands.len();
-        self.state.bodies.entry(name.clone()).or_default().extend(body);
+        self.state.bodies.entry(name.to_owned()).or_default().extend(body);
         // A function that calls itself in the background or in a pipeline never ends.
         let forks =
             self.state.backgrounds > backgrounds || self.state.out.constructs.contains(Construct::Pipe);
         for one in self.state.out.commands.iter_mut().skip(calls_itself).filter(|_| forks) {
-            one.is_endless |= one.name() == Some(&name);
+            one.is_endless |= one.name() == Some(name);
         }
         Ok(())
     }

@@ -3,6 +3,10 @@
 use super::{Simple, names};
 use crate::tool::command::Word;
 
+/// Commands of `cmd` that are told by their switches from programs of the same name.
+const BUILT_IN: [&str; 10] =
+    ["del", "erase", "rd", "rmdir", "dir", "copy", "xcopy", "move", "format", "attrib"];
+
 /// The Windows shell that a command is of.
 pub(super) fn shell_of(simple: &Simple) -> Option<&'static str> {
     let name = simple.name().filter(|_| !simple.is_supposed)?;
@@ -24,12 +28,8 @@ pub(super) fn shell_of(simple: &Simple) -> Option<&'static str> {
         let bytes = word.text().as_bytes();
         bytes.len() == 2 && bytes.first() == Some(&b'/') && bytes.get(1).is_some_and(u8::is_ascii_alphabetic)
     };
-    let lower = program.to_ascii_lowercase();
-    let built_in = matches!(
-        lower.as_str(),
-        "del" | "erase" | "rd" | "rmdir" | "dir" | "copy" | "xcopy" | "move" | "format" | "attrib"
-    );
-    if (built_in && simple.words.iter().any(switch)) || simple.words.iter().any(variable) {
+    let built_in = || BUILT_IN.iter().any(|name| program.eq_ignore_ascii_case(name));
+    if (simple.words.iter().any(switch) && built_in()) || simple.words.iter().any(variable) {
         return Some("cmd");
     }
     None

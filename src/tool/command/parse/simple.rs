@@ -2,7 +2,7 @@
 
 use super::{Construct, Draft, Parser, Raw, RedirectKind, Result, word};
 
-impl Parser<'_, '_> {
+impl<'t> Parser<'t, '_> {
     pub(super) fn simple(&mut self) -> Result<()> {
         let from = self.at;
         let mut end = from;
@@ -16,7 +16,7 @@ impl Parser<'_, '_> {
             if draft.words.is_empty()
                 && let Some((name, raw)) = self.assignment(&mut draft)?
             {
-                draft.assignments.push((name, raw));
+                draft.assignments.push((name.to_owned(), raw));
                 end = self.at;
                 continue;
             }
@@ -69,10 +69,10 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn assignment(&mut self, draft: &mut Draft) -> Result<Option<(String, Raw)>> {
+    fn assignment(&mut self, draft: &mut Draft) -> Result<Option<(&'t str, Raw)>> {
         let rest = self.rest();
-        let name: String =
-            rest.chars().take_while(|sign| sign.is_ascii_alphanumeric() || *sign == '_').collect();
+        let end = rest.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || byte == b'_'));
+        let name = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
             return Ok(None);
         }
@@ -109,6 +109,9 @@ impl Parser<'_, '_> {
     }
 
     pub(super) fn redirection(&mut self, draft: &mut Draft) -> Result<bool> {
+        if !matches!(self.byte(), Some(b'0'..=b'9' | b'<' | b'>' | b'&' | b'{')) {
+            return Ok(false);
+        }
         let from = self.at;
         let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
         let mut descriptor = self.rest().get(..digits).unwrap_or_default().to_owned();

@@ -75,9 +75,12 @@ impl Parser<'_, '_> {
                     self.next()?;
                     raw.push(Piece::Unknown);
                 }
-                sign => {
+                _ => {
+                    // This character, and what follows it up to one that may mean something.
+                    let run = self.at;
                     self.next()?;
-                    word::push(&mut raw, sign.encode_utf8(&mut [0; 4]));
+                    self.at += run_before(self.rest(), ends_plain);
+                    word::push(&mut raw, self.text.get(run..self.at).unwrap_or_default());
                 }
             }
         }
@@ -91,21 +94,18 @@ impl Parser<'_, '_> {
     }
 
     pub(super) fn single_quoted(&mut self, raw: &mut Raw) -> Result<()> {
-        let mut text = String::new();
+        word::push(raw, "");
         loop {
+            let run = self.at;
+            self.at += run_before(self.rest(), |byte| matches!(byte, b'\'' | b'\n' | 0));
+            word::push(raw, self.text.get(run..self.at).unwrap_or_default());
             match self.next()? {
                 None => return Err(self.error("a quote without an end")),
-                Some('\'') => break,
-                Some(UNKNOWN) => {
-                    word::push(raw, &text);
-                    raw.push(Piece::Unknown);
-                    text.clear();
-                }
-                Some(sign) => text.push(sign),
+                Some('\'') => return Ok(()),
+                Some(UNKNOWN) => raw.push(Piece::Unknown),
+                Some(sign) => word::push(raw, sign.encode_utf8(&mut [0; 4])),
             }
         }
-        word::push(raw, &text);
-        Ok(())
     }
 
     pub(super) fn double_quoted(&mut self, raw: &mut Raw, draft: &mut Draft) -> Result<()> {
@@ -136,9 +136,14 @@ impl Parser<'_, '_> {
                     self.next()?;
                     raw.push(Piece::Unknown);
                 }
-                Some(sign) => {
+                Some(_) => {
+                    // A line break may have a here-document behind it.
+                    let run = self.at;
                     self.next()?;
-                    word::push(raw, sign.encode_utf8(&mut [0; 4]));
+                    self.at += run_before(self.rest(), |byte| {
+                        matches!(byte, b'"' | b'$' | b'`' | b'\\' | b'\n' | 0)
+                    });
+                    word::push(raw, self.text.get(run..self.at).unwrap_or_default());
                 }
             }
         }
@@ -164,6 +169,41 @@ impl Parser<'_, '_> {
             None => Err(self.error("an escape that is not read")),
         }
     }
+}
+
+/// Bytes of a text before the first of these, which are of ASCII.
+fn run_before(text: &str, ends: impl Fn(u8) -> bool) -> usize {
+    text.bytes().position(ends).unwrap_or(text.len())
+}
+
+/// Whether a byte within a word may be more than itself.
+fn ends_plain(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t'
+            | b'\n'
+            | b';'
+            | b'&'
+            | b'|'
+            | b'<'
+            | b'>'
+            | b'('
+            | b')'
+            | b'\\'
+            | b'\''
+            | b'"'
+            | b'$'
+            | b'`'
+            | b'*'
+            | b'?'
+            | b'['
+            | b']'
+            | b'{'
+            | b','
+            | b'}'
+            | b'~'
+            | 0
+    )
 }
 
 pub(super) fn is_meta(sign: char) -> bool {

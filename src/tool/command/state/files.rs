@@ -1,5 +1,6 @@
 //! Files and descriptors, by which commands give one another what they print.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{Draft, State, word};
@@ -33,7 +34,7 @@ impl State {
             } else if *kind != RedirectKind::Text
                 && (is_exec || (draft.words.is_empty() && !matches!(descriptor.as_str(), "0" | "1" | "2")))
             {
-                let file = file_name(&word::settle(raw).text);
+                let file = file_name(&word::settle(raw).text).into_owned();
                 for (_, number) in self.duplicated.iter().filter(|(known, _)| known == descriptor) {
                     self.files.push((file.clone(), *number));
                 }
@@ -69,7 +70,8 @@ impl State {
     /// The commands of a compound read what stands in files behind it.
     pub(in crate::tool::command) fn feed(&mut self, commands: Range<usize>, draft: &Draft) {
         let read = draft.redirects.iter().filter(|(kind, _)| *kind == RedirectKind::Read);
-        let names: Vec<String> = read.map(|(_, raw)| file_name(&word::settle(raw).text)).collect();
+        let names: Vec<String> =
+            read.map(|(_, raw)| file_name(&word::settle(raw).text).into_owned()).collect();
         if names.is_empty() {
             return;
         }
@@ -90,9 +92,10 @@ impl State {
             return Vec::new();
         }
         let named = simple.all().chain(simple.redirects.iter().map(|redirect| &redirect.target));
-        let names: Vec<String> =
+        let names: Vec<Cow<'_, str>> =
             named.filter(|word| word.text.len() < 4096).map(|word| file_name(&word.text)).collect();
-        self.files.iter().filter(|(name, _)| names.contains(name)).map(|(_, number)| *number).collect()
+        let written = self.files.iter().filter(|(name, _)| names.iter().any(|named| named == name));
+        written.map(|(_, number)| *number).collect()
     }
 
     pub(super) fn written_files(&mut self, simple: &Simple, number: usize) {
@@ -106,8 +109,8 @@ impl State {
         );
         match simple.name() {
             Some("rm" | "unlink") => {
-                let gone: Vec<String> = simple.words.iter().map(|word| file_name(&word.text)).collect();
-                self.files.retain(|(name, _)| !gone.contains(name));
+                let gone: Vec<Cow<'_, str>> = simple.words.iter().map(|word| file_name(&word.text)).collect();
+                self.files.retain(|(name, _)| !gone.iter().any(|gone| gone == name));
             }
             Some("tee") => written.extend(&simple.words),
             Some("cp" | "mv" | "ln" | "install" | "link" | "rsync") => written.extend(simple.words.last()),
@@ -120,24 +123,19 @@ impl State {
                         }
                         text => {
                             if let Some(name) = text.strip_prefix("--output=").or(text.strip_prefix("of=")) {
-                                self.files.push((file_name(name), number));
+                                self.files.push((file_name(name).into_owned(), number));
                             }
                         }
                     }
                 }
             }
         }
-        let names: Vec<String> = written
+        let files = written
             .into_iter()
-            .filter(|word| {
-                word.text.len() < 4096 && !word.text.starts_with('-') && !word.text.starts_with("/dev/")
-            })
-            .map(|word| file_name(&word.text))
-            .collect();
-        for name in names {
-            if !name.is_empty() {
-                self.files.push((name, number));
-            }
+            .map(Word::text)
+            .filter(|text| text.len() < 4096 && !text.starts_with('-') && !text.starts_with("/dev/"));
+        for name in files.map(file_name).filter(|name| !name.is_empty()) {
+            self.files.push((name.into_owned(), number));
         }
     }
 }
@@ -152,8 +150,8 @@ fn descriptor_of(raw: &Raw) -> Option<String> {
 }
 
 /// A file's name as one command writes and another reads it: `./x`, `@x`, `files=@x` and `x` are one.
-fn file_name(text: &str) -> String {
+fn file_name(text: &str) -> Cow<'_, str> {
     let text = text.rsplit('@').next().unwrap_or(text);
     let text = text.split(',').next().unwrap_or(text);
-    path::lexical(text)
+    path::cleaned(text)
 }

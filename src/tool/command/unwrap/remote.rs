@@ -63,8 +63,7 @@ impl Unwrapping<'_> {
     pub(super) fn rsync(&mut self) -> Result<()> {
         let mut next_is_code = false;
         for word in &self.simple.words {
-            let code =
-                if next_is_code { Some(word.text.as_str()) } else { word.text.strip_prefix("--rsh=") };
+            let code = if next_is_code { Some(word.text.as_str()) } else { word.text.strip_prefix("--rsh=") };
             if let Some(code) = code {
                 let code = Word { text: code.to_owned(), ..word.clone() };
                 self.supposed_code(&[code])?;
