@@ -137,7 +137,7 @@ impl State {
         let carried: Vec<usize> = names.flatten().copied().collect();
         draft.sources.extend(carried);
         for (name, raw) in &draft.assignments {
-            let value = word::settle(&self.suppose(raw, 0));
+            let value = self.supposed(raw, 0);
             if value.is_known {
                 self.variable(name, value.text);
             }
@@ -191,12 +191,16 @@ impl State {
     fn keep_supposed(&mut self, draft: &Draft, variant: usize, depth: usize) -> Result<()> {
         let mut words = Vec::with_capacity(draft.words.len());
         for (number, raw) in draft.words.iter().enumerate() {
+            if word::is_plain(raw) {
+                words.push(word::settle(raw));
+                continue;
+            }
             for raw in self.supposed_words(raw, variant, number == 0) {
                 self.expand(raw, &mut words)?;
             }
         }
         let mut words = words.into_iter();
-        let supposed = |raw| word::settled(self.suppose(raw, variant));
+        let supposed = |raw| self.supposed(raw, variant);
         let simple = Simple {
             assignments: draft.assignments.iter().map(|(name, raw)| (name.clone(), supposed(raw))).collect(),
             program: words.next(),

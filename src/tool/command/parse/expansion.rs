@@ -162,7 +162,7 @@ impl Parser<'_, '_> {
         }
         match instead {
             Some(_) if is_plain && is_whole => {
-                let value = word::settle(&self.state.suppose(&inner, 0));
+                let value = self.state.supposed(&inner, 0);
                 let known = value.is_known.then_some(value.text);
                 if let (Some(":=" | "="), Some(value), None) =
                     (instead, &known, self.state.variables.get(&name))

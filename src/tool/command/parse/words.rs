@@ -5,7 +5,8 @@ use super::{Construct, Draft, Parser, Piece, Raw, Result, UNKNOWN, UNREAD, word}
 impl Parser<'_, '_> {
     /// A word; `None` where an operator or the end is.
     pub(super) fn word(&mut self, draft: &mut Draft) -> Result<Option<Raw>> {
-        let mut raw = Raw::new();
+        // Most words are one piece.
+        let mut raw = Raw::with_capacity(1);
         let from = self.at;
         while let Some(sign) = self.peek() {
             match sign {

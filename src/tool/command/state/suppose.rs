@@ -1,7 +1,7 @@
 //! What words most likely are, where that is known only at run time.
 
 use super::{Draft, State};
-use crate::tool::command::word::{self, Piece, Raw};
+use crate::tool::command::word::{self, Piece, Raw, Word};
 
 impl State {
     /// How many ways there are to suppose the values of a command's variables.
@@ -24,43 +24,59 @@ impl State {
     }
 
     /// A word with the values that its variables are supposed to have.
-    pub(in crate::tool::command) fn suppose(&self, raw: &Raw, variant: usize) -> Raw {
-        raw.iter()
-            .map(|piece| match piece {
-                Piece::Variable { name, or, .. } => {
-                    let values = self.variables.get(name);
-                    let value =
-                        values.and_then(|values| values.get(variant).or(values.last())).or(or.as_ref());
-                    match value {
-                        Some(value) => Piece::Text(value.clone()),
-                        None if name == "IFS" => Piece::Text(" ".to_owned()),
-                        None if is_empty_name(name) => Piece::Text(String::new()),
-                        None => piece.clone(),
-                    }
+    fn suppose(&self, raw: &Raw, variant: usize) -> Raw {
+        let piece = |piece: &Piece| match self.value(piece, variant) {
+            Some(value) => Piece::Text(value.to_owned()),
+            None => piece.clone(),
+        };
+        raw.iter().map(piece).collect()
+    }
+
+    /// The same, settled.
+    pub(in crate::tool::command) fn supposed(&self, raw: &Raw, variant: usize) -> Word {
+        let mut word = Word::new(String::new());
+        for piece in raw {
+            match self.value(piece, variant) {
+                Some(value) => word.text.push_str(value),
+                None => word::add(&mut word, piece),
+            }
+        }
+        word
+    }
+
+    /// What a piece is supposed to be that is known only at run time.
+    fn value<'p>(&'p self, piece: &'p Piece, variant: usize) -> Option<&'p str> {
+        match piece {
+            Piece::Variable { name, or, .. } => {
+                let values = self.variables.get(name);
+                let value = values.and_then(|values| values.get(variant).or(values.last())).or(or.as_ref());
+                match value {
+                    Some(value) => Some(value),
+                    None if name == "IFS" => Some(" "),
+                    None if is_empty_name(name) => Some(""),
+                    None => None,
                 }
-                Piece::Output { constant: Some(value), .. } => Piece::Text(value.clone()),
-                other => other.clone(),
-            })
-            .collect()
+            }
+            Piece::Output { constant: Some(value), .. } => Some(value),
+            _ => None,
+        }
     }
 
     /// Words of a command as they are supposed to be, split where the shell splits them.
     pub(super) fn supposed_words(&self, raw: &Raw, variant: usize, is_program: bool) -> Vec<Raw> {
-        let supposed = self.suppose(raw, variant);
         let splits = raw.iter().any(|piece| match piece {
             Piece::Variable { is_quoted, name, .. } => !is_quoted || name == "@",
             Piece::Output { is_quoted, .. } => !is_quoted,
             _ => false,
         });
-        let supposed: Raw = supposed
-            .into_iter()
-            .filter(|piece| !(is_program && raw.len() > 1 && matches!(piece, Piece::Variable { .. })))
-            .collect();
+        let supposed = self.suppose(raw, variant).into_iter().zip(raw);
+        let supposed = supposed
+            .filter(|(piece, _)| !(is_program && raw.len() > 1 && matches!(piece, Piece::Variable { .. })));
         if !splits {
-            return vec![supposed];
+            return vec![supposed.map(|(piece, _)| piece).collect()];
         }
         let mut words = vec![Raw::new()];
-        for (piece, before) in supposed.into_iter().zip(raw) {
+        for (piece, before) in supposed {
             let quoted = match before {
                 Piece::Variable { is_quoted, name, .. } => *is_quoted && name != "@",
                 Piece::Output { is_quoted, .. } => *is_quoted,
