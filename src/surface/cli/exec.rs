@@ -145,6 +145,8 @@ impl Exec {
         if !verdict.is_allowed() {
             return self.refused("the agent", &verdict, out);
         }
+        // The program that is decided about is the one that is there now.
+        let pinned = self.command.as_deref().and_then(pinned);
         let call = Event::tool_call(SESSION, user.clone(), &self.agent, &self.tool, self.arguments()?);
         let verdict = guard.check(&call);
         if !verdict.is_allowed() {
@@ -154,7 +156,7 @@ impl Exec {
         let Body::ToolCall { arguments, .. } = &edited.body else { bail!("the call is none") };
         let text = |name: &str| arguments.get(name).and_then(Value::as_str);
         let ran = match (text("command"), text("path")) {
-            (Some(command), _) => self.command(guard, command, root)?,
+            (Some(command), _) => self.command(guard, command, pinned, root)?,
             (None, Some(path)) => read(path, root)?,
             (None, None) => bail!("the call has neither `command` nor `path`"),
         };
@@ -215,10 +217,23 @@ impl Exec {
     }
 
     /// Runs a command line: by its words where it is nothing else, otherwise through a shell.
-    fn command(&self, guard: &Guard, line: &str, root: &Path) -> anyhow::Result<Ran> {
+    fn command(
+        &self,
+        guard: &Guard,
+        line: &str,
+        pinned: Option<(String, Program)>,
+        root: &Path,
+    ) -> anyhow::Result<Ran> {
         let parsed = CommandLine::parse(line).context("the command can't be read")?;
         let command = match parsed.plain() {
-            Some((program, arguments)) => Command::new(Program::find(program, PATH)?).args(arguments),
+            Some((name, arguments)) => {
+                let program = match pinned {
+                    Some((pinned, program)) if pinned == name => program,
+                    // An edit made it another one.
+                    _ => Program::find(name, PATH)?,
+                };
+                Command::new(program).args(arguments)
+            }
             None => Command::shell(Program::find("bash", PATH).or_else(|_| Program::find("sh", PATH))?, line),
         };
         let mut files = Files::system();
@@ -245,6 +260,13 @@ impl Exec {
             well: outcome.status.is_success(),
         })
     }
+}
+
+/// The program of a command that needs no shell, by its name.
+fn pinned(line: &str) -> Option<(String, Program)> {
+    let parsed = CommandLine::parse(line).ok()?;
+    let (name, _) = parsed.plain()?;
+    Some((name.to_owned(), Program::find(name, PATH).ok()?))
 }
 
 fn how(outcome: &Outcome) -> Value {
