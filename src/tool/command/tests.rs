@@ -397,6 +397,38 @@ fn policies() {
 }
 
 #[test]
+fn urls_of_allowed_commands_are_read_as_urls() {
+    let any = CommandPolicy::new(["curl -sS {url}", "git clone {url} {path}"]).unwrap();
+    let listed = any.clone().with_hosts(["*.example.com"]).unwrap();
+    let allowed = |policy: &CommandPolicy, text: &str| match CommandLine::parse(text) {
+        Ok(line) => policy.check(&line).is_none(),
+        Err(_) => false,
+    };
+    for text in ["curl -sS 'https://api.example.com/v1?q=1'", "git clone 'https://git.example.com/a.git' a"] {
+        assert!(allowed(&any, text) && allowed(&listed, text), "{text}");
+    }
+    assert!(
+        allowed(&any, "curl -sS https://example.net/") && !allowed(&listed, "curl -sS https://example.net/")
+    );
+    for text in [
+        "curl -sS http://127.0.0.1/",
+        "curl -sS http://0x7f.1/",
+        "curl -sS https://a@api.example.com/",
+        "curl -sS file:///etc/passwd",
+        "curl -sS api.example.com",
+        "curl -sS -o",
+        "curl -sS https://$HOST.example.com/",
+        "curl -sS https://*.example.com/",
+        "curl -sS 'https://{127.0.0.1,a.example.com}/'",
+        "curl -sS 'https://api.example.com/[1-9]'",
+        "curl -sS https://api.example.com/ https://evil.example/",
+    ] {
+        assert!(!allowed(&any, text) && !allowed(&listed, text), "{text}");
+    }
+    assert!(CommandPolicy::new(["curl {urls}"]).is_err());
+}
+
+#[test]
 fn a_refusal_repeats_nothing_of_the_line() {
     let policy = CommandPolicy::new(["git status"]).unwrap();
     for text in
