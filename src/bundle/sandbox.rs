@@ -47,6 +47,24 @@ pub(crate) enum ProtectionSpec {
     Namespaces,
 }
 
+impl ProtectionSpec {
+    /// The name in YAML, which is that in reports.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Limits => "limits",
+            Self::Processes => "processes",
+            Self::Tree => "tree",
+            Self::NoNewPrivileges => "no-new-privileges",
+            Self::NoCapabilities => "no-capabilities",
+            Self::Files => "files",
+            Self::Network => "network",
+            Self::Signals => "signals",
+            Self::SystemCalls => "system-calls",
+            Self::Namespaces => "namespaces",
+        }
+    }
+}
+
 /// What a command may use at most. What is absent is as the host has it, or by default 30 s, 1 MiB of output, 30 s of processor
 /// time, 2 GiB of memory, 256 MiB in one file, 64 processes and 256 descriptors.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
