@@ -237,6 +237,7 @@ codes! {
     Expired "expired" Warning "the policy has expired and no longer applies",
     LikeOnPath "like-on-path" Warning "a policy compares a path, URL or command as text",
     InputForbidUnlisted "input-forbid-unlisted" Warning "a forbid that reads arguments never binds unlisted tools",
+    UnsafeEnvironment "unsafe-environment" Warning "a variable that commands are given holds a secret, or can make them run something else",
     ShadowBundle "shadow-bundle" Warning "the bundle is in shadow: nothing is enforced",
     // Policy tests.
     BadTest "bad-test" Error "a policy test does not fit together",

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::quantity::ByteSize;
+use super::sandbox::SandboxSpec;
 use crate::decode::{Entries, Spanned};
 
 /// The manifest: what the bundle is called, and how its parts are to be read.
@@ -35,6 +36,9 @@ pub(crate) struct ManifestSpec {
     /// Names of parameters whose values are never recorded, at any depth and in any case.
     #[serde(default)]
     pub(crate) sensitive_parameters: Vec<String>,
+    /// What the sandbox has to give the commands of tools.
+    #[serde(default)]
+    pub(crate) sandbox: SandboxSpec,
     /// Attributes that events may state of a user, besides `tenant`.
     #[serde(default)]
     pub(crate) user_attributes: Entries<AttributeTypeSpec>,

@@ -5,6 +5,7 @@ mod embedded;
 mod folder;
 mod manifest;
 mod quantity;
+mod sandbox;
 
 pub(crate) use directory::{AttributeSpec, DirectorySpec, NameSpec, NamedSpec, PayloadSpec, UserEntrySpec};
 pub(crate) use embedded::fingerprint;
@@ -13,7 +14,8 @@ pub use folder::LoadError;
 pub(crate) use manifest::{
     AttributeTypeSpec, AuditSpec, FactSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
 };
-pub(crate) use quantity::Period;
+pub(crate) use quantity::{ByteSize, Period};
+pub(crate) use sandbox::{ProtectionSpec, SandboxSpec};
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -5,6 +5,7 @@ mod declared;
 mod legible;
 mod names;
 mod prepared;
+mod sandbox;
 mod schemas;
 mod unused;
 
@@ -181,6 +182,7 @@ impl Compiler<'_> {
             );
         }
         self.limits(&manifest);
+        let sandbox = sandbox::policy(&manifest.sandbox, self.out);
         let (digest, pack_names, rules, ready) = match prepared {
             Some(Prepared { digest, packs, rules, scanner, policies }) => {
                 (digest, packs, rules, Some((scanner, policies)))
@@ -240,6 +242,7 @@ impl Compiler<'_> {
             },
             default_labels: manifest.session_default_labels.iter().map(|label| label.value.clone()).collect(),
             sensitive_parameters: manifest.sensitive_parameters.clone(),
+            sandbox,
             facts: manifest.facts.0.iter().map(|(name, fact)| (name.value.clone(), fact.missing)).collect(),
             user_attributes: vocabulary.user_attributes.clone(),
             roles: vocabulary.roles.iter().map(|role| role.name.clone()).collect(),

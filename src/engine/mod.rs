@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 mod clean;
 mod combine;
+mod confinement;
 mod decide;
 mod edits;
 mod enumerate;
@@ -17,6 +18,8 @@ mod stream;
 mod texts;
 
 pub(crate) use arguments::{ArgumentRules, ResolvedPaths};
+pub(crate) use confinement::Most;
+pub use confinement::SandboxPolicy;
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
 pub use enumerate::{Asking, Doing, May};
 pub use hold_back::HoldBack;
@@ -51,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) default_labels: Vec<String>,
     pub(crate) sensitive_parameters: Vec<String>,
+    pub(crate) sandbox: SandboxPolicy,
     pub(crate) facts: BTreeMap<String, Missing>,
     pub(crate) user_attributes: BTreeMap<String, AttributeType>,
     pub(crate) roles: BTreeSet<String>,

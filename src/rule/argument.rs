@@ -33,12 +33,14 @@ pub(crate) struct ArgumentSpec {
     pub(crate) log: bool,
 }
 
+const HOST_HELP: &str = "`*.example.com` is all below example.com, and not example.com itself";
+
 /// What a command line may be.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(title = "CommandArgument", deny_unknown_fields)]
 pub(crate) struct CommandSpec {
-    /// Patterns, one of which each simple command has to fit: `git status`, `git log **`, `ls -la {path}`. Any command
-    /// where absent.
+    /// Patterns, one of which each simple command has to fit: `git status`, `git log **`, `ls -la {path}`, `curl -sS {url}`. Any
+    /// command where absent.
     allow: Option<Vec<Spanned<String>>>,
     /// Programs that are refused wherever they stand.
     #[serde(default)]
@@ -51,6 +53,9 @@ pub(crate) struct CommandSpec {
     /// Folders below which `{path}` and the files of redirections may be.
     #[serde(default)]
     under: Vec<Spanned<String>>,
+    /// Hosts that `{url}` may name: `api.example.com`, `*.example.com`. Any public one where absent.
+    #[serde(default)]
+    hosts: Vec<Spanned<String>>,
     /// What a list of texts is.
     #[serde(default)]
     list: CommandList,
@@ -255,10 +260,23 @@ impl CommandSpec {
         if let Some(constructs) = &self.constructs {
             policy = policy.with_constructs(constructs.iter().copied());
         }
-        let policy = policy
+        let mut policy = policy
             .with_deny_programs(names(&self.deny_programs))
             .with_assignments(names(&self.assignments))
             .with_under(names(&self.under));
+        let mut is_good = true;
+        for host in &self.hosts {
+            match policy.clone().with_hosts([host.value.as_str()]) {
+                Ok(with) => policy = with,
+                Err(error) => {
+                    is_good = false;
+                    bad(error.to_string(), host.range(), HOST_HELP, reporter);
+                }
+            }
+        }
+        if !is_good {
+            return None;
+        }
         let refuses = |line: &str| match CommandLine::parse(line) {
             Ok(line) => policy.check(&line).map(|refused| refused.message),
             Err(error) => Some(error.to_string()),
@@ -317,12 +335,7 @@ impl UrlSpec {
             match policy.clone().with_hosts([host.value.as_str()]) {
                 Ok(with) => policy = with,
                 Err(error) => {
-                    bad(
-                        error.to_string(),
-                        host.range(),
-                        "`*.example.com` is all below example.com, and not example.com itself",
-                        reporter,
-                    );
+                    bad(error.to_string(), host.range(), HOST_HELP, reporter);
                     return None;
                 }
             }

@@ -102,6 +102,22 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Of each limit, the lower one.
+    #[must_use]
+    pub fn at_most(self, other: &Self) -> Self {
+        Self {
+            time: self.time.min(other.time),
+            output_bytes: self.output_bytes.min(other.output_bytes),
+            cpu: self.cpu.min(other.cpu),
+            memory_bytes: self.memory_bytes.min(other.memory_bytes),
+            file_bytes: self.file_bytes.min(other.file_bytes),
+            processes: self.processes.min(other.processes),
+            descriptors: self.descriptors.min(other.descriptors),
+        }
+    }
+}
+
 impl Files {
     /// The files of the system and the working folder, which may be written to.
     #[must_use]
@@ -202,6 +218,12 @@ impl Command {
     /// How much may be used.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Lowers the limits to these where they are higher.
+    pub fn at_most(mut self, limits: &Limits) -> Self {
+        self.limits = self.limits.at_most(limits);
         self
     }
 

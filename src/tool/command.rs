@@ -15,11 +15,13 @@ mod word;
 pub use find::{CommandFind, CommandFinder, CommandFound};
 pub(crate) use index::CommandIndex;
 pub use judge::{CommandPolicy, PatternError, Refused};
+pub(crate) use names::changes_what_runs;
 pub(crate) use told::Looked;
 pub use word::Word;
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,9 +73,9 @@ pub struct Simple {
     /// that prints a constant would give. Rules that refuse look at such commands, rules that allow never do.
     pub is_supposed: bool,
     /// The folder to which the line has changed, where it is known.
-    pub folder: Option<String>,
+    pub folder: Option<Arc<str>>,
     /// Wrappers and programs through which it is run: `sudo`, `xargs`, `find`, `bash`.
-    pub through: Vec<String>,
+    pub through: Arc<[String]>,
     /// Whether it is started without end, by a function that calls itself or a loop that does not wait.
     pub is_endless: bool,
     /// Where it stands in the line; for code within code, the word that holds it.

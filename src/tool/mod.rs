@@ -10,7 +10,7 @@ pub use command::{
     CommandError, CommandFind, CommandFinder, CommandFound, CommandLine, CommandPolicy, Construct,
     Constructs, MAX_BYTES, PatternError, Redirect, RedirectKind, Refused, Simple, Word,
 };
-pub(crate) use command::{CommandIndex, Looked};
+pub(crate) use command::{CommandIndex, Looked, changes_what_runs};
 pub(crate) use path::forms as path_forms;
 pub use path::{
     Access, Glob, GlobError, PathFind, PathFinder, PathPolicy, PathRefused, ResolvedPath, Symlinks, is_under,

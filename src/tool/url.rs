@@ -278,11 +278,19 @@ fn host_of(url: &Url) -> Result<Host<String>, UrlRefused> {
             }
             // Hosts of schemes that browsers do not know are not read as addresses; whoever connects will.
             match Host::parse(name) {
+                // Braces in a host are several hosts for some programs; no name has them, or other signs.
+                Ok(Host::Domain(name)) if !name.bytes().all(is_of_name) => {
+                    Err(UrlRefused::Unclear("has a host that is no name"))
+                }
                 Ok(host) => Ok(host),
                 Err(_) => Err(UrlRefused::Unclear("has a host that is no name")),
             }
         }
     }
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
 fn kind_of_host(host: &Host<String>) -> Option<AddressKind> {

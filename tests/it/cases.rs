@@ -65,3 +65,27 @@ fn no_known_way_around_a_check_is_open() {
     let output = Command::new(env!("CARGO_BIN_EXE_ringfence")).arg("test").arg(bundle).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+/// Bypasses are collected by class, each with the reason for which it is there.
+#[test]
+fn every_class_of_bypasses_has_a_reason() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/bypass");
+    let told = fs::read_to_string(folder.join("README.md")).unwrap();
+    let told: Vec<&str> = told
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .map(|(class, reason)| {
+            assert!(reason.len() > 20, "{class} has no reason");
+            class
+        })
+        .collect();
+    let mut classes: Vec<String> = Vec::new();
+    for line in fs::read_to_string(folder.join("events.jsonl")).unwrap().lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (class, _) = event["session"].as_str().unwrap().split_once('/').unwrap();
+        if classes.last().is_none_or(|last| last != class) {
+            classes.push(class.to_owned());
+        }
+    }
+    assert_eq!(classes, told);
+}

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::Exit;
 use super::report::{self, Out};
 use crate::audit::JsonlSink;
+use crate::engine::Engine;
 use crate::event::{Body, Event, User};
 use crate::guard::Guard;
 use crate::surface::openai::scripted::{Script, ScriptedServer};
@@ -152,7 +153,7 @@ impl Chat {
     async fn talk(self, out: &mut Out) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
         let (engine, _) = super::engine(self.bundle.as_deref(), &options)?;
-        let mut guard = Guard::builder(engine);
+        let mut guard = Guard::builder(engine.clone());
         if let Some(path) = &self.audit {
             guard = guard.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
         }
@@ -180,7 +181,7 @@ impl Chat {
         if let Some(instructions) = &self.instructions {
             talk = talk.instructions(instructions.clone());
         }
-        let tools = self.tools(folder.path(), script.as_ref())?;
+        let tools = self.tools(&engine, folder.path(), script.as_ref())?;
         let mut refused = false;
         let mut turns = script.iter().flat_map(|script| script.turns.clone());
         loop {
@@ -257,9 +258,14 @@ impl Chat {
         Ok(folder)
     }
 
-    fn tools(&self, folder: &std::path::Path, script: Option<&Script>) -> anyhow::Result<Tools> {
+    fn tools(
+        &self,
+        engine: &Engine,
+        folder: &std::path::Path,
+        script: Option<&Script>,
+    ) -> anyhow::Result<Tools> {
         let tools = Tools::new().files(folder, script.is_none())?;
-        let tools = tools.commands(&crate::sandbox::launcher(), folder, Duration::from_secs(30));
+        let tools = tools.commands(engine, &crate::sandbox::launcher(), folder, Duration::from_secs(30));
         let Some(script) = script else { return Ok(tools) };
         let pages = script.pages.clone();
         let tools = tools.function("http_get", "Fetches a page", move |get: Get| {

@@ -5,18 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
 use clap::ValueEnum;
-use jiff::Timestamp;
 
 use super::Exit;
 use super::events::{self, Chats, Events, Place, Work};
 use super::replay::{self, Recorded};
 use super::report::{self, Out};
-use super::retain::PayloadKeys;
+use super::sink::{Records, Sink};
 use super::summary::Summary;
-use crate::audit::{AuditError, AuditSink, Durability, JsonlSink, Log, LogOptions, Record, SigningKey};
-use crate::compile::{CompileOptions, compile};
 use crate::engine::Trace;
 use crate::event::Event;
 use crate::guard::{Guard, NoLinks};
@@ -53,17 +49,8 @@ pub(super) struct Eval {
     /// decided otherwise; in JSON of allowed events too, with the permits that carry them.
     #[arg(long)]
     explain: bool,
-    /// Append a record of each verdict to this audit log: a database where the name ends in .db or .sqlite, else JSON lines.
-    #[arg(long, value_name = "FILE")]
-    audit: Option<PathBuf>,
-    /// The key that signs the database's checkpoints (`ringfence audit init-key`).
-    #[arg(long, value_name = "FILE", requires = "audit")]
-    audit_key: Option<PathBuf>,
-    /// Append the database's checkpoints to this file too: keep it where who can write the database can't.
-    #[arg(long, value_name = "FILE", requires = "audit_key")]
-    checkpoints: Option<PathBuf>,
     #[command(flatten)]
-    keys: PayloadKeys,
+    records: Records,
     /// How verdicts are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -88,35 +75,6 @@ enum FailOn {
     Deny,
 }
 
-/// Where records go.
-enum Sink {
-    Lines(Arc<JsonlSink>),
-    Log(Arc<Log>),
-}
-
-impl Sink {
-    fn for_guard(&self) -> Arc<dyn AuditSink> {
-        match self {
-            Sink::Lines(sink) => Arc::clone(sink) as Arc<dyn AuditSink>,
-            Sink::Log(log) => Arc::clone(log) as Arc<dyn AuditSink>,
-        }
-    }
-
-    fn close(self) -> Result<(), AuditError> {
-        match self {
-            // Each line is durable already.
-            Sink::Lines(_) => Ok(()),
-            Sink::Log(log) => Arc::into_inner(log).map_or(Ok(()), Log::close),
-        }
-    }
-}
-
-/// Whether a file is to be a database, by its name.
-fn is_database(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| ["db", "sqlite", "sqlite3"].contains(&extension))
-}
-
 /// What a line became.
 struct Done {
     malformed: bool,
@@ -138,18 +96,18 @@ impl Eval {
         let (engine, bundle) = match super::engine(self.bundle.as_deref(), &options) {
             Ok(ready) => ready,
             Err(error) => {
-                self.record_refusal(&options);
+                self.records.bundle_refused(self.bundle.as_deref(), &options);
                 return Err(error);
             }
         };
-        let sink = self.sink(engine.is_audit_batched())?;
+        let sink = self.records.open(engine.is_audit_batched())?;
         // The outcome must not depend on how fast this machine is.
         let mut builder = Guard::builder(engine).no_time_limit().resolver(Arc::new(NoLinks));
         if let Some(sink) = &sink {
             builder = builder.sink(sink.for_guard());
         }
         let guard = builder.build();
-        self.note_unkept(&guard);
+        self.records.note_unkept(&guard);
         let started = Instant::now();
         let mut summary = Summary::new(&bundle, self.explain);
         let mut exit = Exit::Fine;
@@ -188,59 +146,6 @@ impl Eval {
             out.raw(summary.text(started.elapsed(), report::stdout_colour()).as_bytes())?;
         }
         Ok(if unreadable { Exit::Failed } else { exit })
-    }
-
-    /// What the bundle keeps and this run does not.
-    fn note_unkept(&self, guard: &Guard) {
-        let unkept = guard.unkept_classes();
-        if self.audit.as_deref().is_some_and(is_database) && !unkept.is_empty() {
-            report::note(&format!(
-                "note: no content is kept ({}): make a key with `ringfence retain init-key FILE` and give it with --payload-key",
-                unkept.join(", ")
-            ));
-        }
-    }
-
-    fn sink(&self, batched: bool) -> anyhow::Result<Option<Sink>> {
-        let Some(path) = &self.audit else {
-            if self.keys.is_given() {
-                anyhow::bail!("contents are kept beside an audit log: give --audit FILE.db");
-            }
-            return Ok(None);
-        };
-        if !is_database(path) {
-            if self.keys.is_given() {
-                anyhow::bail!("contents are kept in a database: name the audit log FILE.db");
-            }
-            let sink = JsonlSink::create(path).context("can't open the audit file")?;
-            return Ok(Some(Sink::Lines(Arc::new(sink))));
-        }
-        let durability = if batched { Durability::OnFlush } else { Durability::EachRecord };
-        let mut options = LogOptions::default().durability(durability);
-        match &self.audit_key {
-            Some(key) => options = options.key(SigningKey::read(key)?),
-            None => report::note(
-                "note: nothing signs the audit log: make a key with `ringfence audit init-key FILE` and give it with --audit-key",
-            ),
-        }
-        if let Some(file) = &self.checkpoints {
-            options = options.checkpoints(file);
-        }
-        options = self.keys.add(options)?;
-        Ok(Some(Sink::Log(Arc::new(Log::open(path, options)?))))
-    }
-
-    /// A bundle that does not load is recorded where a log is written; that it can't be is told beside the reason.
-    fn record_refusal(&self, options: &CompileOptions) {
-        let Ok(Some(sink)) = self.sink(false) else { return };
-        let Ok((bundle, _)) = super::open(self.bundle.as_deref()) else { return };
-        let Err(refused) = compile(&bundle, options) else { return };
-        let errors = refused.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-        let codes = errors.map(|diagnostic| diagnostic.code.name());
-        let record = Record::bundle_refused(Timestamp::now(), bundle.origin(), bundle.digest(), codes);
-        if let Err(error) = sink.for_guard().write(&record).and_then(|()| sink.close()) {
-            report::error(&anyhow::Error::new(error));
-        }
     }
 
     fn print(

@@ -1,7 +1,6 @@
 //! `ringfence exec`: one tool call from decision to scanned result.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,10 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::Exit;
 use super::report::{self, Out};
-use crate::audit::JsonlSink;
+use super::sink::{Records, Sink};
 use crate::event::{Body, Event, User};
 use crate::guard::Guard;
-use crate::sandbox::{self, Command, Files, Limits, Network, Outcome, Program, Root, Status, Symlinks};
+use crate::sandbox::{self, Command, Files, Network, Outcome, Program, Root, Status, Symlinks};
 use crate::tool::CommandLine;
 use crate::verdict::{Decision, Verdict};
 
@@ -26,7 +25,8 @@ const SESSION: &str = "exec";
 ///
 /// The call is decided like an agent's: the agent's access first, then the call with its arguments. What is allowed runs with
 /// the edits that the verdict asks for, a command without a shell unless it needs one, and its result is decided before it
-/// is printed. A refused call, or a refused result, ends with 1.
+/// is printed. A refused call, or a refused result, ends with 1. What the bundle requires of the sandbox (`sandbox:` in
+/// ringfence.yaml) and this system can't give ends with 2, and nothing is run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -58,9 +58,9 @@ pub(super) struct Exec {
     /// Let the command use the network.
     #[arg(long)]
     network: bool,
-    /// Seconds that a command may take.
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
-    time: u64,
+    /// Seconds that a command may take, no more than the bundle allows [default: what the bundle says, else 30].
+    #[arg(long, value_name = "SECONDS")]
+    time: Option<u64>,
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
@@ -73,9 +73,8 @@ pub(super) struct Exec {
     /// The agent.
     #[arg(long, default_value = "assistant")]
     agent: String,
-    /// Append a record of each verdict to this file, as JSON lines.
-    #[arg(long, value_name = "FILE")]
-    audit: Option<PathBuf>,
+    #[command(flatten)]
+    records: Records,
     /// How the outcome is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -103,25 +102,51 @@ struct Ran {
 impl Exec {
     pub(super) fn run(mut self, out: &mut Out) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
-        let (engine, _) = super::engine(self.bundle.as_deref(), &options)?;
-        let mut builder = Guard::builder(engine);
-        if let Some(path) = &self.audit {
-            builder = builder.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
+        let (engine, _) = match super::engine(self.bundle.as_deref(), &options) {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.records.bundle_refused(self.bundle.as_deref(), &options);
+                return Err(error);
+            }
+        };
+        if let (Some(asked), Some(most)) = (self.time, engine.sandbox().time())
+            && asked > most.as_secs()
+        {
+            bail!("`--time {asked}` is more than the {} seconds that the bundle allows", most.as_secs());
         }
-        let guard = builder.build();
         let folder =
             |path: &PathBuf| path.canonicalize().with_context(|| format!("no folder `{}`", path.display()));
         let root = folder(&self.root)?;
         self.execute = self.execute.iter().map(folder).collect::<Result<_, _>>()?;
         self.read = self.read.iter().map(folder).collect::<Result<_, _>>()?;
+        let sink = self.records.open(engine.is_audit_batched())?;
+        let mut builder = Guard::builder(engine);
+        if let Some(sink) = &sink {
+            builder = builder.sink(sink.for_guard());
+        }
+        let guard = builder.build();
+        self.records.note_unkept(&guard);
         // Paths are resolved where the tool runs.
         std::env::set_current_dir(&root).with_context(|| format!("can't use `{}`", root.display()))?;
+        let exit = self.go(&guard, &root, out);
+        drop(guard);
+        if let Some(Err(error)) = sink.map(Sink::close) {
+            report::error(&anyhow::Error::new(error));
+            return exit.and(Ok(Exit::Failed));
+        }
+        exit
+    }
+
+    /// Decides, runs, decides about the result and prints it.
+    fn go(&self, guard: &Guard, root: &Path, out: &mut Out) -> anyhow::Result<Exit> {
         let user = User::new(self.user.clone(), self.role.clone());
         let access = Event::run(SESSION, user.clone(), &self.agent, None, vec![self.tool.clone()]);
         let verdict = guard.check(&access);
         if !verdict.is_allowed() {
             return self.refused("the agent", &verdict, out);
         }
+        // The program that is decided about is the one that is there now.
+        let pinned = self.command.as_deref().and_then(pinned);
         let call = Event::tool_call(SESSION, user.clone(), &self.agent, &self.tool, self.arguments()?);
         let verdict = guard.check(&call);
         if !verdict.is_allowed() {
@@ -131,8 +156,8 @@ impl Exec {
         let Body::ToolCall { arguments, .. } = &edited.body else { bail!("the call is none") };
         let text = |name: &str| arguments.get(name).and_then(Value::as_str);
         let ran = match (text("command"), text("path")) {
-            (Some(command), _) => self.command(command, &root)?,
-            (None, Some(path)) => read(path, &root)?,
+            (Some(command), _) => self.command(guard, command, pinned, root)?,
+            (None, Some(path)) => read(path, root)?,
             (None, None) => bail!("the call has neither `command` nor `path`"),
         };
         let result = Event::tool_result(SESSION, user, &self.agent, &self.tool, ran.output.clone());
@@ -192,16 +217,33 @@ impl Exec {
     }
 
     /// Runs a command line: by its words where it is nothing else, otherwise through a shell.
-    fn command(&self, line: &str, root: &std::path::Path) -> anyhow::Result<Ran> {
+    fn command(
+        &self,
+        guard: &Guard,
+        line: &str,
+        pinned: Option<(String, Program)>,
+        root: &Path,
+    ) -> anyhow::Result<Ran> {
         let parsed = CommandLine::parse(line).context("the command can't be read")?;
         let command = match parsed.plain() {
-            Some((program, arguments)) => Command::new(Program::find(program, PATH)?).args(arguments),
+            Some((name, arguments)) => {
+                let program = match pinned {
+                    Some((pinned, program)) if pinned == name => program,
+                    // An edit made it another one.
+                    _ => Program::find(name, PATH)?,
+                };
+                Command::new(program).args(arguments)
+            }
             None => Command::shell(Program::find("bash", PATH).or_else(|_| Program::find("sh", PATH))?, line),
         };
         let mut files = Files::system();
         files = self.execute.iter().fold(files, Files::execute);
         files = self.read.iter().fold(files, Files::read);
-        let limits = Limits { time: Duration::from_secs(self.time), ..Limits::default() };
+        let required = guard.engine().sandbox();
+        let mut limits = required.limits();
+        if let Some(seconds) = self.time {
+            limits.time = Duration::from_secs(seconds);
+        }
         let command = command
             .folder(root)
             .files(files)
@@ -210,6 +252,7 @@ impl Exec {
             .env("PATH", PATH.join(":"))
             .env("LANG", "C.UTF-8")
             .env("HOME", root);
+        let command = required.confine(command, std::env::vars_os());
         let outcome = sandbox::run(&sandbox::launcher(), &command)?;
         Ok(Ran {
             output: crate::text::decode(outcome.output()),
@@ -217,6 +260,13 @@ impl Exec {
             well: outcome.status.is_success(),
         })
     }
+}
+
+/// The program of a command that needs no shell, by its name.
+fn pinned(line: &str) -> Option<(String, Program)> {
+    let parsed = CommandLine::parse(line).ok()?;
+    let (name, _) = parsed.plain()?;
+    Some((name.to_owned(), Program::find(name, PATH).ok()?))
 }
 
 fn how(outcome: &Outcome) -> Value {
@@ -238,7 +288,7 @@ fn how(outcome: &Outcome) -> Value {
 }
 
 /// Reads a file below the root.
-fn read(path: &str, root: &std::path::Path) -> anyhow::Result<Ran> {
+fn read(path: &str, root: &Path) -> anyhow::Result<Ran> {
     let bytes = Root::open(root, Symlinks::Refuse)?.read(path).context("the file can't be read")?;
     let how = json!({ "status": "read", "bytes": bytes.len() });
     Ok(Ran { output: crate::text::decode(bytes), how, well: true })

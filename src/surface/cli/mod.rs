@@ -16,6 +16,7 @@ mod replay;
 mod report;
 mod retain;
 mod scan;
+mod sink;
 mod summary;
 mod test;
 

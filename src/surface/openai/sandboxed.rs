@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::tools::{ToolError, Tools};
+use crate::engine::{Engine, SandboxPolicy};
 use crate::sandbox::{self, Command, Files, Launcher, Limits, Network, Program, Root, Symlinks, Write};
 use crate::tool::CommandLine;
 
@@ -92,15 +93,22 @@ impl Tools {
         ))
     }
 
-    /// `run_command` in a folder: without network, and not longer than `time`. A run that is dropped ends the command.
+    /// `run_command` in a folder: without network, not longer than `time`, and with what the engine's bundle requires of the
+    /// sandbox. A run that is dropped ends the command.
     #[must_use]
-    pub fn commands(self, launcher: &Launcher, folder: impl Into<PathBuf>, time: Duration) -> Self {
-        let (launcher, folder) = (launcher.clone(), folder.into());
+    pub fn commands(
+        self,
+        engine: &Engine,
+        launcher: &Launcher,
+        folder: impl Into<PathBuf>,
+        time: Duration,
+    ) -> Self {
+        let (required, launcher, folder) = (engine.sandbox().clone(), launcher.clone(), folder.into());
         self.function(
             "run_command",
             "Runs a command line in the working folder",
             move |arguments: RunCommand| {
-                let started = command(&arguments.command, &folder, time)
+                let started = command(&arguments.command, &folder, time, &required)
                     .and_then(|command| sandbox::start(&launcher, command).map_err(ToolError::new));
                 async move {
                     let outcome = started?.await.map_err(ToolError::new)?;
@@ -121,19 +129,25 @@ async fn blocking(
     tokio::task::spawn_blocking(work).await.map_err(ToolError::new)?
 }
 
-fn command(line: &str, folder: &PathBuf, time: Duration) -> Result<Command, ToolError> {
+fn command(
+    line: &str,
+    folder: &PathBuf,
+    time: Duration,
+    required: &SandboxPolicy,
+) -> Result<Command, ToolError> {
     let parsed = CommandLine::parse(line).map_err(ToolError::new)?;
     let find = |name: &str| Program::find(name, PATH).map_err(ToolError::new);
     let command = match parsed.plain() {
         Some((program, arguments)) => Command::new(find(program)?).args(arguments),
         None => Command::shell(find("bash").or_else(|_| find("sh"))?, line),
     };
-    Ok(command
+    let command = command
         .folder(folder)
         .files(Files::system())
         .network(Network::Refuse)
-        .limits(Limits { time, ..Limits::default() })
+        .limits(Limits { time, ..required.limits() })
         .env("PATH", PATH.join(":"))
         .env("LANG", "C.UTF-8")
-        .env("HOME", folder))
+        .env("HOME", folder);
+    Ok(required.confine(command, std::env::vars_os()))
 }

@@ -4,6 +4,7 @@ use super::word::Word;
 use super::{CommandLine, Construct, Constructs, RedirectKind, Simple};
 use crate::tool::path;
 use crate::tool::signs::Wildcard;
+use crate::tool::url::{HostError, UrlPolicy};
 
 /// Patterns that a refusal lists at most.
 const TOLD: usize = 6;
@@ -11,8 +12,9 @@ const TOLD: usize = 6;
 /// What command lines may be: every simple command has to pass, and every construct.
 ///
 /// Patterns read like commands: `*` is one word that is no flag, `**` any number of words, `{path}` a path that stays below the
-/// working folder or [`under`](CommandPolicy::with_under), `*` within a word any characters. A program is found by its
-/// bare name, unless the pattern names its file. Words that are known only at run time fit no pattern.
+/// working folder or [`under`](CommandPolicy::with_under), `{url}` a public `http` or `https` URL of one of the
+/// [`hosts`](CommandPolicy::with_hosts), `*` within a word any characters. A program is found by its bare name, unless the
+/// pattern names its file. Words that are known only at run time fit no pattern.
 ///
 /// ```
 /// use ringfence::tool::{CommandLine, CommandPolicy, Construct};
@@ -24,13 +26,14 @@ const TOLD: usize = 6;
 /// assert!(refused("ls -la ../secrets"));
 /// assert!(refused("git log $(id)"));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct CommandPolicy {
     allow: Option<Vec<Pattern>>,
     deny_programs: Vec<String>,
     constructs: Option<Constructs>,
     assignments: Vec<String>,
     under: Vec<String>,
+    urls: UrlPolicy,
 }
 
 /// A pattern of `allow`.
@@ -52,6 +55,8 @@ enum Part {
     Any,
     /// `{path}`
     Path,
+    /// `{url}`
+    Url,
 }
 
 /// A pattern that can't be used.
@@ -134,6 +139,15 @@ impl CommandPolicy {
     pub fn with_under(mut self, folders: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.under.extend(folders.into_iter().map(Into::into));
         self
+    }
+
+    /// With the hosts that `{url}` may name: names, `*.` and a name for all below it, addresses. Without, any public one.
+    ///
+    /// # Errors
+    /// The first that is no host.
+    pub fn with_hosts<'h>(mut self, hosts: impl IntoIterator<Item = &'h str>) -> Result<Self, HostError> {
+        self.urls = self.urls.with_hosts(hosts)?;
+        Ok(self)
     }
 
     /// The first thing for which the line is refused; `None` where it is allowed.
@@ -256,6 +270,11 @@ impl CommandPolicy {
                 || one.folder.as_deref().is_some_and(|folder| !folder.starts_with(['/', '~', '.'])))
     }
 
+    /// Programs read braces and brackets in a URL as several URLs.
+    fn is_url(&self, word: &Word) -> bool {
+        word.known().is_some_and(|text| !text.contains(['{', '}', '[', ']']) && self.urls.check(text).is_ok())
+    }
+
     fn accepted_paths(&self) -> String {
         if self.under.is_empty() {
             "relative paths that do not lead out are accepted".to_owned()
@@ -280,6 +299,7 @@ impl Pattern {
                 "*" => Part::One,
                 "**" => Part::Any,
                 "{path}" => Part::Path,
+                "{url}" => Part::Url,
                 word if word.contains(['{', '}']) => {
                     return Err(PatternError::UnknownPlaceholder { placeholder: word.to_owned() });
                 }
@@ -301,11 +321,18 @@ impl Pattern {
             return false;
         }
         let words: Vec<&Word> = one.all().collect();
-        fits(&self.words, &words, &|word| policy.is_path(one.folder.is_some(), one, word))
+        fits(&self.words, &words, &|part, word| match part {
+            Part::Path => policy.is_path(one.folder.is_some(), one, word),
+            Part::Url => policy.is_url(word),
+            Part::Text(text) => word.known() == Some(text),
+            Part::Glob(glob) => !word.has_glob && glob.fits_text(&word.text),
+            Part::One => !word.text.starts_with('-'),
+            Part::Any => true,
+        })
     }
 }
 
-fn fits(parts: &[Part], words: &[&Word], is_path: &dyn Fn(&Word) -> bool) -> bool {
+fn fits(parts: &[Part], words: &[&Word], is: &dyn Fn(&Part, &Word) -> bool) -> bool {
     // Patterns are short, and `**` is the only part with a choice.
     let mut reachable = vec![false; words.len() + 1];
     if let Some(first) = reachable.first_mut() {
@@ -323,14 +350,7 @@ fn fits(parts: &[Part], words: &[&Word], is_path: &dyn Fn(&Word) -> bool) -> boo
                 continue;
             }
             let Some(word) = words.get(at).filter(|word| word.is_known) else { continue };
-            let fits = match part {
-                Part::Text(text) => word.known() == Some(text),
-                Part::Glob(glob) => !word.has_glob && glob.fits_text(&word.text),
-                Part::Path => is_path(word),
-                Part::One => !word.text.starts_with('-'),
-                Part::Any => true,
-            };
-            if let Some(place) = next.get_mut(at + 1).filter(|_| fits) {
+            if let Some(place) = next.get_mut(at + 1).filter(|_| is(part, word)) {
                 *place = true;
             }
         }

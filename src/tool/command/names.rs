@@ -12,12 +12,15 @@ pub(super) fn is_shell(name: &str) -> bool {
 
 /// Shells of Windows.
 pub(super) fn foreign_shell(name: &str) -> Option<&'static str> {
-    let name = name.to_ascii_lowercase();
-    match name.strip_suffix(".exe").unwrap_or(&name) {
-        "powershell" | "pwsh" => Some("PowerShell"),
-        "cmd" | "command.com" => Some("cmd"),
-        _ => None,
+    let stem = match name.len().checked_sub(4).and_then(|at| name.split_at_checked(at)) {
+        Some((stem, end)) if end.eq_ignore_ascii_case(".exe") => stem,
+        _ => name,
+    };
+    let is = |known: &str| stem.eq_ignore_ascii_case(known);
+    if is("powershell") || is("pwsh") {
+        return Some("PowerShell");
     }
+    (is("cmd") || is("command.com")).then_some("cmd")
 }
 
 /// A name like `Remove-Item`: a verb that PowerShell approves of, and a noun.
@@ -84,8 +87,8 @@ pub(super) fn code_flags(name: &str) -> Option<&'static [&'static str]> {
 
 /// Flags of known programs with which they run another program, read settings that make them do so, or write files. Each
 /// begins such a word.
-pub(super) fn runs_others(name: &str, word: &str) -> bool {
-    let flags: &[&str] = match name {
+pub(super) fn flags_that_run(name: &str) -> &'static [&'static str] {
+    match name {
         "git" => &[
             "--config-env",
             "--exec-path",
@@ -126,11 +129,45 @@ pub(super) fn runs_others(name: &str, word: &str) -> bool {
         "curl" => &["-K", "--config"],
         "wget" => &["--use-askpass", "-e", "--execute"],
         _ => &[],
-    };
-    flags.iter().any(|flag| word.starts_with(flag))
+    }
 }
 
-/// Whether a program's own language is given as its first word, and has a way out of it.
+/// Variables by which a program runs other code than it would without them.
+pub(crate) fn changes_what_runs(variable: &str) -> bool {
+    matches!(
+        variable,
+        "BASH_ENV"
+            | "ENV"
+            | "PROMPT_COMMAND"
+            | "PS4"
+            | "PATH"
+            | "SHELLOPTS"
+            | "BASHOPTS"
+            | "IFS"
+            | "PAGER"
+            | "EDITOR"
+            | "VISUAL"
+            | "BROWSER"
+            | "MANPAGER"
+            | "PERL5OPT"
+            | "PERL5LIB"
+            | "PYTHONSTARTUP"
+            | "PYTHONPATH"
+            | "RUBYOPT"
+            | "NODE_OPTIONS"
+            | "LESSOPEN"
+            | "TAR_OPTIONS"
+            | "RUSTC_WRAPPER"
+            | "MAKEFLAGS"
+    ) || ["GIT_", "LD_", "DYLD_", "BASH_FUNC_", "CARGO_"].iter().any(|prefix| variable.starts_with(prefix))
+}
+
+/// Whether a program is given code of a language of its own as its first word.
+pub(super) fn has_language(name: &str) -> bool {
+    matches!(name, "awk" | "gawk" | "mawk" | "nawk" | "sed" | "gsed")
+}
+
+/// Whether that code has a way out of it.
 pub(super) fn script_escapes(name: &str, script: &str) -> bool {
     match name {
         "awk" | "gawk" | "mawk" | "nawk" => {

@@ -1,7 +1,11 @@
 //! What is known of a line while it is read: its commands, what its variables hold, and what is given to what.
 
+mod files;
+mod suppose;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::parse;
 use super::word::{self, Piece, Raw, UNKNOWN, Word};
@@ -37,8 +41,8 @@ pub(super) struct State {
     /// Whether what is read now is only supposed to run.
     pub(super) supposing: bool,
     /// Names of the wrappers around what is read now.
-    pub(super) through: Vec<String>,
-    pub(super) folder: Option<String>,
+    pub(super) through: Arc<[String]>,
+    pub(super) folder: Option<Arc<str>>,
     words: usize,
     /// How often something was put into the background.
     pub(super) backgrounds: usize,
@@ -133,7 +137,7 @@ impl State {
         let carried: Vec<usize> = names.flatten().copied().collect();
         draft.sources.extend(carried);
         for (name, raw) in &draft.assignments {
-            let value = word::settle(&self.suppose(raw, 0));
+            let value = self.supposed(raw, 0);
             if value.is_known {
                 self.variable(name, value.text);
             }
@@ -145,9 +149,13 @@ impl State {
         self.descriptors(&mut draft, number);
         // Names that can't be known before the line is run, and are tried as what they most likely are.
         let variants = if self.supposing { 0 } else { self.variants(&draft) };
-        self.keep(&draft, None, depth)?;
-        for variant in 0..variants {
-            self.supposing(|state| state.keep(&draft, Some(variant), depth))?;
+        if variants == 0 {
+            self.keep(draft, depth)?;
+        } else {
+            self.keep(draft.clone(), depth)?;
+            for variant in 0..variants {
+                self.supposing(|state| state.keep_supposed(&draft, variant, depth))?;
+            }
         }
         // What stands in `>(…)` is given what this command prints.
         for one in self.out.commands.iter_mut().take(number) {
@@ -158,207 +166,69 @@ impl State {
         Ok(())
     }
 
-    /// What is written to and read from a descriptor is written to and read from the files for which it stands.
-    fn descriptors(&mut self, draft: &mut Draft, number: usize) {
-        let is_exec = matches!(draft.words.as_slice(), [program] if word::literal(program) == Some("exec"));
-        for (descriptor, at) in &draft.descriptors {
-            let Some((kind, raw)) = draft.redirects.get(*at) else { continue };
-            if *kind == RedirectKind::Duplicate {
-                let Some(of) = descriptor_of(raw) else { continue };
-                let files: Vec<String> = self
-                    .opened
-                    .iter()
-                    .filter(|(known, _)| *known == of)
-                    .map(|(_, file)| file.clone())
-                    .collect();
-                let commands = self.files.iter().filter(|(name, _)| files.contains(name));
-                draft.sources.extend(commands.map(|(_, number)| *number));
-                for file in files {
-                    if is_exec {
-                        self.opened.push((descriptor.clone(), file.clone()));
-                    }
-                    self.files.push((file, number));
-                }
-                self.duplicated.push((of, number));
-            } else if *kind != RedirectKind::Text
-                && (is_exec || (draft.words.is_empty() && !matches!(descriptor.as_str(), "0" | "1" | "2")))
-            {
-                let file = file_name(&word::settle(raw).text);
-                for (_, number) in self.duplicated.iter().filter(|(known, _)| known == descriptor) {
-                    self.files.push((file.clone(), *number));
-                }
-                self.opened.push((descriptor.clone(), file));
-            }
+    /// A command as it is written.
+    fn keep(&mut self, draft: Draft, depth: usize) -> Result<()> {
+        let mut words = Vec::with_capacity(draft.words.len());
+        for raw in draft.words {
+            self.expand(raw, &mut words)?;
         }
-        for (descriptor, file) in &self.opened {
-            // Behind `exec >file` everything is written there; `/dev/fd/3` is what 3 stands for.
-            if descriptor == "1" {
-                self.files.push((file.clone(), number));
-            }
-            if descriptor == "0" {
-                let commands = self.files.iter().filter(|(name, _)| name == file);
-                draft.sources.extend(commands.map(|(_, number)| *number));
-            }
-            // The number that a variable is given is known to the shell only.
-            let is_number = descriptor.bytes().all(|byte| byte.is_ascii_digit());
-            let named = |text: &str| {
-                let number =
-                    ["/dev/fd/", "/proc/self/fd/"].iter().find_map(|folder| text.strip_prefix(folder));
-                number.is_some_and(|number| number == descriptor || !is_number)
-                    || (descriptor == "0" && text == "/dev/stdin")
-            };
-            let words = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw));
-            if words.filter_map(word::literal).any(named) {
-                let commands = self.files.iter().filter(|(name, _)| name == file);
-                draft.sources.extend(commands.map(|(_, number)| *number));
-                self.files.push((file.clone(), number));
-            }
-        }
-    }
-
-    /// The commands of a compound read what stands in files behind it.
-    pub(super) fn feed(&mut self, commands: Range<usize>, draft: &Draft) {
-        let read = draft.redirects.iter().filter(|(kind, _)| *kind == RedirectKind::Read);
-        let names: Vec<String> = read.map(|(_, raw)| file_name(&word::settle(raw).text)).collect();
-        if names.is_empty() {
-            return;
-        }
-        let written =
-            self.files.iter().filter(|(name, number)| names.contains(name) && *number < commands.start);
-        let writers: Vec<usize> = written.map(|(_, number)| *number).collect();
-        for one in self.out.commands.get_mut(commands).unwrap_or_default() {
-            one.sources.extend(&writers);
-            if one.words.is_empty() && one.name().is_some_and(names::is_shell) {
-                self.out.constructs.insert(Construct::Opaque);
-            }
-        }
-    }
-
-    /// How many ways there are to suppose the values of a command's variables.
-    fn variants(&self, draft: &Draft) -> usize {
-        let pieces = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flatten();
-        let known = pieces.map(|piece| match piece {
-            Piece::Variable { name, or, .. } => match self.variables.get(name) {
-                Some(values) => values.len(),
-                None => usize::from(or.is_some() || is_empty_name(name) || name == "IFS"),
-            },
-            Piece::Output { constant: Some(_), .. } => 1,
-            _ => 0,
-        });
-        let known = known.max().unwrap_or_default().min(4);
-        // A program that is named with a part that is not set is named by its other parts.
-        let parted = draft.words.first().is_some_and(|program| {
-            program.len() > 1 && program.iter().any(|piece| matches!(piece, Piece::Variable { .. }))
-        });
-        known.max(usize::from(parted))
-    }
-
-    /// A word with the values that its variables are supposed to have.
-    pub(super) fn suppose(&self, raw: &Raw, variant: usize) -> Raw {
-        raw.iter()
-            .map(|piece| match piece {
-                Piece::Variable { name, or, .. } => {
-                    let values = self.variables.get(name);
-                    let value =
-                        values.and_then(|values| values.get(variant).or(values.last())).or(or.as_ref());
-                    match value {
-                        Some(value) => Piece::Text(value.clone()),
-                        None if name == "IFS" => Piece::Text(" ".to_owned()),
-                        None if is_empty_name(name) => Piece::Text(String::new()),
-                        None => piece.clone(),
-                    }
-                }
-                Piece::Output { constant: Some(value), .. } => Piece::Text(value.clone()),
-                other => other.clone(),
-            })
-            .collect()
-    }
-
-    /// Words of a command as they are supposed to be, split where the shell splits them.
-    fn supposed_words(&self, raw: &Raw, variant: usize, is_program: bool) -> Vec<Raw> {
-        let supposed = self.suppose(raw, variant);
-        let splits = raw.iter().any(|piece| match piece {
-            Piece::Variable { is_quoted, name, .. } => !is_quoted || name == "@",
-            Piece::Output { is_quoted, .. } => !is_quoted,
-            _ => false,
-        });
-        let supposed: Raw = supposed
-            .into_iter()
-            .filter(|piece| !(is_program && raw.len() > 1 && matches!(piece, Piece::Variable { .. })))
-            .collect();
-        if !splits {
-            return vec![supposed];
-        }
-        let mut words = vec![Raw::new()];
-        for (piece, before) in supposed.into_iter().zip(raw) {
-            let quoted = match before {
-                Piece::Variable { is_quoted, name, .. } => *is_quoted && name != "@",
-                Piece::Output { is_quoted, .. } => *is_quoted,
-                _ => true,
-            };
-            match piece {
-                Piece::Text(text) if !quoted => {
-                    // `IFS` may have been set to anything; colons are what it is mostly set to.
-                    let separators: &[char] = if self.variables.contains_key("IFS") {
-                        &[' ', '\t', '\n', ':']
-                    } else {
-                        &[' ', '\t', '\n']
-                    };
-                    let mut parts = text.split(separators);
-                    if let (Some(first), Some(last)) = (parts.next(), words.last_mut()) {
-                        word::push(last, first);
-                    }
-                    words.extend(parts.map(|part| vec![Piece::Text(part.to_owned())]));
-                }
-                piece => {
-                    if let Some(last) = words.last_mut() {
-                        last.push(piece);
-                    }
-                }
-            }
-        }
-        words.retain(|word| !word::settle(word).text.is_empty());
-        words
-    }
-
-    fn keep(&mut self, draft: &Draft, variant: Option<usize>, depth: usize) -> Result<()> {
-        let mut raws = Vec::new();
-        for (number, raw) in draft.words.iter().enumerate() {
-            let supposed = match variant {
-                Some(variant) => self.supposed_words(raw, variant, number == 0),
-                None => vec![raw.clone()],
-            };
-            for raw in supposed {
-                let several = word::braces(raw)?;
-                if several.len() > 1 {
-                    self.out.constructs.insert(Construct::Glob);
-                }
-                raws.extend(several);
-            }
-        }
-        let settle = |state: &Self, raw: &Raw| match variant {
-            Some(variant) => word::settle(&state.suppose(raw, variant)),
-            None => word::settle(raw),
-        };
-        let mut words = raws.iter().map(|raw| word::settle(raw));
+        let mut words = words.into_iter();
+        let assignments = draft.assignments.into_iter();
+        let redirects = draft.redirects.into_iter();
         let simple = Simple {
-            assignments: draft
-                .assignments
-                .iter()
-                .map(|(name, raw)| (name.clone(), settle(self, raw)))
-                .collect(),
+            assignments: assignments.map(|(name, raw)| (name, word::settled(raw))).collect(),
+            program: words.next(),
+            words: words.collect(),
+            redirects: redirects.map(|(kind, raw)| Redirect { kind, target: word::settled(raw) }).collect(),
+            span: draft.span,
+            sources: draft.sources,
+            ..Simple::default()
+        };
+        self.add(simple, depth)
+    }
+
+    /// The same as it is supposed to be.
+    fn keep_supposed(&mut self, draft: &Draft, variant: usize, depth: usize) -> Result<()> {
+        let mut words = Vec::with_capacity(draft.words.len());
+        for (number, raw) in draft.words.iter().enumerate() {
+            if word::is_plain(raw) {
+                words.push(word::settle(raw));
+                continue;
+            }
+            for raw in self.supposed_words(raw, variant, number == 0) {
+                self.expand(raw, &mut words)?;
+            }
+        }
+        let mut words = words.into_iter();
+        let supposed = |raw| self.supposed(raw, variant);
+        let simple = Simple {
+            assignments: draft.assignments.iter().map(|(name, raw)| (name.clone(), supposed(raw))).collect(),
             program: words.next(),
             words: words.collect(),
             redirects: draft
                 .redirects
                 .iter()
-                .map(|(kind, raw)| Redirect { kind: *kind, target: settle(self, raw) })
+                .map(|(kind, raw)| Redirect { kind: *kind, target: supposed(raw) })
                 .collect(),
             span: draft.span.clone(),
             sources: draft.sources.clone(),
             ..Simple::default()
         };
         self.add(simple, depth)
+    }
+
+    /// Adds the words that braces make of one.
+    fn expand(&mut self, raw: Raw, words: &mut Vec<Word>) -> Result<()> {
+        if !word::has_brace(&raw) {
+            words.push(word::settled(raw));
+            return Ok(());
+        }
+        let several = word::braces(raw)?;
+        if several.len() > 1 {
+            self.out.constructs.insert(Construct::Glob);
+        }
+        words.extend(several.into_iter().map(word::settled));
+        Ok(())
     }
 
     /// Keeps a command, and reads what it runs.
@@ -368,7 +238,7 @@ impl State {
             return Err(CommandError::TooLarge { what: "made of too many commands or words" });
         }
         simple.is_supposed = self.supposing;
-        simple.through.clone_from(&self.through);
+        simple.through = Arc::clone(&self.through);
         simple.folder.clone_from(&self.folder);
         if simple.all().any(|word| word.has_glob) {
             self.out.constructs.insert(Construct::Glob);
@@ -390,65 +260,8 @@ impl State {
             return Err(CommandError::TooLarge { what: "made of too many redirections" });
         }
         self.change_folder(&simple);
-        self.out.commands.push(simple.clone());
-        unwrap::unwrap(self, number, simple, depth)
-    }
-
-    /// Commands that wrote a file which this one names.
-    fn read_files(&self, simple: &Simple) -> Vec<usize> {
-        if self.files.is_empty() {
-            return Vec::new();
-        }
-        let named = simple.all().chain(simple.redirects.iter().map(|redirect| &redirect.target));
-        let names: Vec<String> =
-            named.filter(|word| word.text.len() < 4096).map(|word| file_name(&word.text)).collect();
-        self.files.iter().filter(|(name, _)| names.contains(name)).map(|(_, number)| *number).collect()
-    }
-
-    fn written_files(&mut self, simple: &Simple, number: usize) {
-        let mut written: Vec<&Word> = Vec::new();
-        written.extend(
-            simple
-                .redirects
-                .iter()
-                .filter(|redirect| redirect.kind == RedirectKind::Write)
-                .map(|redirect| &redirect.target),
-        );
-        match simple.name() {
-            Some("rm" | "unlink") => {
-                let gone: Vec<String> = simple.words.iter().map(|word| file_name(&word.text)).collect();
-                self.files.retain(|(name, _)| !gone.contains(name));
-            }
-            Some("tee") => written.extend(&simple.words),
-            Some("cp" | "mv" | "ln" | "install" | "link" | "rsync") => written.extend(simple.words.last()),
-            _ => {
-                let mut words = simple.words.iter();
-                while let Some(word) = words.next() {
-                    match word.text.as_str() {
-                        "-o" | "-O" | "--output" | "--output-document" | "-out" => {
-                            written.extend(words.next())
-                        }
-                        text => {
-                            if let Some(name) = text.strip_prefix("--output=").or(text.strip_prefix("of=")) {
-                                self.files.push((file_name(name), number));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        let names: Vec<String> = written
-            .into_iter()
-            .filter(|word| {
-                word.text.len() < 4096 && !word.text.starts_with('-') && !word.text.starts_with("/dev/")
-            })
-            .map(|word| file_name(&word.text))
-            .collect();
-        for name in names {
-            if !name.is_empty() {
-                self.files.push((name, number));
-            }
-        }
+        self.out.commands.push(simple);
+        unwrap::unwrap(self, number, depth)
     }
 
     fn change_folder(&mut self, simple: &Simple) {
@@ -457,12 +270,14 @@ impl State {
         }
         let target = simple.words.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
         self.folder = match target.map(|word| word.text.as_str()) {
-            None => Some("~".to_owned()),
+            None => Some("~".into()),
             Some("-") => None,
             Some(to) if to.contains(UNKNOWN) || to.len() > 4096 => None,
             Some(to) => match &self.folder {
-                Some(from) if !to.starts_with(['/', '~']) => Some(path::lexical(&format!("{from}/{to}"))),
-                _ => Some(path::lexical(to)),
+                Some(from) if !to.starts_with(['/', '~']) => {
+                    Some(path::lexical(&format!("{from}/{to}")).into())
+                }
+                _ => Some(path::lexical(to).into()),
             },
         };
     }
@@ -476,25 +291,4 @@ impl State {
             _ => None,
         }
     }
-}
-
-/// `3` of `>&3` and `fd` of `>&$fd`.
-fn descriptor_of(raw: &Raw) -> Option<String> {
-    raw.iter().find_map(|piece| match piece {
-        Piece::Text(text) => Some(text.trim_end_matches('-').to_owned()).filter(|text| !text.is_empty()),
-        Piece::Variable { name, .. } => Some(name.clone()),
-        _ => None,
-    })
-}
-
-/// Parameters that are mostly empty.
-fn is_empty_name(name: &str) -> bool {
-    matches!(name, "@" | "*" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9")
-}
-
-/// A file's name as one command writes and another reads it: `./x`, `@x`, `files=@x` and `x` are one.
-fn file_name(text: &str) -> String {
-    let text = text.rsplit('@').next().unwrap_or(text);
-    let text = text.split(',').next().unwrap_or(text);
-    path::lexical(text)
 }

@@ -397,6 +397,38 @@ fn policies() {
 }
 
 #[test]
+fn urls_of_allowed_commands_are_read_as_urls() {
+    let any = CommandPolicy::new(["curl -sS {url}", "git clone {url} {path}"]).unwrap();
+    let listed = any.clone().with_hosts(["*.example.com"]).unwrap();
+    let allowed = |policy: &CommandPolicy, text: &str| match CommandLine::parse(text) {
+        Ok(line) => policy.check(&line).is_none(),
+        Err(_) => false,
+    };
+    for text in ["curl -sS 'https://api.example.com/v1?q=1'", "git clone 'https://git.example.com/a.git' a"] {
+        assert!(allowed(&any, text) && allowed(&listed, text), "{text}");
+    }
+    assert!(
+        allowed(&any, "curl -sS https://example.net/") && !allowed(&listed, "curl -sS https://example.net/")
+    );
+    for text in [
+        "curl -sS http://127.0.0.1/",
+        "curl -sS http://0x7f.1/",
+        "curl -sS https://a@api.example.com/",
+        "curl -sS file:///etc/passwd",
+        "curl -sS api.example.com",
+        "curl -sS -o",
+        "curl -sS https://$HOST.example.com/",
+        "curl -sS https://*.example.com/",
+        "curl -sS 'https://{127.0.0.1,a.example.com}/'",
+        "curl -sS 'https://api.example.com/[1-9]'",
+        "curl -sS https://api.example.com/ https://evil.example/",
+    ] {
+        assert!(!allowed(&any, text) && !allowed(&listed, text), "{text}");
+    }
+    assert!(CommandPolicy::new(["curl {urls}"]).is_err());
+}
+
+#[test]
 fn a_refusal_repeats_nothing_of_the_line() {
     let policy = CommandPolicy::new(["git status"]).unwrap();
     for text in
@@ -479,8 +511,18 @@ impl Recorder {
         Some(Self { folder })
     }
 
-    /// What bash runs, sorted.
+    /// What bash runs, sorted; none where it does not parse the line.
     fn run(&self, line: &str) -> Option<Vec<String>> {
+        let (status, lines) = self.record(line);
+        (status != Some(2)).then_some(lines)
+    }
+
+    /// What bash runs, whether it can make sense of all of the line or not.
+    fn ran(&self, line: &str) -> Vec<String> {
+        self.record(line).1
+    }
+
+    fn record(&self, line: &str) -> (Option<i32>, Vec<String>) {
         let record = self.folder.path().join("record");
         fs::write(&record, "").unwrap();
         let status = Command::new("/bin/bash")
@@ -497,7 +539,7 @@ impl Recorder {
         let mut lines: Vec<String> =
             fs::read_to_string(&record).unwrap().lines().map(str::to_owned).collect();
         lines.sort();
-        (status.code() != Some(2)).then_some(lines)
+        (status.code(), lines)
     }
 }
 
@@ -538,6 +580,117 @@ fn commands_are_those_that_bash_runs() {
         Ok(())
     });
     outcome.unwrap();
+}
+
+/// Arguments of an allowed command, into which a fragment is put without a thought.
+const TEMPLATES: [&str; 8] = [
+    "p1 {}",
+    "p1 a{}",
+    "p1 --flag={} b",
+    "p1 '{}'",
+    "p1 \"{}\"",
+    "p1 a '{}' b | p1",
+    "p1 \"a {}\" && p1",
+    "p1 <<E\n{}\nE\n",
+];
+
+/// Of fragments in each of these places: how many made bash run another program, and which of those are let through.
+fn injected(fragments: &[String]) -> (usize, Vec<String>) {
+    let Some(recorder) = Recorder::new() else { return (0, Vec::new()) };
+    let plain = CommandPolicy::new(["p1 **"]).unwrap();
+    // Even where every construct may stand, each command has to be one that is allowed.
+    let open = plain.clone().with_constructs(Construct::ALL);
+    let (mut ran, mut passed) = (0, Vec::new());
+    for template in TEMPLATES {
+        for fragment in fragments {
+            let line = template.replace("{}", fragment);
+            let others = recorder.ran(&line);
+            if !others.iter().any(|one| !one.starts_with("p1")) {
+                continue;
+            }
+            ran += 1;
+            let refused = |policy: &CommandPolicy| match CommandLine::parse(&line) {
+                Ok(parsed) => policy.check(&parsed).is_some(),
+                Err(_) => true,
+            };
+            if !refused(&plain) || !refused(&open) {
+                passed.push(line);
+            }
+        }
+    }
+    (ran, passed)
+}
+
+#[test]
+fn a_fragment_that_runs_something_else_is_refused() {
+    let signs = [
+        ";", "; ", "&", " & ", "&&", "||", "|", "|&", "\n", ";\n", " \n", "\r\n", "#\n", "\\\n;", ";;",
+        "! \n",
+    ];
+    let mut fragments: Vec<String> = signs.iter().map(|sign| format!("{sign}p0 x")).collect();
+    fragments.extend(signs.iter().map(|sign| format!("x{sign}p0 x{sign}")));
+    for quote in ["'", "\""] {
+        fragments.extend(signs.iter().map(|sign| format!("x{quote}{sign}p0 x{sign}p1 {quote}")));
+    }
+    let others = [
+        "$(p0)",
+        "`p0`",
+        "${x:-$(p0)}",
+        "$((1+$(p0)))",
+        "<(p0)",
+        ">(p0)",
+        "$(p1; p0)",
+        "x$(p0)y",
+        "\"$(p0)\"",
+        "'\"$(p0)\"'",
+        "'$(p0)'",
+        "\"'$(p0)'\"",
+        "(p0)",
+        ";(p0)",
+        ";{ p0; }",
+        "; if p0; then p1; fi",
+        "; p1() { p0; }; p1",
+        "; bash -c p0",
+        "; eval p0",
+        "; 'p0' x",
+        "; p'0'",
+        "; nohup p0",
+        "| xargs p0",
+        "\nE\np0\n",
+        "\nE\np0 <<E",
+        "x;p0<<<y",
+        "${x:=`p0`}",
+        "$( (p0) )",
+        "; case x in x) p0;; esac",
+        "& p0 & wait",
+        "; ! p0",
+        "; x=1 p0",
+        "; >/dev/null p0",
+    ];
+    fragments.extend(others.map(str::to_owned));
+    let (ran, passed) = injected(&fragments);
+    assert!(ran == 0 || ran > 200, "{ran}");
+    assert!(passed.is_empty(), "{passed:?}");
+}
+
+/// The same with labelled fragments: `RINGFENCE_COMMANDS=file.jsonl cargo test --lib measure_fragments -- --ignored --nocapture`. Rows
+/// have `command` and `label`; those of `injection` are taken.
+#[test]
+#[ignore = "needs data that is not part of the project"]
+fn measure_fragments() {
+    let rows = fs::read_to_string(std::env::var("RINGFENCE_COMMANDS").unwrap()).unwrap();
+    let rows = rows.lines().map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap());
+    let fragments: Vec<String> = rows
+        .filter(|row| row["label"] == "injection")
+        .map(|row| row["command"].as_str().unwrap().replace("{cmd}", "p0").replace("/usr/bin/id", "p0"))
+        .map(|fragment| fragment.replace("id", "p0"))
+        .collect();
+    let (ran, passed) = injected(&fragments);
+    println!(
+        "{} fragments, {} lines, {ran} run something else, let through: {passed:?}",
+        fragments.len(),
+        fragments.len() * TEMPLATES.len()
+    );
 }
 
 proptest! {

@@ -96,41 +96,64 @@ pub(super) fn literal(word: &Raw) -> Option<&str> {
 
 /// A word as it is known.
 pub(super) fn settle(raw: &[Piece]) -> Word {
-    let mut word = Word { text: String::new(), is_known: true, has_glob: false };
+    let mut word = Word::new(String::new());
     for piece in raw {
-        match piece {
-            Piece::Text(text) => word.text.push_str(text),
-            Piece::Glob(sign) => {
-                word.text.push(*sign);
-                // A lone bracket is text.
-                word.has_glob |= matches!(sign, '*' | '?' | '[');
-            }
-            Piece::Brace(sign) => word.text.push(*sign),
-            Piece::Home(user) => {
-                word.text.push('~');
-                word.text.push_str(user);
-            }
-            Piece::Variable { name, .. } => {
-                word.is_known = false;
-                match name.as_str() {
-                    "HOME" => word.text.push('~'),
-                    "PWD" => word.text.push('.'),
-                    "TMPDIR" => word.text.push_str("/tmp"),
-                    _ => word.text.push(UNKNOWN),
-                }
-            }
-            Piece::Output { .. } | Piece::Unknown => {
-                word.is_known = false;
-                word.text.push(UNKNOWN);
-            }
-        }
+        add(&mut word, piece);
     }
     word
 }
 
+/// Adds to a word what is known of a piece.
+pub(super) fn add(word: &mut Word, piece: &Piece) {
+    match piece {
+        Piece::Text(text) => word.text.push_str(text),
+        Piece::Glob(sign) => {
+            word.text.push(*sign);
+            // A lone bracket is text.
+            word.has_glob |= matches!(sign, '*' | '?' | '[');
+        }
+        Piece::Brace(sign) => word.text.push(*sign),
+        Piece::Home(user) => {
+            word.text.push('~');
+            word.text.push_str(user);
+        }
+        Piece::Variable { name, .. } => {
+            word.is_known = false;
+            match name.as_str() {
+                "HOME" => word.text.push('~'),
+                "PWD" => word.text.push('.'),
+                "TMPDIR" => word.text.push_str("/tmp"),
+                _ => word.text.push(UNKNOWN),
+            }
+        }
+        Piece::Output { .. } | Piece::Unknown => {
+            word.is_known = false;
+            word.text.push(UNKNOWN);
+        }
+    }
+}
+
+/// Whether nothing of a word is left to run time, and braces make nothing of it.
+pub(super) fn is_plain(raw: &Raw) -> bool {
+    raw.iter().all(|piece| matches!(piece, Piece::Text(_) | Piece::Glob(_) | Piece::Home(_)))
+}
+
+/// The same, without a copy of a word that is only text.
+pub(super) fn settled(mut raw: Raw) -> Word {
+    match raw.as_mut_slice() {
+        [Piece::Text(text)] => Word::new(std::mem::take(text)),
+        pieces => settle(pieces),
+    }
+}
+
+/// Whether braces may make several words of one.
+pub(super) fn has_brace(raw: &Raw) -> bool {
+    raw.contains(&Piece::Brace('{'))
+}
+
 /// The words that braces make of one; the word itself where there are none.
 pub(super) fn braces(raw: Raw) -> Result<Vec<Raw>, CommandError> {
-    if !raw.contains(&Piece::Brace('{')) {
+    if !has_brace(&raw) {
         return Ok(vec![raw]);
     }
     let mut done = Vec::new();

@@ -1,0 +1,87 @@
+//! `sandbox:` of the manifest as written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::quantity::{ByteSize, Period};
+use crate::decode::Spanned;
+
+/// What the sandbox has to give the commands of tools, and what it gives them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct SandboxSpec {
+    /// Protections without which a command is not run.
+    #[serde(default)]
+    pub(crate) require: Vec<ProtectionSpec>,
+    /// Variables of the host's environment that commands are given, by their names.
+    #[serde(default)]
+    pub(crate) environment: Vec<Spanned<String>>,
+    /// What a command may use at most.
+    #[serde(default)]
+    pub(crate) limits: SandboxLimitsSpec,
+}
+
+/// A protection of the sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ProtectionSpec {
+    /// Processor time, memory, file size and descriptors of each process have limits.
+    Limits,
+    /// The number of processes and the memory of all together have limits.
+    Processes,
+    /// Whatever the command started is gone when it ends.
+    Tree,
+    /// Set-user-ID programs give it nothing.
+    NoNewPrivileges,
+    /// It has none of root's powers.
+    NoCapabilities,
+    /// It opens only the files that it was given.
+    Files,
+    /// It can't make a socket.
+    Network,
+    /// It can't signal processes outside.
+    Signals,
+    /// System calls that reach into other processes or the kernel are refused.
+    SystemCalls,
+    /// It sees no process, message queue or network of the host.
+    Namespaces,
+}
+
+impl ProtectionSpec {
+    /// The name in YAML, which is that in reports.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Limits => "limits",
+            Self::Processes => "processes",
+            Self::Tree => "tree",
+            Self::NoNewPrivileges => "no-new-privileges",
+            Self::NoCapabilities => "no-capabilities",
+            Self::Files => "files",
+            Self::Network => "network",
+            Self::Signals => "signals",
+            Self::SystemCalls => "system-calls",
+            Self::Namespaces => "namespaces",
+        }
+    }
+}
+
+/// What a command may use at most. What is absent is as the host has it, or by default 30 s, 1 MiB of output, 30 s of processor
+/// time, 2 GiB of memory, 256 MiB in one file, 64 processes and 256 descriptors.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct SandboxLimitsSpec {
+    /// From start to end by the clock.
+    pub(crate) time: Option<Spanned<Period>>,
+    /// Bytes kept of standard output, and as many of standard error.
+    pub(crate) output_bytes: Option<Spanned<ByteSize>>,
+    /// Processor time of each process.
+    pub(crate) cpu: Option<Spanned<Period>>,
+    /// Memory of one process, and of all together.
+    pub(crate) memory_bytes: Option<Spanned<ByteSize>>,
+    /// Bytes of each file that is written; with 0, none is.
+    pub(crate) file_bytes: Option<Spanned<ByteSize>>,
+    /// Processes at one time.
+    pub(crate) processes: Option<Spanned<u32>>,
+    /// Files open at one time in each process.
+    pub(crate) descriptors: Option<Spanned<u32>>,
+}

@@ -1,0 +1,166 @@
+//! What the bundle requires of the sandbox in which the commands of tools run.
+
+use std::time::Duration;
+
+use super::Engine;
+use crate::bundle::ProtectionSpec;
+
+/// `sandbox:` of the manifest: what has to hold of a command that a tool runs, what it is given and what it may use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SandboxPolicy {
+    pub(crate) required: Vec<ProtectionSpec>,
+    pub(crate) environment: Vec<String>,
+    pub(crate) most: Most,
+}
+
+/// What a command may use at most, as far as the bundle says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Most {
+    pub(crate) time: Option<Duration>,
+    pub(crate) output_bytes: Option<u64>,
+    pub(crate) cpu: Option<Duration>,
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) file_bytes: Option<u64>,
+    pub(crate) processes: Option<u32>,
+    pub(crate) descriptors: Option<u32>,
+}
+
+impl Engine {
+    /// What the bundle requires of the sandbox.
+    #[must_use]
+    pub fn sandbox(&self) -> &SandboxPolicy {
+        &self.0.sandbox
+    }
+}
+
+impl SandboxPolicy {
+    /// Protections without which a command is not run, by their names in reports.
+    pub fn required(&self) -> impl Iterator<Item = &'static str> {
+        self.required.iter().map(|required| required.name())
+    }
+
+    /// Variables of the host's environment that commands are given.
+    #[must_use]
+    pub fn environment(&self) -> &[String] {
+        &self.environment
+    }
+
+    /// How long a command may take, where the bundle says so.
+    #[must_use]
+    pub fn time(&self) -> Option<Duration> {
+        self.most.time
+    }
+}
+
+#[cfg(all(unix, feature = "sandbox"))]
+mod applied {
+    use std::ffi::OsString;
+
+    use super::SandboxPolicy;
+    use crate::bundle::ProtectionSpec;
+    use crate::sandbox::{Command, Limits, Protection};
+
+    impl SandboxPolicy {
+        /// The limits of a command: those of the bundle, and the default ones where it says nothing.
+        #[must_use]
+        pub fn limits(&self) -> Limits {
+            self.over(Limits::default())
+        }
+
+        /// A command as the bundle lets it run: it requires what the bundle requires, uses no more than the bundle allows, and is
+        /// given those variables of `host` that the bundle lists, in place of any of its own of the same name. `host` is mostly
+        /// `std::env::vars_os()`.
+        ///
+        /// What the bundle requires can't be taken back: a command that does not get it is not run.
+        pub fn confine(
+            &self,
+            command: Command,
+            host: impl IntoIterator<Item = (OsString, OsString)>,
+        ) -> Command {
+            let most = Limits {
+                time: std::time::Duration::MAX,
+                output_bytes: usize::MAX,
+                cpu: std::time::Duration::MAX,
+                memory_bytes: u64::MAX,
+                file_bytes: u64::MAX,
+                processes: u32::MAX,
+                descriptors: u32::MAX,
+            };
+            let listed = |name: &OsString| self.environment.iter().any(|listed| name == listed.as_str());
+            host.into_iter()
+                .filter(|(name, _)| listed(name))
+                .fold(command, |command, (name, value)| command.env(name, value))
+                .require(self.required.iter().map(|required| Protection::from(*required)))
+                .at_most(&self.over(most))
+        }
+
+        fn over(&self, limits: Limits) -> Limits {
+            let most = &self.most;
+            Limits {
+                time: most.time.unwrap_or(limits.time),
+                output_bytes: most
+                    .output_bytes
+                    .map_or(limits.output_bytes, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+                cpu: most.cpu.unwrap_or(limits.cpu),
+                memory_bytes: most.memory_bytes.unwrap_or(limits.memory_bytes),
+                file_bytes: most.file_bytes.unwrap_or(limits.file_bytes),
+                processes: most.processes.unwrap_or(limits.processes),
+                descriptors: most.descriptors.unwrap_or(limits.descriptors),
+            }
+        }
+    }
+
+    impl From<ProtectionSpec> for Protection {
+        fn from(spec: ProtectionSpec) -> Self {
+            match spec {
+                ProtectionSpec::Limits => Self::Limits,
+                ProtectionSpec::Processes => Self::Processes,
+                ProtectionSpec::Tree => Self::Tree,
+                ProtectionSpec::NoNewPrivileges => Self::NoNewPrivileges,
+                ProtectionSpec::NoCapabilities => Self::NoCapabilities,
+                ProtectionSpec::Files => Self::Files,
+                ProtectionSpec::Network => Self::Network,
+                ProtectionSpec::Signals => Self::Signals,
+                ProtectionSpec::SystemCalls => Self::SystemCalls,
+                ProtectionSpec::Namespaces => Self::Namespaces,
+            }
+        }
+    }
+}
+
+#[cfg(all(test, unix, feature = "sandbox"))]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::ffi::OsString;
+
+    use crate::bundle::Bundle;
+    use crate::compile::{CompileOptions, compile};
+    use crate::sandbox::{Command, Limits, Program};
+
+    #[test]
+    fn what_a_bundle_requires_is_put_upon_a_command() {
+        const ALL: &str = "limits, processes, tree, no-new-privileges, no-capabilities, files, network, signals, system-calls, namespaces";
+        let manifest = format!(
+            "name: t\nversion: 1\nsandbox: {{ require: [{ALL}], environment: [KEPT], limits: {{ time: 5s, processes: 100000 }} }}\n"
+        );
+        let bundle = Bundle::from_sources("t", [("ringfence.yaml", manifest.as_str())]);
+        let engine = compile(&bundle, &CompileOptions::default()).unwrap().engine;
+        let policy = engine.sandbox();
+        let names: BTreeSet<&str> = policy.required().collect();
+        assert_eq!(names, ALL.split(", ").collect());
+        // Every protection has one name, in manifests and in reports.
+        let applied = policy.required.iter().map(|required| crate::sandbox::Protection::from(*required));
+        assert_eq!(applied.map(crate::sandbox::Protection::name).collect::<BTreeSet<_>>(), names);
+        let limits = policy.limits();
+        assert_eq!((limits.time.as_secs(), limits.processes), (5, 100_000));
+        assert_eq!(limits.memory_bytes, Limits::default().memory_bytes);
+        let command = Command::new(Program::find("sh", ["/bin", "/usr/bin"]).unwrap());
+        let host = [("KEPT", "a"), ("OTHER", "b")]
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let shown = format!("{:?}", policy.confine(command, host));
+        // The bundle's time is lower than what was asked for, its number of processes is not.
+        assert!(shown.contains("time: 5s") && shown.contains("processes: 64"), "{shown}");
+        assert!(shown.contains("KEPT") && !shown.contains("OTHER"), "{shown}");
+        assert!(shown.contains("NoNewPrivileges") && shown.contains("Namespaces"), "{shown}");
+    }
+}

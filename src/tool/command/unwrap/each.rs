@@ -1,0 +1,161 @@
+//! Programs that run a command for each of many things: `xargs`, `parallel`, `find -exec`.
+
+use super::{Result, Unwrapping};
+use crate::tool::command::Word;
+use crate::tool::command::word::UNKNOWN;
+
+impl Unwrapping<'_> {
+    pub(super) fn xargs(&mut self) -> Result<()> {
+        const VALUED: &str = "IJnPLsadERS";
+        let rest = self.behind_flags(VALUED, 0);
+        let words = &self.simple.words;
+        let flags = words.get(..words.len() - rest.len()).unwrap_or_default();
+        let mut replaced = None;
+        for (at, word) in flags.iter().enumerate() {
+            let value = || flags.get(at + 1).map(|word| word.text.clone());
+            match word.text.as_str() {
+                "-I" | "-J" => replaced = value(),
+                "-i" | "--replace" => replaced = Some("{}".to_owned()),
+                text => {
+                    if let Some(sign) = text.strip_prefix("-I").or(text.strip_prefix("--replace=")) {
+                        replaced = Some(sign.to_owned());
+                    }
+                }
+            }
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.transparent();
+        let given = self.given_text();
+        let with = |given: Option<&str>| -> Vec<Word> {
+            let mut words: Vec<Word> = Vec::new();
+            for word in &rest {
+                match &replaced {
+                    Some(sign) if !sign.is_empty() && word.text.contains(sign.as_str()) => {
+                        let value = given
+                            .map_or(UNKNOWN.to_string(), |given| given.trim_end_matches('\n').to_owned());
+                        let is_known = word.is_known && given.is_some();
+                        words.push(Word {
+                            text: word.text.replace(sign.as_str(), &value),
+                            is_known,
+                            has_glob: false,
+                        });
+                    }
+                    _ => words.push(word.clone()),
+                }
+            }
+            if replaced.is_none() {
+                match given {
+                    Some(given) => words.extend(split_input(given).into_iter().map(Word::new)),
+                    None => words.push(Word::unknown()),
+                }
+            }
+            words
+        };
+        let certain = with(None);
+        let upstream = std::mem::take(&mut self.state.upstream);
+        let mut result = self.inner(certain);
+        if let (Some(given), Ok(())) = (given, &result) {
+            let words = with(Some(&given));
+            result = self.supposed(words);
+        }
+        self.state.upstream = upstream;
+        result
+    }
+
+    pub(super) fn parallel(&mut self) -> Result<()> {
+        let rest = self.behind_flags("jSNPILlna", 0);
+        let at = rest
+            .iter()
+            .position(|word| matches!(word.text.as_str(), ":::" | "::::" | ":::+"))
+            .unwrap_or(rest.len());
+        let (command, given) = rest.split_at(at);
+        let mut given: Vec<String> = given
+            .iter()
+            .filter(|word| !word.text.starts_with(":::"))
+            .take(8)
+            .map(|word| word.text.clone())
+            .collect();
+        if given.is_empty() {
+            given.extend(
+                self.given_text()
+                    .into_iter()
+                    .flat_map(|text| text.lines().take(8).map(str::to_owned).collect::<Vec<_>>()),
+            );
+        }
+        self.opaque();
+        let template = command.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+        if given.is_empty() {
+            given.push(UNKNOWN.to_string());
+        }
+        for value in given {
+            let code = if template.is_empty() {
+                value
+            } else if template.contains('{') {
+                let mut code = template.clone();
+                for sign in ["{}", "{.}", "{1}", "{2}", "{3}", "{/}", "{//}"] {
+                    code = code.replace(sign, &value);
+                }
+                code
+            } else {
+                format!("{template} {value}")
+            };
+            self.supposed_code(&[Word::new(code)])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn find(&mut self) -> Result<()> {
+        let words = &self.simple.words;
+        let roots: Vec<&Word> =
+            words.iter().take_while(|word| !word.text.starts_with(['-', '(', '!'])).take(4).collect();
+        let roots: Vec<Word> = roots.into_iter().cloned().collect();
+        let mut at = 0;
+        while let Some(word) = words.get(at) {
+            at += 1;
+            if !matches!(
+                word.text.as_str(),
+                "-exec" | "-execdir" | "-ok" | "-okdir" | "-x" | "-X" | "--exec" | "--exec-batch"
+            ) {
+                continue;
+            }
+            let mut command: Vec<Word> = Vec::new();
+            while let Some(word) = words.get(at) {
+                at += 1;
+                if word.text == ";"
+                    || (word.text == "+" && command.last().is_some_and(|last| last.text == "{}"))
+                {
+                    break;
+                }
+                command.push(word.clone());
+            }
+            let with = |value: &Word| -> Vec<Word> {
+                let fill = |word: &Word| match word.text.contains("{}") {
+                    true => Word {
+                        text: word.text.replace("{}", &value.text),
+                        is_known: value.is_known && word.is_known,
+                        has_glob: false,
+                    },
+                    false => word.clone(),
+                };
+                command.iter().map(fill).collect()
+            };
+            if command.is_empty() {
+                continue;
+            }
+            self.inner(with(&Word::unknown()))?;
+            for root in &roots {
+                // Where everything below a folder is handed over, the folder may be as well.
+                let words = with(root);
+                self.supposed(words)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Words of standard input as `xargs` splits them.
+fn split_input(text: &str) -> Vec<String> {
+    text.split_whitespace().take(64).map(|word| word.trim_matches(['\'', '"']).to_owned()).collect()
+}
