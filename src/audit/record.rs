@@ -174,9 +174,9 @@ pub struct RefusedBundleRecord<'a> {
     pub at: Timestamp,
     /// Where it came from.
     pub origin: &'a str,
-    /// Its digest.
+    /// Its digest; empty where it could not be read.
     pub bundle: &'a str,
-    /// Codes of the errors in it, each once.
+    /// Codes of the errors in it, each once; or one word for what is wrong with the whole, as `unreadable`.
     pub errors: Vec<&'a str>,
     /// Version of the engine.
     pub engine: &'static str,

@@ -103,7 +103,7 @@ impl Both {
     fn decide(&self, event: &Event, place: (&str, u64)) -> Option<Change> {
         let (old, new): ((Verdict, Trace), (Verdict, Trace)) =
             (self.old.examine(event), self.new.examine(event));
-        let roles = || diff::roles(self.new.engine(), event, self.new.session(&event.session).as_ref());
+        let roles = || diff::roles(&self.new.engine(), event, self.new.session(&event.session).as_ref());
         diff::compare(event, place, &old, &new, self.compare, roles)
     }
 
@@ -183,7 +183,8 @@ impl Diff {
                 Ok(())
             },
         )?;
-        let engines: [&Engine; 2] = [both.old.engine(), both.new.engine()];
+        let (old, new) = (both.old.engine(), both.new.engine());
+        let engines: [&Engine; 2] = [&old, &new];
         for log in &logs {
             let name = log.display().to_string();
             replay::each(log, &engines, &mut |number, recorded| {

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 
 use super::Exit;
+use super::bundle::Signatures;
 use super::events::{self, Chats, Events, Place, Work};
 use super::replay::{self, Recorded};
 use super::report::{self, Out};
@@ -41,6 +42,8 @@ pub(super) struct Eval {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
     #[command(flatten)]
     chats: Chats,
     /// Decide the recorded events of this audit log again. What its records do not hold whole is told and left out.
@@ -135,7 +138,7 @@ pub(super) struct Answer {
 impl Eval {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
-        let (engine, bundle) = match super::engine(self.bundle.as_deref(), &options) {
+        let (engine, bundle) = match super::engine(self.bundle.as_deref(), &options, &self.signatures) {
             Ok(ready) => ready,
             Err(error) => {
                 self.record_refusal(&options);
@@ -234,9 +237,15 @@ impl Eval {
     fn record_refusal(&self, options: &CompileOptions) {
         let Ok(Some(sink)) = self.sink(false) else { return };
         let Ok((bundle, _)) = super::open(self.bundle.as_deref()) else { return };
-        let Err(refused) = compile(&bundle, options) else { return };
-        let errors = refused.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-        let codes = errors.map(|diagnostic| diagnostic.code.name());
+        let untrusted = self.signatures.trust().ok().flatten().and_then(|trust| trust.check(&bundle).err());
+        let codes: Vec<&str> = match (untrusted, compile(&bundle, options)) {
+            (Some(untrusted), _) => vec![untrusted.code()],
+            (None, Err(refused)) => {
+                let errors = refused.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+                errors.map(|diagnostic| diagnostic.code.name()).collect()
+            }
+            (None, Ok(_)) => return,
+        };
         let record = Record::bundle_refused(Timestamp::now(), bundle.origin(), bundle.digest(), codes);
         if let Err(error) = sink.for_guard().write(&record).and_then(|()| sink.close()) {
             report::error(&anyhow::Error::new(error));
@@ -324,7 +333,7 @@ impl Eval {
     ) -> anyhow::Result<()> {
         let file: Arc<str> = log.display().to_string().into();
         let mut not_kept: BTreeMap<&str, usize> = BTreeMap::new();
-        replay::each(log, &[guard.engine()], &mut |number, recorded| {
+        replay::each(log, &[&guard.engine()], &mut |number, recorded| {
             match recorded {
                 Recorded::Whole(event) => {
                     let line = usize::try_from(number).unwrap_or(usize::MAX);

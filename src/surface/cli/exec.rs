@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::Exit;
+use super::bundle::Signatures;
 use super::report::{self, Out};
 use crate::audit::JsonlSink;
 use crate::event::{Body, Event, User};
@@ -64,6 +65,8 @@ pub(super) struct Exec {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
     /// The user.
     #[arg(long, default_value = "local")]
     user: String,
@@ -103,7 +106,7 @@ struct Ran {
 impl Exec {
     pub(super) fn run(mut self, out: &mut Out) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
-        let (engine, _) = super::engine(self.bundle.as_deref(), &options)?;
+        let (engine, _) = super::engine(self.bundle.as_deref(), &options, &self.signatures)?;
         let mut builder = Guard::builder(engine);
         if let Some(path) = &self.audit {
             builder = builder.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
