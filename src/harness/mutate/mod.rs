@@ -3,8 +3,6 @@
 //! Only what a change concerns is compiled again, and only tests that touch it run, until one fails. Gates on labelled data are
 //! not run: they measure a pack, and no single rule decides them.
 
-#[cfg(test)]
-mod nearmiss;
 mod rules;
 mod tools;
 
@@ -96,7 +94,7 @@ pub fn mutate(
     for change in rules::changes(engine) {
         changes.extend(place.rule(&change).map(|mutant| (mutant, Change::Rule(change))));
     }
-    for change in tools::changes(bundle) {
+    for change in tools::changes(bundle, &engine.0.policies) {
         changes.push((change.mutant(bundle), Change::Tool(change)));
     }
     let runner =
