@@ -25,6 +25,7 @@ const RANKS: &[&str] = &[
 /// Third-party crates that only one part of the house may name, so that replacing one is a change in one place.
 const OWNERS: &[(&str, &[&str])] = &[
     ("cedar_policy", &["cedar/"]),
+    ("cedar_policy_formatter", &["cedar/"]),
     ("miette", &["cedar/"]),
     ("granit_parser", &["yaml.rs"]),
     ("aho_corasick", &["text/"]),

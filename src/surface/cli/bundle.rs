@@ -201,7 +201,7 @@ fn told(checked: &Checked) -> String {
 }
 
 /// Writes a file as a whole or not at all.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let draft = PathBuf::from(draft);

@@ -11,6 +11,7 @@ mod eval;
 mod events;
 #[cfg(all(unix, feature = "sandbox"))]
 mod exec;
+mod fmt;
 mod init;
 mod man;
 mod replay;
@@ -55,6 +56,7 @@ enum Verb {
     Init(init::Init),
     Check(check::Check),
     Test(test::Test),
+    Fmt(fmt::Fmt),
     Eval(Box<eval::Eval>),
     Diff(Box<diff::Diff>),
     Who(access::Who),
@@ -113,6 +115,7 @@ pub fn main() -> ExitCode {
         Verb::Init(verb) => verb.run(&mut out),
         Verb::Check(verb) => verb.run(&mut out),
         Verb::Test(verb) => verb.run(&mut out),
+        Verb::Fmt(verb) => verb.run(&mut out),
         Verb::Eval(verb) => verb.run(&mut out),
         Verb::Diff(verb) => verb.run(&mut out),
         Verb::Who(verb) => verb.run(&mut out),
