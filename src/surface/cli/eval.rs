@@ -206,13 +206,13 @@ impl Eval {
 
     fn sink(&self, batched: bool) -> anyhow::Result<Option<Sink>> {
         let Some(path) = &self.audit else {
-            if self.keys.is_given() {
+            if self.keys.is_given() && self.replay.is_none() {
                 anyhow::bail!("contents are kept beside an audit log: give --audit FILE.db");
             }
             return Ok(None);
         };
         if !is_database(path) {
-            if self.keys.is_given() {
+            if self.keys.is_given() && self.replay.is_none() {
                 anyhow::bail!("contents are kept in a database: name the audit log FILE.db");
             }
             let sink = JsonlSink::create(path).context("can't open the audit file")?;
@@ -333,7 +333,7 @@ impl Eval {
     ) -> anyhow::Result<()> {
         let file: Arc<str> = log.display().to_string().into();
         let mut not_kept: BTreeMap<&str, usize> = BTreeMap::new();
-        replay::each(log, &[&guard.engine()], &mut |number, recorded| {
+        replay::each(log, &self.keys, &[&guard.engine()], &mut |number, recorded| {
             match recorded {
                 Recorded::Whole(event) => {
                     let line = usize::try_from(number).unwrap_or(usize::MAX);
