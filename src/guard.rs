@@ -124,7 +124,8 @@ impl std::fmt::Debug for GuardBuilder {
 impl GuardBuilder {
     /// Lets no later bundle take the place of the engine's but signed ones; see [`Guard::signed`] for the first.
     #[cfg(feature = "audit")]
-    pub(crate) fn trusting(mut self, trust: Trust) -> Self {
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
         self.trust = Some(trust);
         self
     }

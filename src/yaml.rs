@@ -3,6 +3,7 @@
 //! Scalars keep their text until a type is asked for, so `version: 2026.10` is the text `2026.10` and a role called
 //! `no` stays a name. Custom tags, merge keys, directives and several documents in one file are refused.
 
+#[cfg(feature = "cli")]
 mod tidy;
 
 use std::collections::BTreeMap;

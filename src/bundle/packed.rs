@@ -163,10 +163,8 @@ impl Bundle {
 
 /// Whether a file of a folder can have this name, and no other file is meant by it on any system.
 fn is_name(name: &str) -> bool {
-    let part = |part: &str| {
-        !(part.is_empty() || part.starts_with('.'))
-            && !part.contains(|c: char| c == '\\' || c == ':' || c.is_control())
-    };
+    let strange = |c: char| c == '\\' || c == ':' || c.is_control();
+    let part = |part: &str| !(part.is_empty() || part.starts_with('.') || part.contains(strange));
     name.len() <= MAX_NAME && name.split('/').count() <= MAX_DEPTH + 1 && name.split('/').all(part)
 }
 

@@ -127,8 +127,9 @@ impl Guard {
 }
 
 impl Guard {
-    /// Whether this engine, and no later one, decides now.
-    pub(crate) fn decides_by(&self, engine: &Engine) -> bool {
+    /// Whether this engine, and no later one, decides now: for what a host has made with it and holds on to.
+    #[must_use]
+    pub fn decides_by(&self, engine: &Engine) -> bool {
         Arc::ptr_eq(&self.in_force.load().engine.0, &engine.0)
     }
 
