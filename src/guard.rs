@@ -1,27 +1,34 @@
 //! The only door: evaluate, fail closed, advance the session, record.
 
 mod approval;
+mod reload;
 mod resolver;
 mod reveal;
+mod watch;
 
+pub use reload::{Reload, ReloadError};
 pub use resolver::{FileSystem, NoLinks, Resolver};
 pub use reveal::{Revealed, To};
+pub use watch::Watch;
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use self::approval::Approval;
+use self::reload::InForce;
 use crate::audit::{ApprovalRecord, AuditError, AuditSink, Content, ENGINE, Record, SessionEndRecord};
 use crate::engine::{CreatedAgent, Engine, Evaluation, ResolvedPaths, Situation, Trace};
 use crate::event::{Access, AccessKind, Body, Event, InputPart};
 use crate::rule::From as PeriodFrom;
 use crate::session::{Run, Session};
+#[cfg(feature = "audit")]
+use crate::signed::Trust;
 use crate::text;
 use crate::verdict::{Decision, Reason, ReasonCode, Verdict};
 
@@ -51,21 +58,28 @@ impl Clock for SystemClock {
 /// Whatever fails inside is a deny with a reason of its own. Events of one session are decided one after the other,
 /// whichever threads they come from; those of different sessions side by side.
 pub struct Guard {
-    engine: Engine,
+    /// Loaded once for each event, which it decides from beginning to end.
+    in_force: ArcSwap<InForce>,
+    /// Held while another bundle takes its place.
+    reloading: Mutex<()>,
+    #[cfg(feature = "audit")]
+    trust: Option<Trust>,
     sink: Option<Arc<dyn AuditSink>>,
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
     resolver: Arc<dyn Resolver>,
     sessions: Mutex<Sessions>,
     created: Mutex<Created>,
-    /// Whether the log knows the bundle, and who is telling it.
-    announced: AtomicBool,
-    announcing: Mutex<()>,
 }
+
+/// What an event is decided by, for as long as that takes.
+type Held = arc_swap::Guard<Arc<InForce>>;
 
 impl std::fmt::Debug for Guard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Guard").field("bundle", &self.engine.bundle_digest()).finish_non_exhaustive()
+        f.debug_struct("Guard")
+            .field("bundle", &self.in_force.load().engine.bundle_digest())
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,6 +107,8 @@ struct Sessions {
 /// Makes a [`Guard`].
 pub struct GuardBuilder {
     engine: Engine,
+    #[cfg(feature = "audit")]
+    trust: Option<Trust>,
     sink: Option<Arc<dyn AuditSink>>,
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
@@ -106,6 +122,14 @@ impl std::fmt::Debug for GuardBuilder {
 }
 
 impl GuardBuilder {
+    /// Lets no later bundle take the place of the engine's but signed ones; see [`Guard::signed`] for the first.
+    #[cfg(feature = "audit")]
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
     /// Where records go. Without a sink there are none.
     #[must_use]
     pub fn sink(mut self, sink: Arc<dyn AuditSink>) -> Self {
@@ -137,17 +161,18 @@ impl GuardBuilder {
     /// The guard.
     #[must_use]
     pub fn build(self) -> Guard {
-        let Self { engine, sink, clock, time_limit, resolver } = self;
+        let Self { engine, sink, clock, time_limit, resolver, .. } = self;
         Guard {
-            engine,
+            #[cfg(feature = "audit")]
+            trust: self.trust,
+            in_force: ArcSwap::from_pointee(InForce::new(engine)),
+            reloading: Mutex::default(),
             sink,
             clock,
             time_limit,
             resolver,
             sessions: Mutex::default(),
             created: Mutex::default(),
-            announced: AtomicBool::new(false),
-            announcing: Mutex::default(),
         }
     }
 }
@@ -170,6 +195,8 @@ impl Guard {
     pub fn builder(engine: Engine) -> GuardBuilder {
         GuardBuilder {
             engine,
+            #[cfg(feature = "audit")]
+            trust: None,
             sink: None,
             clock: Arc::new(SystemClock),
             time_limit: TimeLimit::OfTheBundle,
@@ -177,15 +204,20 @@ impl Guard {
         }
     }
 
-    /// The engine.
+    /// The engine that decides now. It stays as it is; after a [`Guard::reload`] the guard has another one.
     #[must_use]
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    pub fn engine(&self) -> Engine {
+        self.in_force.load().engine.clone()
     }
 
     /// An agent that was created while the guard ran.
     pub(crate) fn created_agent(&self, name: &str) -> Option<CreatedAgent> {
         lock(&self.created).by_name.get(name).cloned()
+    }
+
+    /// The same, also from a clock that panics.
+    fn stamp(&self) -> Timestamp {
+        catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// What its clock says.
@@ -208,10 +240,11 @@ impl Guard {
     /// same.
     pub fn end_session(&self, id: &str) -> Result<(), AuditError> {
         let known = lock(&self.sessions).by_id.remove(id).is_some();
-        let counts = self.engine.retention().iter().any(|class| class.from == PeriodFrom::SessionEnd);
+        let counts =
+            self.in_force.load().engine.retention().iter().any(|class| class.from == PeriodFrom::SessionEnd);
         match &self.sink {
             Some(sink) if known && counts && sink.keeps_contents() => {
-                let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
+                let at = self.stamp();
                 write(
                     sink.as_ref(),
                     &Record::SessionEnd(SessionEndRecord { at, session: id, engine: ENGINE }),
@@ -224,12 +257,13 @@ impl Guard {
     /// Retention classes that the bundle keeps contents of and of which none is kept, because the guard has no sink that keeps any
     /// (a log needs a payload key). A host should know.
     #[must_use]
-    pub fn unkept_classes(&self) -> Vec<&str> {
+    pub fn unkept_classes(&self) -> Vec<String> {
         if self.sink.as_ref().is_some_and(|sink| sink.keeps_contents()) {
             return Vec::new();
         }
-        let kept = self.engine.retention().iter().filter(|class| !class.of_records && class.keep_seconds > 0);
-        kept.map(|class| class.name.as_str()).collect()
+        let held = self.in_force.load();
+        let kept = held.engine.retention().iter().filter(|class| !class.of_records && class.keep_seconds > 0);
+        kept.map(|class| class.name.clone()).collect()
     }
 
     /// Decides one event, advances its session and writes the record.
@@ -248,18 +282,21 @@ impl Guard {
     /// Refuses what is no event, and records that; where the session is known, it counts there. `message` must not repeat
     /// what was read.
     pub fn refuse_malformed(&self, session: Option<&str>, message: &str) -> Verdict {
-        let held = session.map(|id| self.session_of(id));
-        let mut held = held.as_deref().map(lock);
-        let seq = held.as_mut().map_or(0, |session| {
+        let known = session.map(|id| self.session_of(id));
+        let (mut known, held) = match known.as_deref().map(|session| self.enter(session)) {
+            Some((session, held)) => (Some(session), held),
+            None => (None, self.in_force.load()),
+        };
+        let seq = known.as_mut().map_or(0, |session| {
             session.seq = session.seq.saturating_add(1);
             session.denials = session.denials.saturating_add(1);
             session.seq
         });
         let evaluation = Evaluation::refuse(vec![Reason::new(ReasonCode::BadEvent, message)]);
-        let (mut verdict, trace) = self.verdict(None, seq, evaluation);
+        let (mut verdict, trace) = verdict(&held, None, seq, evaluation);
         verdict.session = session.map(str::to_owned);
-        let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
-        self.record(at, None, None, verdict, &trace)
+        let at = self.stamp();
+        self.record(&held, at, None, None, verdict, &trace)
     }
 
     /// The same as [`Guard::check`], with what happened on the way.
@@ -271,26 +308,26 @@ impl Guard {
     /// yet, and decided about later.
     pub fn preview(&self, event: &Event) -> Verdict {
         let session = self.session_of(&event.session);
-        let session = lock(&session);
+        let (session, held) = self.enter(&session);
         let evaluated = catch_unwind(AssertUnwindSafe(|| {
             let at = event.at.unwrap_or_else(|| self.clock.now());
-            self.evaluate(event, &session, at)
+            self.evaluate(&held, event, &session, at)
         }));
         let evaluation = evaluated.unwrap_or_else(|_| {
             Evaluation::refuse(vec![Reason::new(ReasonCode::Panic, "deciding failed unexpectedly")])
         });
-        self.verdict(Some(event), session.seq, evaluation).0
+        verdict(&held, Some(event), session.seq, evaluation).0
     }
 
     fn decide(&self, event: &Event, approval: Option<Approval<'_>>) -> (Verdict, Trace) {
         let session = self.session_of(&event.session);
         // Held until the session has advanced: of two calls at once, the second sees the labels of the first.
-        let mut session = lock(&session);
+        let (mut session, held) = self.enter(&session);
         session.seq = session.seq.saturating_add(1);
         let seq = session.seq;
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let at = event.at.unwrap_or_else(|| self.clock.now());
-            (at, self.evaluate(event, &session, at))
+            (at, self.evaluate(&held, event, &session, at))
         }));
         let (at, mut evaluation) = decided.unwrap_or_else(|_| {
             let reason = Reason::new(ReasonCode::Panic, "deciding failed unexpectedly");
@@ -298,7 +335,7 @@ impl Guard {
         });
         if let Some(approval) = approval {
             approval.apply(event, &mut session, &mut evaluation);
-            if self.record_approval(&approval, event, seq, at, &evaluation).is_err() {
+            if self.record_approval(&held, &approval, event, seq, at, &evaluation).is_err() {
                 let reason =
                     Reason::new(ReasonCode::AuditFailed, "the record of this approval could not be written");
                 evaluation = Evaluation::refuse(vec![reason]);
@@ -312,32 +349,33 @@ impl Guard {
             }
         };
         let pseudonyms = std::mem::take(&mut evaluation.pseudonyms);
-        let (verdict, trace) = self.verdict(Some(event), seq, evaluation);
+        let (verdict, trace) = verdict(&held, Some(event), seq, evaluation);
         // The record comes first: an event that can't be recorded has not happened.
-        let tenant = self.engine.0.tenant_of(event, &session).map(str::to_owned);
-        let verdict = self.record(at, Some(event), tenant.as_deref(), verdict, &trace);
+        let tenant = held.engine.0.tenant_of(event, &session).map(str::to_owned);
+        let verdict = self.record(&held, at, Some(event), tenant.as_deref(), verdict, &trace);
         pseudonyms.into_iter().for_each(|pseudonym| session.remember_pseudonym(pseudonym));
         if let Some(name) = creates {
             self.create(name, &verdict);
         }
-        self.advance(&mut session, event, &verdict, at);
+        advance(&held.engine, &mut session, event, &verdict, at);
         if verdict.enforced == Decision::Ask {
             session.ask(seq, approval::digest(&event.with_edits(&verdict.edits)));
         }
         (verdict, trace)
     }
 
-    fn evaluate(&self, event: &Event, session: &Session, at: Timestamp) -> Evaluation {
+    fn evaluate(&self, held: &InForce, event: &Event, session: &Session, at: Timestamp) -> Evaluation {
+        let engine = &held.engine;
         let created = event.agent.as_ref().and_then(|agent| lock(&self.created).by_name.get(agent).cloned());
-        let paths = self.resolve(event);
+        let paths = self.resolve(engine, event);
         let (started, ready) = (Instant::now(), text::ready::spent());
-        let limit = Duration::from_millis(self.engine.0.limits.decide_ms);
+        let limit = Duration::from_millis(engine.0.limits.decide_ms);
         let limited = self.time_limit == TimeLimit::OfTheBundle;
         // Without what was made ready once for all events.
         let taken = || started.elapsed().saturating_sub(text::ready::spent().saturating_sub(ready));
         let stop = || limited && taken() >= limit;
         let situation = Situation { session, created: created.as_ref(), at, paths: &paths, stop: &stop };
-        let evaluation = self.engine.evaluate(event, &situation);
+        let evaluation = engine.evaluate(event, &situation);
         if stop() {
             let reason = Reason::new(ReasonCode::TimeLimit, "deciding took longer than the bundle allows");
             return Evaluation::refuse(vec![reason]);
@@ -346,12 +384,24 @@ impl Guard {
     }
 
     /// Where the paths of an event lead. One that can't be resolved is not stated, and so refused.
-    fn resolve(&self, event: &Event) -> ResolvedPaths {
-        let paths = self.engine.paths_to_resolve(event);
+    fn resolve(&self, engine: &Engine, event: &Event) -> ResolvedPaths {
+        let paths = engine.paths_to_resolve(event);
         paths
             .into_iter()
             .filter_map(|(field, path)| Some((field, self.resolver.resolve(&path).ok()?)))
             .collect()
+    }
+
+    /// A session to itself, and the bundle by which its event is decided. Taken in this order, a session never goes back to a
+    /// bundle before the one that it has seen.
+    fn enter<'s>(&self, session: &'s Mutex<Session>) -> (MutexGuard<'s, Session>, Held) {
+        let mut session = lock(session);
+        let held = self.in_force.load();
+        // It begins as the bundle says that decides its first event.
+        if session.seq == 0 {
+            session.labels = held.engine.0.default_labels.iter().cloned().collect();
+        }
+        (session, held)
     }
 
     fn session_of(&self, id: &str) -> Arc<Mutex<Session>> {
@@ -370,8 +420,7 @@ impl Guard {
             let median = *median;
             sessions.by_id.retain(|_, (session, used)| *used >= median || Arc::strong_count(session) > 1);
         }
-        let labels = self.engine.0.default_labels.iter().cloned();
-        let session = Arc::new(Mutex::new(Session::with_labels(labels)));
+        let session = Arc::new(Mutex::new(Session::default()));
         sessions.by_id.insert(id.to_owned(), (Arc::clone(&session), uses));
         session
     }
@@ -408,83 +457,10 @@ impl Guard {
         }
     }
 
-    /// Advances the session by what was enforced.
-    fn advance(&self, session: &mut Session, event: &Event, verdict: &Verdict, at: Timestamp) {
-        session.started.get_or_insert(at);
-        session.findings = session.findings.saturating_add(verdict.findings.len() as u64);
-        session.tokens = session.tokens.saturating_add(event.tokens.unwrap_or(0));
-        if !verdict.is_allowed() {
-            session.denials = session.denials.saturating_add(1);
-            return;
-        }
-        let stated = &event.user;
-        if stated.roles.is_some() || stated.tenant.is_some() || stated.attributes.is_some() {
-            let earlier = session.user.take().filter(|earlier| earlier.id == stated.id).unwrap_or_default();
-            session.user = Some(crate::event::User {
-                id: stated.id.clone(),
-                roles: stated.roles.clone().or(earlier.roles),
-                tenant: stated.tenant.clone().or(earlier.tenant),
-                attributes: stated.attributes.clone().or(earlier.attributes),
-            });
-        }
-        match &event.body {
-            Body::Access(Access { kind: AccessKind::Run, model, .. }) => {
-                if let Some(agent) = &event.agent {
-                    let offered = verdict.tools.iter().flatten().cloned().collect();
-                    session.runs.insert(agent.clone(), Run { model: model.clone(), offered });
-                }
-            }
-            Body::Access(_) => {}
-            Body::Input { part: InputPart::User, .. } => session.turns = session.turns.saturating_add(1),
-            Body::ToolCall { tool, call, .. } => {
-                session.calls = session.calls.saturating_add(1);
-                if let Some(call) = call {
-                    session.remember_call(call, tool);
-                }
-                self.label(session, tool);
-            }
-            // Also here: a result may come from a call that this guard has not seen.
-            Body::ToolResult { tool, .. } => self.label(session, tool),
-            Body::Input { .. } | Body::Output { .. } => {}
-        }
-    }
-
-    fn label(&self, session: &mut Session, tool: &str) {
-        let engine = &*self.engine.0;
-        let reads = match engine.tools.get(tool) {
-            Some(tool) => Some(&tool.reads),
-            None => engine.unlisted_reads.as_ref(),
-        };
-        session.labels.extend(reads.into_iter().flatten().cloned());
-    }
-
-    fn verdict(&self, event: Option<&Event>, seq: u64, evaluation: Evaluation) -> (Verdict, Trace) {
-        let Evaluation { decision, enforced, reasons, findings, edits, tools, shadow, trace, .. } =
-            evaluation;
-        let message = match enforced {
-            Decision::Allow => None,
-            Decision::Ask | Decision::Deny => reasons.first().map(|reason| reason.message.clone()),
-        };
-        let verdict = Verdict {
-            session: event.map(|event| event.session.clone()),
-            seq,
-            stage: event.map(Event::stage),
-            decision,
-            enforced,
-            reasons,
-            findings,
-            edits,
-            message,
-            tools,
-            shadow,
-            bundle: self.engine.bundle_digest().to_owned(),
-        };
-        (verdict, trace)
-    }
-
     /// Writes the record; a verdict without a record is a deny.
     fn record(
         &self,
+        held: &InForce,
         at: Timestamp,
         event: Option<&Event>,
         tenant: Option<&str>,
@@ -492,13 +468,13 @@ impl Guard {
         trace: &Trace,
     ) -> Verdict {
         let Some(sink) = &self.sink else { return verdict };
-        let written = self.announce(sink.as_ref(), at).and_then(|()| {
+        let written = held.announce(sink.as_ref(), at).and_then(|()| {
             let written = catch_unwind(AssertUnwindSafe(|| {
                 let keeps = event.filter(|_| sink.keeps_contents());
-                let content = keeps.and_then(|event| Content::of(&self.engine, event, tenant, &verdict, at));
+                let content = keeps.and_then(|event| Content::of(&held.engine, event, tenant, &verdict, at));
                 let sealed = content.map(|content| sink.seal(&content)).transpose()?.flatten();
                 let kept = sealed.as_ref().map(|sealed| sealed.kept.clone());
-                let record = Record::verdict(at, &self.engine, event, &verdict, trace, sink.digest_key());
+                let record = Record::verdict(at, &held.engine, event, &verdict, trace, sink.digest_key());
                 sink.write_with(&record.keeping(kept.as_ref()), sealed)
             }));
             written.unwrap_or_else(|_| Err(panicked()))
@@ -518,6 +494,7 @@ impl Guard {
 
     fn record_approval(
         &self,
+        held: &InForce,
         approval: &Approval<'_>,
         event: &Event,
         seq: u64,
@@ -527,22 +504,9 @@ impl Guard {
         let Some(sink) = &self.sink else { return Ok(()) };
         let counted = evaluation.trace.approved_by.is_some();
         let (by, asked, session) = (approval.by(), approval.asked(), event.session.as_str());
-        self.announce(sink.as_ref(), at)?;
+        held.announce(sink.as_ref(), at)?;
         let record = ApprovalRecord { at, by, session, asked, seq, counted, engine: ENGINE };
         write(sink.as_ref(), &Record::Approval(record))
-    }
-
-    /// Tells the log which bundle decides, before its first verdict.
-    fn announce(&self, sink: &dyn AuditSink, at: Timestamp) -> Result<(), AuditError> {
-        if self.announced.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let _one = lock(&self.announcing);
-        if !self.announced.load(Ordering::Acquire) {
-            write(sink, &Record::bundle_loaded(at, &self.engine))?;
-            self.announced.store(true, Ordering::Release);
-        }
-        Ok(())
     }
 
     /// Records an event of the host's own: a login that failed, a key that was replaced. `details` is kept but for members
@@ -553,17 +517,91 @@ impl Guard {
     /// sink nothing is kept.
     pub fn report(&self, kind: &str, details: &Value) -> Result<(), AuditError> {
         let Some(sink) = &self.sink else { return Ok(()) };
-        let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
-        let record = Record::security_event(at, &self.engine, kind, details)?;
-        self.announce(sink.as_ref(), at)?;
+        let at = self.stamp();
+        let held = self.in_force.load();
+        let record = Record::security_event(at, &held.engine, kind, details)?;
+        held.announce(sink.as_ref(), at)?;
         write(sink.as_ref(), &record)
     }
 
     /// Whether the bundle lets verdicts be returned before their records are durable.
     #[must_use]
     pub fn is_audit_batched(&self) -> bool {
-        self.engine.is_audit_batched()
+        self.in_force.load().engine.is_audit_batched()
     }
+}
+
+/// Advances the session by what was enforced.
+fn advance(engine: &Engine, session: &mut Session, event: &Event, verdict: &Verdict, at: Timestamp) {
+    session.started.get_or_insert(at);
+    session.findings = session.findings.saturating_add(verdict.findings.len() as u64);
+    session.tokens = session.tokens.saturating_add(event.tokens.unwrap_or(0));
+    if !verdict.is_allowed() {
+        session.denials = session.denials.saturating_add(1);
+        return;
+    }
+    let stated = &event.user;
+    if stated.roles.is_some() || stated.tenant.is_some() || stated.attributes.is_some() {
+        let earlier = session.user.take().filter(|earlier| earlier.id == stated.id).unwrap_or_default();
+        session.user = Some(crate::event::User {
+            id: stated.id.clone(),
+            roles: stated.roles.clone().or(earlier.roles),
+            tenant: stated.tenant.clone().or(earlier.tenant),
+            attributes: stated.attributes.clone().or(earlier.attributes),
+        });
+    }
+    match &event.body {
+        Body::Access(Access { kind: AccessKind::Run, model, .. }) => {
+            if let Some(agent) = &event.agent {
+                let offered = verdict.tools.iter().flatten().cloned().collect();
+                session.runs.insert(agent.clone(), Run { model: model.clone(), offered });
+            }
+        }
+        Body::Access(_) => {}
+        Body::Input { part: InputPart::User, .. } => session.turns = session.turns.saturating_add(1),
+        Body::ToolCall { tool, call, .. } => {
+            session.calls = session.calls.saturating_add(1);
+            if let Some(call) = call {
+                session.remember_call(call, tool);
+            }
+            label(engine, session, tool);
+        }
+        // Also here: a result may come from a call that this guard has not seen.
+        Body::ToolResult { tool, .. } => label(engine, session, tool),
+        Body::Input { .. } | Body::Output { .. } => {}
+    }
+}
+
+fn label(engine: &Engine, session: &mut Session, tool: &str) {
+    let engine = &*engine.0;
+    let reads = match engine.tools.get(tool) {
+        Some(tool) => Some(&tool.reads),
+        None => engine.unlisted_reads.as_ref(),
+    };
+    session.labels.extend(reads.into_iter().flatten().cloned());
+}
+
+fn verdict(held: &InForce, event: Option<&Event>, seq: u64, evaluation: Evaluation) -> (Verdict, Trace) {
+    let Evaluation { decision, enforced, reasons, findings, edits, tools, shadow, trace, .. } = evaluation;
+    let message = match enforced {
+        Decision::Allow => None,
+        Decision::Ask | Decision::Deny => reasons.first().map(|reason| reason.message.clone()),
+    };
+    let verdict = Verdict {
+        session: event.map(|event| event.session.clone()),
+        seq,
+        stage: event.map(Event::stage),
+        decision,
+        enforced,
+        reasons,
+        findings,
+        edits,
+        message,
+        tools,
+        shadow,
+        bundle: held.engine.bundle_digest().to_owned(),
+    };
+    (verdict, trace)
 }
 
 /// Writes a record; a panic of the sink is a failure like any other.

@@ -58,6 +58,8 @@ pub mod sandbox;
 pub mod schema;
 pub mod session;
 #[cfg(feature = "audit")]
+pub mod signed;
+#[cfg(feature = "audit")]
 pub mod store;
 pub mod surface;
 pub mod text;

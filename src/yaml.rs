@@ -3,6 +3,9 @@
 //! Scalars keep their text until a type is asked for, so `version: 2026.10` is the text `2026.10` and a role called
 //! `no` stays a name. Custom tags, merge keys, directives and several documents in one file are refused.
 
+#[cfg(feature = "cli")]
+mod tidy;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,6 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::decode::{self, Key, Kind, Node, Problem};
 use crate::diagnostic::{Code, Diagnostic, Span};
+#[cfg(feature = "cli")]
+pub(crate) use tidy::tidy;
 
 /// Largest file that is read, in bytes.
 pub(crate) const MAX_BYTES: usize = 4 << 20;

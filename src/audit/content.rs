@@ -33,6 +33,8 @@ pub struct Content {
     pub at: i64,
     /// The content as JSON.
     pub text: String,
+    /// Whether it is what the event held: nothing was replaced or left out.
+    pub whole: bool,
 }
 
 impl std::fmt::Debug for Content {
@@ -67,6 +69,8 @@ pub struct KeptRecord {
     /// HMAC-SHA-256 of it under a random salt that is kept with it and deleted with it, in hexadecimal: nobody can tell afterwards
     /// whether a guess was right.
     pub commitment: String,
+    /// Whether it is what the event held: nothing was replaced or left out.
+    pub whole: bool,
 }
 
 impl Content {
@@ -101,8 +105,9 @@ impl Content {
             edited = event.with_edits(&verdict.edits);
             &edited
         };
-        let (role, value) = said(event)?;
-        let value = logged::without_sensitive(engine, &value);
+        let (role, said) = said(event)?;
+        let value = logged::without_sensitive(engine, &said);
+        let whole = verdict.edits.is_empty() && value == said;
         // What has no canonical form is kept as it is written.
         let text = canonical(&value).unwrap_or_else(|_| value.to_string());
         Some(Self {
@@ -115,6 +120,7 @@ impl Content {
             role,
             at: at.as_microsecond(),
             text,
+            whole,
         })
     }
 }
@@ -144,6 +150,34 @@ fn said(event: &Event) -> Option<(&'static str, Value)> {
         Body::ToolResult { result, .. } => ("tool", json!({ "result": result })),
         Body::Output { text } => ("assistant", json!({ "text": text })),
     })
+}
+
+/// What the record of a content commits to.
+#[cfg(feature = "audit")]
+pub(crate) fn commitment(
+    rows: &dyn crate::store::Read,
+    index: u64,
+) -> Result<Option<crate::store::Hash>, crate::store::StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        kept: Option<Commitment>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Commitment {
+        commitment: String,
+    }
+
+    let Some(row) = rows.row(index)? else { return Ok(None) };
+    let kept = serde_json::from_str::<Body>(&row.body).ok().and_then(|body| body.kept);
+    Ok(kept.and_then(|kept| {
+        let mut hash = crate::store::Hash::default();
+        let digit = |at: usize| char::from(*kept.commitment.as_bytes().get(at)?).to_digit(16);
+        for (at, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::try_from(digit(2 * at)? << 4 | digit(2 * at + 1)?).ok()?;
+        }
+        Some(hash)
+    }))
 }
 
 #[cfg(feature = "audit")]

@@ -27,6 +27,7 @@ mod proof;
 mod reader;
 mod record;
 mod retained;
+mod stated;
 #[cfg(feature = "audit")]
 mod tree;
 #[cfg(feature = "audit")]
@@ -57,6 +58,8 @@ pub use verify::{Problem, Report, Verify};
 
 use canonical::NotCanonical;
 pub use canonical::{Inexact, canonical};
+#[cfg(feature = "audit")]
+pub(crate) use content::commitment;
 pub use content::{Content, KeptRecord, Sealed};
 pub use digest::RecordedText;
 pub use jsonl::{Durability, JsonlSink};
@@ -69,6 +72,7 @@ pub use retained::{
     AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, Removed, RevealRecord,
     RunRecord, SessionEndRecord, Stayed,
 };
+pub use stated::{AskedRecord, StatedRecord};
 
 /// Why a record could not be written.
 #[derive(Debug, thiserror::Error)]

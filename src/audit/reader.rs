@@ -3,12 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::checkpoint::Checkpoint;
+use super::content::commitment;
 use super::entry;
-use super::log::{LogError, inclusion};
+use super::log::{LogError, LogOptions, inclusion};
 use super::proof::Proof;
+use super::vault::{Vault, VaultError};
 use super::verify::{Report, Verify};
-use crate::store::{Access, Field, Query, Read, Row, SqliteStore, Store, StoreError};
+use crate::store::{Access, Field, Held, Kept, Query, Read, Row, SqliteStore, Store, StoreError, Visit};
 
 /// How long a lock of another program is waited for.
 const WAIT: Duration = Duration::from_secs(10);
@@ -102,6 +106,40 @@ impl LogReader {
     /// When the log can't be read, or has no record of this number.
     pub fn show(&mut self, index: u64) -> Result<Entry, LogError> {
         self.read(|rows, origin| Ok(entry_of(rows, origin, &row(rows, index)?)?))
+    }
+
+    /// What opens the contents of this log, by the payload key of `options`. `None` without one.
+    ///
+    /// # Errors
+    /// When the data keys can't be opened, or are encrypted under another key.
+    pub fn vault(&mut self, log: &Path, mut options: LogOptions) -> Result<Option<Vault>, LogError> {
+        options.vault(log, &mut *self.store)
+    }
+
+    /// The content of a record, decrypted and held to what the record commits to. `None` where none is kept any more.
+    ///
+    /// # Errors
+    /// When the log can't be read, the content is not what was written, or `vault` is not that of the log's data keys.
+    pub fn content(&mut self, session: &str, index: u64, vault: &Vault) -> Result<Option<Value>, LogError> {
+        let found = self.read(|rows, _| {
+            let mut kept: Option<Kept> = None;
+            rows.of(&Held::Thread(session.to_owned()), index, &mut |one| {
+                kept = Some(one);
+                Visit::Stop
+            })?;
+            let Some(kept) = kept.filter(|kept| kept.index == index) else { return Ok(None) };
+            let bytes = rows.sealed(index)?.zip(commitment(rows, index)?);
+            Ok(bytes.map(|(bytes, commitment)| (kept.key, bytes, commitment)))
+        })?;
+        let Some((key, bytes, commitment)) = found else { return Ok(None) };
+        match vault.unseal(index, &key, &bytes, &commitment) {
+            Ok(plain) => {
+                let damaged = |_| VaultError::Damaged { what: format!("content {index}") };
+                Ok(Some(serde_json::from_slice(&plain).map_err(damaged)?))
+            }
+            Err(VaultError::Destroyed { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What the log holds.

@@ -17,6 +17,7 @@ use super::retained::{
     AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, RevealRecord, RunRecord,
     SessionEndRecord,
 };
+use super::stated::StatedRecord;
 use crate::bundle::Mode;
 use crate::engine::{Engine, Trace};
 use crate::event::{Event, Stage};
@@ -108,6 +109,9 @@ pub struct VerdictRecord<'a> {
     /// Digests of its texts as they came, where the log has a key for them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<RecordedText>,
+    /// What the event stated beside its content. Absent where it was refused before every rule had searched it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stated: Option<StatedRecord<'a>>,
     /// What the bundle decided.
     pub decision: Decision,
     /// What was done.
@@ -174,9 +178,9 @@ pub struct RefusedBundleRecord<'a> {
     pub at: Timestamp,
     /// Where it came from.
     pub origin: &'a str,
-    /// Its digest.
+    /// Its digest; empty where it could not be read.
     pub bundle: &'a str,
-    /// Codes of the errors in it, each once.
+    /// Codes of the errors in it, each once; or one word for what is wrong with the whole, as `unreadable`.
     pub errors: Vec<&'a str>,
     /// Version of the engine.
     pub engine: &'static str,
@@ -190,7 +194,7 @@ pub struct ReadRecord<'a> {
     pub at: Timestamp,
     /// Who, as the program was told or the operating system says.
     pub by: &'a str,
-    /// The verb: `list`, `show`, `stats`, `export` or `prove`.
+    /// The verb: `list`, `show`, `stats`, `export` or `prove`; `replay` where contents were read to decide them again.
     pub verb: &'a str,
     /// What was asked for, by name.
     pub filter: BTreeMap<&'a str, String>,
@@ -263,6 +267,7 @@ impl<'a> Record<'a> {
             parameters: logged::parameters(call, verdict),
             arguments: logged::arguments(engine, call, verdict),
             texts: event.zip(digest_key).map(|(event, key)| digest::of(event, key)).unwrap_or_default(),
+            stated: call.map(StatedRecord::of),
             decision: verdict.decision,
             enforced: verdict.enforced,
             reasons: &verdict.reasons,

@@ -119,6 +119,7 @@ impl Vault {
             class: content.class.clone(),
             bytes: content.text.len(),
             commitment: hex(&commitment),
+            whole: content.whole,
         };
         Ok(Sealed { kept, about: Content { text: String::new(), ..content.clone() }, key: id, bytes })
     }
@@ -343,6 +344,7 @@ mod tests {
             role: "user",
             at: 1_800_000_000_000_000,
             text: text.to_owned(),
+            whole: true,
         }
     }
 

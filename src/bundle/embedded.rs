@@ -13,8 +13,8 @@ const DEFAULT: &[(&str, &str)] = files!(
     "policies": "ringfence.yaml", "directory.yaml", "tools.yaml", "retention.yaml", "access.cedar", "creation.cedar",
     "tools.cedar", "waivers.cedar", "packs/commands.yaml", "packs/delimiters.yaml", "packs/moderation.yaml", "packs/names.yaml", "packs/output.yaml", "packs/paths.yaml",
     "packs/pii-americas-africa.yaml", "packs/pii-asia-pacific.yaml", "packs/pii-bare.yaml", "packs/pii-europe.yaml",
-    "packs/pii-germany.yaml", "packs/pii.yaml", "packs/prompts.yaml", "packs/secrets.yaml", "packs/urls.yaml", "tests/access.yaml", "tests/accuracy.yaml", "tests/commands.yaml",
-    "tests/delimiters.yaml", "tests/output.yaml", "tests/pii.yaml", "tests/prompts.yaml", "tests/secrets.jsonl", "tests/secrets.yaml",
+    "packs/pii-germany.yaml", "packs/pii.yaml", "packs/prompts.yaml", "packs/secrets.yaml", "packs/urls.yaml", "tests/access.yaml", "tests/accuracy.yaml", "tests/arguments.yaml", "tests/commands.yaml",
+    "tests/delimiters.yaml", "tests/output.yaml", "tests/pii.yaml", "tests/prompts.yaml", "tests/rules.yaml", "tests/secrets.jsonl", "tests/secrets.yaml",
     "tests/texts.yaml", "tests/tools.yaml",
 );
 

@@ -2,17 +2,18 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use std::{fs, io};
 
 use super::{Bundle, MANIFEST};
 use crate::diagnostic::{Code, Diagnostic, Span};
 
 /// Most files that a bundle may have.
-const MAX_FILES: usize = 4096;
+pub(super) const MAX_FILES: usize = 4096;
 /// Largest file of a bundle, in bytes.
-const MAX_FILE_BYTES: u64 = 4 << 20;
+pub(super) const MAX_FILE_BYTES: u64 = 4 << 20;
 /// Deepest folder below the bundle's root.
-const MAX_DEPTH: usize = 4;
+pub(super) const MAX_DEPTH: usize = 4;
 
 /// Why a folder could not be read as a bundle.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,14 @@ pub enum LoadError {
         /// What the system says.
         #[source]
         source: io::Error,
+    },
+    /// The file is no packed bundle.
+    #[error("`{}` is no packed bundle: {why}", path.display())]
+    NotPacked {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// The folder is not a bundle but something much larger.
     #[error("`{}` holds more than {MAX_FILES} files or folders deeper than {MAX_DEPTH}", path.display())]
@@ -72,7 +81,45 @@ impl Bundle {
     }
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> LoadError + use<> {
+/// What tells that a folder's files have changed: their names, sizes and times, and which file each is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct FolderState(Vec<(PathBuf, Option<SystemTime>, u64, u64)>);
+
+impl FolderState {
+    /// Of what a bundle is read from; empty where there is none. No more is looked at than a bundle may have.
+    pub(crate) fn of(path: &Path) -> Self {
+        let mut state = Self::default();
+        state.add(path, 0);
+        state.0.sort();
+        state
+    }
+
+    fn add(&mut self, path: &Path, depth: usize) {
+        // Of what a link leads to: that is what is read.
+        let Ok(metadata) = fs::metadata(path) else {
+            self.0.push((path.to_owned(), None, 0, 0));
+            return;
+        };
+        if self.0.len() > MAX_FILES || depth > MAX_DEPTH + 1 {
+            return;
+        }
+        if !metadata.is_dir() {
+            #[cfg(unix)]
+            let which = std::os::unix::fs::MetadataExt::ino(&metadata);
+            #[cfg(not(unix))]
+            let which = 0;
+            self.0.push((path.to_owned(), metadata.modified().ok(), metadata.len(), which));
+            return;
+        }
+        for entry in fs::read_dir(path).into_iter().flatten().take(MAX_FILES).flatten() {
+            if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                self.add(&entry.path(), depth + 1);
+            }
+        }
+    }
+}
+
+pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> LoadError + use<> {
     let path = path.to_owned();
     move |source| LoadError::Read { path, source }
 }

@@ -4,16 +4,19 @@ mod directory;
 mod embedded;
 mod folder;
 mod manifest;
+mod packed;
 mod quantity;
 mod sandbox;
 
 pub(crate) use directory::{AttributeSpec, DirectorySpec, NameSpec, NamedSpec, PayloadSpec, UserEntrySpec};
 pub(crate) use embedded::fingerprint;
 pub use embedded::starter;
+pub(crate) use folder::FolderState;
 pub use folder::LoadError;
 pub(crate) use manifest::{
     AttributeTypeSpec, AuditSpec, FactSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
 };
+pub use packed::PackError;
 pub(crate) use quantity::{ByteSize, Period};
 pub(crate) use sandbox::{ProtectionSpec, SandboxSpec};
 
@@ -47,6 +50,8 @@ pub struct Bundle {
     digest: OnceLock<String>,
     /// What of a folder could not be read as a source.
     problems: Vec<Diagnostic>,
+    /// What stands behind the end of a packed bundle.
+    signature: Option<Arc<str>>,
 }
 
 /// One file of a bundle.
@@ -117,7 +122,13 @@ impl Bundle {
             .map(|(name, text)| (name.into(), text.into()))
             .map(|(name, text): (Arc<str>, Arc<str>)| (Arc::clone(&name), Source { name, text }))
             .collect();
-        Self { origin: origin.into(), sources, digest: OnceLock::new(), problems: Vec::new() }
+        Self {
+            origin: origin.into(),
+            sources,
+            digest: OnceLock::new(),
+            problems: Vec::new(),
+            signature: None,
+        }
     }
 
     /// Where it was loaded from, for people: a folder's path, or `built-in`.

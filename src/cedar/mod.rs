@@ -5,6 +5,8 @@
 //! authorizer gives over all of them; a differential test holds this.
 
 mod alter;
+#[cfg(feature = "cli")]
+mod format;
 mod index;
 mod kept;
 mod lint;
@@ -23,6 +25,8 @@ mod validate;
 mod vocabulary;
 
 pub(crate) use alter::Alteration;
+#[cfg(feature = "cli")]
+pub(crate) use format::format;
 pub(crate) use parts::place_of;
 pub(crate) use probe::outcome as probe_outcome;
 pub use vocabulary::{AttributeType, AttributeValue};

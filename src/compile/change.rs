@@ -12,6 +12,7 @@ use crate::engine::{ArgumentRules, Engine, Inner, Named, Tool};
 use crate::rule::pack::PackSpec;
 use crate::rule::tool::{ToolSpec, ToolsSpec};
 use crate::rule::{Find, Rule};
+use crate::verdict::Action;
 
 /// A compiled bundle that can be changed in one place.
 pub(crate) struct Changeable<'b> {
@@ -96,27 +97,6 @@ impl<'b> Changeable<'b> {
         let tool = compiler.tools(&spec).pop();
         tool.filter(|_| problems.is_empty() && !out.iter().any(Diagnostic::is_error))
     }
-
-    /// The examples of every rule, by its id.
-    pub(crate) fn examples(&self) -> BTreeMap<String, OwnExamples> {
-        let mut all = BTreeMap::new();
-        let sources: Vec<&Source> = self.bundle.with_role(Role::Pack).collect();
-        for source in sources {
-            let (Some(spec), _) = crate::yaml::read::<PackSpec>(&source.name, &source.text) else { continue };
-            for rule in spec.rules.0 {
-                let Some(examples) = rule.examples else { continue };
-                let texts = |list: Vec<decode::Spanned<String>>| {
-                    list.into_iter().map(|text| text.value).collect::<Vec<_>>()
-                };
-                let examples = OwnExamples {
-                    matching: texts(examples.value.matching),
-                    ignore: texts(examples.value.ignore),
-                };
-                all.insert(format!("{}/{}", spec.pack.value, rule.id.value), examples);
-            }
-        }
-        all
-    }
 }
 
 impl Engine {
@@ -150,9 +130,42 @@ impl Engine {
         })
     }
 
+    /// What a rule does with the first that it finds in a text, or at all where it reads no texts. `None` where it does nothing.
+    pub(crate) fn action_of(&self, number: usize, text: Option<&str>) -> Option<Action> {
+        let rule = self.0.rules.get(number).filter(|rule| !rule.stages.is_empty())?;
+        match (rule.finder(), text) {
+            (Some(_), Some(text)) => {
+                let found = self.scan(text, &self.one_rule(number));
+                found.first().map(|finding| finding.action)
+            }
+            _ => Some(rule.action),
+        }
+    }
+
     /// Without a policy. `None` where there is none of this number.
     pub(crate) fn without_policy(&self, number: usize) -> Option<Engine> {
         let policies = Arc::new(self.0.policies.altered(&Alteration::remove(number))?);
         Some(self.with(|inner| inner.policies = policies))
     }
+}
+
+/// The examples of every rule, by its id.
+pub(crate) fn examples(bundle: &Bundle) -> BTreeMap<String, OwnExamples> {
+    let mut all = BTreeMap::new();
+    let sources: Vec<&Source> = bundle.with_role(Role::Pack).collect();
+    for source in sources {
+        let (Some(spec), _) = crate::yaml::read::<PackSpec>(&source.name, &source.text) else { continue };
+        for rule in spec.rules.0 {
+            let Some(examples) = rule.examples else { continue };
+            let texts = |list: Vec<decode::Spanned<String>>| {
+                list.into_iter().map(|text| text.value).collect::<Vec<_>>()
+            };
+            let examples = OwnExamples {
+                matching: texts(examples.value.matching),
+                ignore: texts(examples.value.ignore),
+            };
+            all.insert(format!("{}/{}", spec.pack.value, rule.id.value), examples);
+        }
+    }
+    all
 }

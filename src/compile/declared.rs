@@ -12,7 +12,6 @@ use crate::engine::{Agent, Inventory, Item, ListedUser, Tool};
 use crate::rule::Rule;
 use crate::rule::tool::{ToolsSpec, file_name, schema_file};
 use crate::tool::Of;
-use crate::verdict::Action;
 
 impl Compiler<'_> {
     pub(super) fn tools(&mut self, spec: &ToolsSpec) -> Vec<(cedar::Tool, Tool)> {
@@ -139,12 +138,6 @@ pub(super) fn inventory(
     rules: &[Arc<Rule>],
     tools: &[(cedar::Tool, Tool)],
 ) -> Inventory {
-    let action = |action: Action| match action {
-        Action::Flag => "flag",
-        Action::Redact => "redact",
-        Action::Ask => "ask",
-        Action::Deny => "deny",
-    };
     Inventory {
         policies: policies
             .list()
@@ -163,7 +156,7 @@ pub(super) fn inventory(
                 name: rule.id.to_string(),
                 file: rule.file.to_string(),
                 line: rule.line,
-                kind: action(rule.action),
+                kind: rule.action.name(),
                 expires: None,
             })
             .collect(),

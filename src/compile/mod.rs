@@ -27,7 +27,7 @@ use crate::rule::{Find, Reporter, Rule};
 use crate::text::Scanner;
 use crate::yaml;
 
-pub(crate) use change::{Changeable, OwnExamples};
+pub(crate) use change::{Changeable, OwnExamples, examples};
 use prepared::Prepared;
 
 /// Bytes that an event may have where the manifest says nothing.

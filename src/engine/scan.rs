@@ -75,6 +75,11 @@ impl Engine {
         RuleSet(self.0.rules.iter().map(wanted).collect())
     }
 
+    /// One rule.
+    pub(crate) fn one_rule(&self, number: usize) -> RuleSet {
+        RuleSet((0..self.0.rules.len()).map(|one| one == number).collect())
+    }
+
     /// No rules.
     #[must_use]
     pub fn no_rules(&self) -> RuleSet {

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use jiff::Timestamp;
-
+use super::reload::InForce;
 use super::{Guard, lock, write};
 use crate::audit::{AuditError, ENGINE, Record, RevealRecord};
 use crate::engine::{ResolvedPaths, Situation};
@@ -48,23 +47,30 @@ impl Guard {
         let known = lock(&self.sessions).by_id.get(session).map(|(session, _)| session.clone());
         let Some(known) = known else { return unchanged() };
         let known = lock(&known);
-        let revealed = catch_unwind(AssertUnwindSafe(|| self.reveal_in(session, &known, to, text)));
+        let held = self.in_force.load();
+        let revealed = catch_unwind(AssertUnwindSafe(|| self.reveal_in(&held, session, &known, to, text)));
         let Ok(revealed) = revealed else { return unchanged() };
         // Recorded first: what can't be recorded is not revealed.
         let asked = !(revealed.revealed.is_empty() && revealed.kept.is_empty());
-        if asked && self.record_reveal(session, to, &revealed).is_err() {
+        if asked && self.record_reveal(&held, session, to, &revealed).is_err() {
             return unchanged();
         }
         revealed
     }
 
-    fn record_reveal(&self, session: &str, to: To<'_>, revealed: &Revealed) -> Result<(), AuditError> {
+    fn record_reveal(
+        &self,
+        held: &InForce,
+        session: &str,
+        to: To<'_>,
+        revealed: &Revealed,
+    ) -> Result<(), AuditError> {
         fn first(names: &BTreeSet<String>) -> Vec<&str> {
             names.iter().take(RECORDED).map(String::as_str).collect()
         }
         let Some(sink) = &self.sink else { return Ok(()) };
-        let at = catch_unwind(AssertUnwindSafe(|| self.clock.now())).unwrap_or(Timestamp::UNIX_EPOCH);
-        self.announce(sink.as_ref(), at)?;
+        let at = self.stamp();
+        held.announce(sink.as_ref(), at)?;
         let record = RevealRecord {
             at,
             session,
@@ -74,13 +80,13 @@ impl Guard {
             revealed: first(&revealed.revealed),
             kept: first(&revealed.kept),
             pseudonyms: revealed.revealed.len() + revealed.kept.len(),
-            bundle: self.engine.bundle_digest(),
+            bundle: held.engine.bundle_digest(),
             engine: ENGINE,
         };
         write(sink.as_ref(), &Record::Reveal(record))
     }
 
-    fn reveal_in(&self, id: &str, session: &Session, to: To<'_>, text: &str) -> Revealed {
+    fn reveal_in(&self, held: &InForce, id: &str, session: &Session, to: To<'_>, text: &str) -> Revealed {
         let event = Event::output(id, to.user.clone(), to.agent, "");
         let paths = ResolvedPaths::default();
         let situation =
@@ -105,7 +111,7 @@ impl Guard {
             let pseudonym = format!("<{shown}>");
             let may = *may
                 .entry(hidden.rule.to_string())
-                .or_insert_with(|| self.engine.0.may_reveal(&event, &situation, &hidden.rule, to.tool));
+                .or_insert_with(|| held.engine.0.may_reveal(&event, &situation, &hidden.rule, to.tool));
             out.text.push_str(if may { &hidden.value } else { &pseudonym });
             if may { &mut out.revealed } else { &mut out.kept }.insert(pseudonym);
             rest = behind;

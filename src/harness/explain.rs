@@ -365,9 +365,10 @@ impl crate::guard::Guard {
 
     /// The same in a session as it was.
     pub(crate) fn explain_in(&self, event: &Event, session: Option<Session>) -> Explanation {
-        let labels = self.engine().0.default_labels.iter().cloned();
+        let engine = self.engine();
+        let labels = engine.0.default_labels.iter().cloned();
         let session = session.unwrap_or_else(|| Session::with_labels(labels));
         let created = event.agent.as_deref().and_then(|agent| self.created_agent(agent));
-        explain_created(self.engine(), event, &session, event.at.unwrap_or_else(|| self.now()), created)
+        explain_created(&engine, event, &session, event.at.unwrap_or_else(|| self.now()), created)
     }
 }

@@ -11,6 +11,7 @@ mod quality;
 mod report;
 mod run;
 mod spec;
+mod stated;
 
 pub use accuracy::{Accuracy, By};
 pub use covered::{Covered, Part, covered};
@@ -27,12 +28,14 @@ use crate::engine::Engine;
 use crate::yaml;
 use accuracy::Gate;
 use spec::Case;
+use stated::Stated;
 
 /// The tests of a bundle, ready to run.
 #[derive(Debug, Default)]
 pub struct Suite {
     pub(crate) cases: Vec<Case>,
     pub(crate) gates: Vec<Gate>,
+    pub(crate) stated: Vec<Stated>,
 }
 
 impl Suite {
@@ -41,10 +44,16 @@ impl Suite {
     pub fn load(bundle: &Bundle, engine: &Engine) -> (Suite, Vec<Diagnostic>) {
         let mut suite = Suite::default();
         let mut out = Vec::new();
+        let mut examples = None;
         for source in bundle.with_role(Role::Test) {
             let (spec, diagnostics) = yaml::read::<TestsSpec>(&source.name, &source.text);
             out.extend(diagnostics);
-            if let Some(spec) = spec {
+            if let Some(mut spec) = spec {
+                let rules = std::mem::take(&mut spec.rules);
+                if !rules.0.is_empty() {
+                    let examples = examples.get_or_insert_with(|| crate::compile::examples(bundle));
+                    suite.stated.extend(stated::stated(rules, source, engine, examples, &mut out));
+                }
                 let accuracy = spec.expand(source, engine, &mut suite.cases, &mut out);
                 let gates =
                     accuracy.into_iter().filter_map(|gate| gate.gate(source, bundle, engine, &mut out));
@@ -54,10 +63,10 @@ impl Suite {
         (suite, out)
     }
 
-    /// Number of cases and gates.
+    /// Number of cases, statements about rules, and gates.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.cases.len() + self.gates.len()
+        self.cases.len() + self.stated.len() + self.gates.len()
     }
 
     /// Whether there are none.

@@ -11,6 +11,7 @@ use super::Suite;
 use super::accuracy::{Accuracy, Gate};
 use super::coverage::Coverage;
 use super::spec::{Case, ExpectSpec};
+use super::stated::Stated;
 use crate::engine::Engine;
 use crate::event::{Body, Event};
 use crate::guard::{Guard, NoLinks};
@@ -35,7 +36,7 @@ pub struct Outcome {
 /// How a suite went.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
-    /// Every case, in the order of the files, then every gate.
+    /// Every case, in the order of the files, then what is stated of rules, then every gate.
     pub outcomes: Vec<Outcome>,
     /// Policies that decide no step.
     pub unreached_policies: Vec<String>,
@@ -72,15 +73,18 @@ impl Report {
 pub fn run(engine: &Engine, suite: &Suite, filter: &str) -> Report {
     let cases: Vec<&Case> = suite.cases.iter().filter(|case| case.name.contains(filter)).collect();
     let gates: Vec<&Gate> = suite.gates.iter().filter(|gate| gate.name.contains(filter)).collect();
-    let count = cases.len() + gates.len();
+    let stated: Vec<&Stated> = suite.stated.iter().filter(|stated| stated.name.contains(filter)).collect();
+    let count = cases.len() + stated.len() + gates.len();
     let next = AtomicUsize::new(0);
     let done = Mutex::new((Vec::with_capacity(count), Coverage::default()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count.max(1));
     let one = |index: usize| {
         let mut coverage = Coverage::default();
-        let outcome = match cases.get(index) {
-            Some(case) => run_case(engine, case, &mut coverage),
-            None => gates.get(index - cases.len())?.run(engine),
+        let behind = index.saturating_sub(cases.len());
+        let outcome = match (cases.get(index), stated.get(behind)) {
+            (Some(case), _) => run_case(engine, case, &mut coverage),
+            (None, Some(stated)) => stated.run(engine),
+            (None, None) => gates.get(behind - stated.len())?.run(engine),
         };
         Some((outcome, coverage))
     };

@@ -17,7 +17,7 @@ use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::engine::Engine;
 use crate::event::{AccessKind, AccessSpec, Event, EventSpec, InputPart, Stage, UserSpec};
 use crate::text::{Finder, Text};
-use crate::verdict::{Decision, ReasonCode};
+use crate::verdict::{Action, Decision, ReasonCode};
 
 /// A file of policy tests.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -33,6 +33,10 @@ pub(crate) struct TestsSpec {
     /// The cases.
     #[serde(default)]
     tests: List<TestSpec>,
+    /// What rules are to do with what they find: by `pack/rule`, or `pack/*` for all of a pack that are not named themselves. Each is held to
+    /// that with the first of its own examples that match.
+    #[serde(default)]
+    pub(super) rules: Entries<Action>,
     /// Gates on labelled data.
     #[serde(default)]
     accuracy: List<AccuracySpec>,

@@ -169,7 +169,7 @@ impl Retention {
                 let index = kept.index;
                 let found = self
                     .ledger
-                    .read(|rows| Ok(rows.sealed(index)?.zip(super::export::commitment(rows, index)?)))?;
+                    .read(|rows| Ok(rows.sealed(index)?.zip(crate::audit::commitment(rows, index)?)))?;
                 let Some((sealed, commitment)) = found else { continue };
                 match self.vault()?.reseal(index, &kept.key, &sealed, &commitment, &key) {
                     Ok(sealed) => anew.push((index, key, sealed)),

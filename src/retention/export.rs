@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{Message, Retention, RetentionError};
-use crate::audit::{AccessRecord, ENGINE, LogError, Record, VaultError};
-use crate::store::{Hash, Held, Kept, Read, StoreError, Visit};
+use crate::audit::{AccessRecord, ENGINE, LogError, Record, VaultError, commitment};
+use crate::store::{Held, Kept, Visit};
 
 /// A content as it is handed out.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -29,30 +29,6 @@ pub struct Exported {
     /// What was said: `text`, `arguments`, `result`, or `name` and `instructions`. Absent where its key was destroyed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    kept: Option<Commitment>,
-}
-
-#[derive(Deserialize)]
-struct Commitment {
-    commitment: String,
-}
-
-/// What the record of a content commits to.
-pub(super) fn commitment(rows: &dyn Read, index: u64) -> Result<Option<Hash>, StoreError> {
-    let Some(row) = rows.row(index)? else { return Ok(None) };
-    let kept = serde_json::from_str::<Body>(&row.body).ok().and_then(|body| body.kept);
-    Ok(kept.and_then(|kept| {
-        let mut hash = Hash::default();
-        let digit = |at: usize| char::from(*kept.commitment.as_bytes().get(at)?).to_digit(16);
-        for (at, byte) in hash.iter_mut().enumerate() {
-            *byte = u8::try_from(digit(2 * at)? << 4 | digit(2 * at + 1)?).ok()?;
-        }
-        Some(hash)
-    }))
 }
 
 impl Retention {

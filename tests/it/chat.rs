@@ -1,6 +1,6 @@
 //! `ringfence chat --offline`: the demonstration, as it is shown.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 /// What a run wrote to both streams; `answers` are typed where it asks.
@@ -46,4 +46,33 @@ fn the_demonstration_shows_what_it_says() {
         let (_, stderr) = chat(&["--api", api], "y\n");
         assert_eq!(stderr.matches("… http_get").count(), 2);
     }
+}
+
+#[test]
+fn a_bundle_that_changes_meanwhile_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let policies = folder.path().join("policies");
+    let init = Command::new(env!("CARGO_BIN_EXE_ringfence")).args(["init", "--full"]).arg(&policies).output();
+    assert!(init.unwrap().status.success());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+        .args(["chat", "--offline", "--watch", "--bundle", "policies"])
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // It waits for an answer, and then for the other bundle.
+    lines.find(|line| line.starts_with("  ? ")).expect("somebody is asked");
+    let tools = policies.join("tools.cedar");
+    let text = std::fs::read_to_string(&tools).unwrap();
+    let everything =
+        "@id(\"nothing-goes-out\") forbid(principal, action == Action::\"send_output\", resource);\n";
+    std::fs::write(&tools, format!("{text}\n{everything}")).unwrap();
+    lines.find(|line| line.contains("the bundle has changed: sha256:")).expect("it is told");
+    child.stdin.take().unwrap().write_all(b"y\n").unwrap();
+    lines.find(|line| line.contains("deny output by nothing-goes-out")).expect("it decides");
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
 }

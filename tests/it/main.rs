@@ -24,9 +24,11 @@ mod project;
 mod ranks;
 mod reasons;
 mod records;
+mod reload;
 mod retention;
 mod scan;
 mod sessions;
+mod signed;
 mod workbench;
 
 use ringfence::{Bundle, CompileOptions, Engine, compile};

@@ -15,7 +15,7 @@ const RANKS: &[&str] = &[
     "engine",
     "compile", "store",
     "audit",
-    "retention",
+    "retention", "signed",
     "guard",
     "harness", "schema",
     "surface",
@@ -25,11 +25,13 @@ const RANKS: &[&str] = &[
 /// Third-party crates that only one part of the house may name, so that replacing one is a change in one place.
 const OWNERS: &[(&str, &[&str])] = &[
     ("cedar_policy", &["cedar/"]),
+    ("cedar_policy_formatter", &["cedar/"]),
     ("miette", &["cedar/"]),
     ("granit_parser", &["yaml.rs"]),
     ("aho_corasick", &["text/"]),
     ("memchr", &["text/"]),
     ("icu_normalizer", &["text/"]),
+    ("arc_swap", &["guard"]),
     ("regex_automata", &["text/"]),
     ("regex_syntax", &["text/"]),
     ("jsonschema", &["tool/"]),

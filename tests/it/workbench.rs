@@ -4,6 +4,8 @@
 mod diff;
 #[path = "workbench/explain.rs"]
 mod explain;
+#[path = "workbench/fmt.rs"]
+mod fmt;
 #[path = "workbench/mistakes.rs"]
 mod mistakes;
 #[path = "workbench/mutate.rs"]

@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::Suite;
 use super::run::{Touched, passes, touched};
 use super::spec::Case;
+use super::stated::Stated;
 use crate::bundle::Bundle;
 use crate::cedar::{Alteration, PolicyEffect};
 use crate::compile::{Changeable, CompileOptions};
@@ -82,7 +83,7 @@ pub fn mutate(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Option<Mutation> {
     let changeable = Changeable::new(bundle, options, engine)?;
-    let examples = changeable.examples();
+    let examples = crate::compile::examples(bundle);
     let cases: Vec<(&Case, Touched)> =
         suite.cases.iter().filter_map(|case| Some((case, touched(engine, case)?))).collect();
     let place = Places { bundle, engine };
@@ -93,10 +94,11 @@ pub fn mutate(
     for change in rules::changes(engine) {
         changes.extend(place.rule(&change).map(|mutant| (mutant, Change::Rule(change))));
     }
-    for change in tools::changes(bundle) {
+    for change in tools::changes(bundle, &engine.0.policies) {
         changes.push((change.mutant(bundle), Change::Tool(change)));
     }
-    let runner = Runner { changeable: &changeable, engine, cases: &cases, examples: &examples };
+    let runner =
+        Runner { changeable: &changeable, engine, cases: &cases, stated: &suite.stated, examples: &examples };
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let noticed: Mutex<BTreeMap<usize, String>> = Mutex::default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -174,6 +176,7 @@ struct Runner<'a> {
     changeable: &'a Changeable<'a>,
     engine: &'a Engine,
     cases: &'a [(&'a Case, Touched)],
+    stated: &'a [Stated],
     examples: &'a BTreeMap<String, crate::compile::OwnExamples>,
 }
 
@@ -197,6 +200,10 @@ impl Runner<'_> {
                     return Some("its own examples".to_owned());
                 }
                 let engine = change.apply(self.engine)?;
+                if let Some(stated) = self.stated.iter().find(|stated| stated.notices(&engine, change.rule()))
+                {
+                    return Some(stated.name.clone());
+                }
                 let found = |touched: &Touched| touched.rules.contains(&mutant.name);
                 let wider = change.finder(self.engine);
                 let finds = |case: &Case| wider.as_ref().is_some_and(|finder| case.finds(finder));

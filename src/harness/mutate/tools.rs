@@ -1,10 +1,11 @@
 //! Changes to tools: not declared, without a label or toolset, with one limit less on their arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::Mutant;
-use crate::bundle::{Bundle, TOOLS};
+use crate::bundle::{Bundle, DIRECTORY, TOOLS};
+use crate::cedar::Policies;
 use crate::decode::{Kind, Node};
 use crate::yaml;
 
@@ -49,14 +50,16 @@ struct Place {
     at: Range<usize>,
 }
 
-/// Every change to tools. What several share is changed in all of them, as an editor of the file would.
-pub(super) fn changes(bundle: &Bundle) -> Vec<ToolChange> {
+/// Every change to tools. What several share is changed in all of them, as an editor of the file would. That a tool is in a toolset
+/// is left alone where no policy asks for it, nor for one that the toolset is in: no verdict depends on it.
+pub(super) fn changes(bundle: &Bundle, policies: &Policies) -> Vec<ToolChange> {
     let Some(source) = bundle.source(TOOLS) else { return Vec::new() };
     let Ok(root) = yaml::parse(&source.text) else { return Vec::new() };
     let Some(Kind::Sequence(tools)) = root.member("tools").map(|node| &node.kind) else {
         return Vec::new();
     };
     let mut all: Vec<ToolChange> = Vec::new();
+    let toolsets = Toolsets::of(bundle);
     let mut known: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     for tool in tools {
         let Some(name) = tool.member("name").and_then(Node::text) else { continue };
@@ -64,11 +67,12 @@ pub(super) fn changes(bundle: &Bundle) -> Vec<ToolChange> {
         let at = tool.member("name").map_or_else(|| tool.span.clone(), |node| node.span.clone());
         all.push(ToolChange { tools: removed, what: "not declared".to_owned(), at });
         let mut places = Vec::new();
-        for (key, what) in
-            [("in", "not in the toolset"), ("reads", "does not read"), ("writes", "does not write to")]
-        {
-            entries(tool, key, what, &mut places);
-        }
+        entries(tool, "in", "not in the toolset", &mut places);
+        places.retain(|place| {
+            toolsets.asked(tool, policies) != toolsets.asked(&without(tool, &place.at), policies)
+        });
+        entries(tool, "reads", "does not read", &mut places);
+        entries(tool, "writes", "does not write to", &mut places);
         if let Some(input) = tool.member("input") {
             schema(input, &mut places);
         }
@@ -90,6 +94,43 @@ pub(super) fn changes(bundle: &Bundle) -> Vec<ToolChange> {
         }
     }
     all
+}
+
+/// Toolsets, and those that each is in.
+struct Toolsets(BTreeMap<String, Vec<String>>);
+
+impl Toolsets {
+    fn of(bundle: &Bundle) -> Self {
+        let root = bundle.source(DIRECTORY).and_then(|source| yaml::parse(&source.text).ok());
+        let entries = root.as_ref().map(|root| listed(root, "toolsets")).unwrap_or_default();
+        let named = |entry: &Node| Some((entry.member("name")?.text()?.to_owned(), names(entry)));
+        Self(entries.iter().filter_map(named).collect())
+    }
+
+    /// Those that a tool is in, directly or not, and of which a policy speaks.
+    fn asked(&self, tool: &Node, policies: &Policies) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        let mut open = names(tool);
+        while let Some(name) = open.pop() {
+            if all.insert(name.clone()) {
+                open.extend(self.0.get(&name).into_iter().flatten().cloned());
+            }
+        }
+        all.retain(|name| policies.mentions("Toolset", name));
+        all
+    }
+}
+
+fn listed<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+    match node.member(key).map(|node| &node.kind) {
+        Some(Kind::Sequence(items)) => items,
+        _ => &[],
+    }
+}
+
+/// What something is in.
+fn names(node: &Node) -> Vec<String> {
+    listed(node, "in").iter().filter_map(|name| name.text().map(str::to_owned)).collect()
 }
 
 impl ToolChange {

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::Exit;
+use super::bundle::Signatures;
 use super::events::{self, Chats, Events};
 use super::report::{Out, visible};
 use crate::engine::{Asking, Doing, Engine, May};
@@ -35,6 +36,8 @@ pub(super) struct Who {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
     /// How answers are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -62,6 +65,8 @@ pub(super) struct What {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
     /// How answers are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -187,7 +192,7 @@ fn print(
 
 impl Who {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let (engine, _) = super::engine(self.bundle.as_deref(), &super::key(None)?)?;
+        let (engine, _) = super::engine(self.bundle.as_deref(), &super::key(None)?, &self.signatures)?;
         let tool = self.tool.as_deref().unwrap_or_default();
         if matches!(self.can, Action::CallTool | Action::ReadResult) {
             known("tool", tool, engine.inventory().tools.iter().map(|tool| tool.name.as_str()))?;
@@ -220,7 +225,7 @@ impl Who {
 
 impl What {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let (engine, _) = super::engine(self.bundle.as_deref(), &super::key(None)?)?;
+        let (engine, _) = super::engine(self.bundle.as_deref(), &super::key(None)?, &self.signatures)?;
         if !self.unused_on.is_empty() {
             return self.unused(&engine, out);
         }

@@ -12,16 +12,20 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 
 use super::Exit;
+use super::bundle::Signatures;
 use super::report::{self, Out};
 use crate::audit::JsonlSink;
 use crate::engine::Engine;
 use crate::event::{Body, Event, User};
-use crate::guard::Guard;
+use crate::guard::{Guard, Reload, ReloadError, Watch};
 use crate::surface::openai::scripted::{Script, ScriptedServer};
 use crate::surface::openai::{
     Answer, Api, Approver, GuardError, GuardedClient, Progress, Question, RunLimits, Tools,
 };
 use crate::verdict::{Decision, Verdict};
+
+/// How often the bundle's folder is looked at.
+const WATCHED: Duration = Duration::from_millis(500);
 
 /// Talk to a guarded agent in the terminal
 ///
@@ -67,6 +71,11 @@ pub(super) struct Chat {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
+    /// Take over what changes in the bundle's folder meanwhile. A bundle that does not load is told, and the old one stays.
+    #[arg(long)]
+    watch: bool,
     /// Append a record of each verdict to this file, as JSON lines.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -125,6 +134,22 @@ impl Approver for Terminal {
     }
 }
 
+/// Says what came of a change to the bundle.
+fn told(outcome: Result<Reload, ReloadError>) {
+    match outcome {
+        Ok(Reload::Unchanged) => {}
+        Ok(Reload::Replaced { to, .. }) => {
+            report::note(&format!("  = the bundle has changed: {to} decides from here on"));
+        }
+        Err(refused) => {
+            if let ReloadError::Compile { bundle, error } = &refused {
+                report::diagnostics(&error.diagnostics, bundle);
+            }
+            report::error(&refused.into());
+        }
+    }
+}
+
 /// A line of standard input; none at its end.
 fn line() -> io::Result<Option<String>> {
     let mut line = String::new();
@@ -152,11 +177,16 @@ impl Chat {
 
     async fn talk(self, out: &mut Out) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
-        let (engine, _) = super::engine(self.bundle.as_deref(), &options)?;
+        let (engine, _) = super::engine(self.bundle.as_deref(), &options, &self.signatures)?;
         let mut guard = Guard::builder(engine.clone());
+        if let Some(trust) = self.signatures.trust()? {
+            guard = guard.trusting(trust);
+        }
         if let Some(path) = &self.audit {
             guard = guard.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
         }
+        let guard = Arc::new(guard.build());
+        let _watch = self.watch(&guard)?;
         let script = self.script()?;
         let folder = self.folder(script.as_ref())?;
         // Paths are resolved where the tools run.
@@ -171,7 +201,7 @@ impl Chat {
             None => OpenAIConfig::new(),
         };
         let coloured = report::stderr_colour();
-        let client = GuardedClient::builder(guard.build(), &config)?
+        let client = GuardedClient::builder(guard, &config)?
             .approver(Terminal { user: self.user.clone() }, Duration::from_secs(300))
             .observer(move |event, verdict| report::note(&verdict_line(event, verdict, coloured)))
             .build()?;
@@ -225,6 +255,19 @@ impl Chat {
             out.flush()?;
         }
         Ok(if refused { Exit::Found } else { Exit::Fine })
+    }
+
+    fn watch(&self, guard: &Arc<Guard>) -> anyhow::Result<Option<Watch>> {
+        if !self.watch {
+            return Ok(None);
+        }
+        let Some(folder) = super::folder(self.bundle.as_deref()) else {
+            bail!("there is no folder to watch: name one with --bundle");
+        };
+        // The tools' folder becomes the working folder.
+        let folder =
+            std::path::absolute(&folder).with_context(|| format!("can't watch `{}`", folder.display()))?;
+        Ok(Some(Watch::start(guard, &folder, WATCHED, told).context("can't watch the bundle")?))
     }
 
     fn script(&self) -> anyhow::Result<Option<Script>> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::bundle::Signatures;
 use super::report::{self, Out};
 use super::{Exit, open};
 use crate::compile::compile;
@@ -23,6 +24,8 @@ Examples:
 pub(super) struct Check {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
     /// How the diagnostics are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -121,6 +124,7 @@ impl Check {
         if built_in {
             report::note("checking the built-in bundle; name a folder to check your own");
         }
+        self.signatures.check(&bundle)?;
         let options = super::key(self.key_file.as_deref())?;
         let mut ready = None;
         let mut list = match compile(&bundle, &options) {

@@ -10,6 +10,7 @@ use super::Exit;
 use super::events::{self, Chats, Events};
 use super::replay::{self, Recorded};
 use super::report::{Out, visible};
+use super::retain::PayloadKeys;
 use crate::engine::{Engine, Trace};
 use crate::event::Event;
 use crate::guard::{Guard, NoLinks};
@@ -51,6 +52,8 @@ pub(super) struct Diff {
     /// How changes are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    #[command(flatten)]
+    keys: PayloadKeys,
     /// A file with the key for hashes and pseudonyms.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -103,7 +106,7 @@ impl Both {
     fn decide(&self, event: &Event, place: (&str, u64)) -> Option<Change> {
         let (old, new): ((Verdict, Trace), (Verdict, Trace)) =
             (self.old.examine(event), self.new.examine(event));
-        let roles = || diff::roles(self.new.engine(), event, self.new.session(&event.session).as_ref());
+        let roles = || diff::roles(&self.new.engine(), event, self.new.session(&event.session).as_ref());
         diff::compare(event, place, &old, &new, self.compare, roles)
     }
 
@@ -183,10 +186,11 @@ impl Diff {
                 Ok(())
             },
         )?;
-        let engines: [&Engine; 2] = [both.old.engine(), both.new.engine()];
+        let (old, new) = (both.old.engine(), both.new.engine());
+        let engines: [&Engine; 2] = [&old, &new];
         for log in &logs {
             let name = log.display().to_string();
-            replay::each(log, &engines, &mut |number, recorded| {
+            replay::each(log, &self.keys, &engines, &mut |number, recorded| {
                 match recorded {
                     Recorded::Whole(event) => {
                         let change = both.decide(&event, (&name, number));

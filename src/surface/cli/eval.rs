@@ -8,6 +8,7 @@ use std::time::Instant;
 use clap::ValueEnum;
 
 use super::Exit;
+use super::bundle::Signatures;
 use super::events::{self, Chats, Events, Place, Work};
 use super::replay::{self, Recorded};
 use super::report::{self, Out};
@@ -37,6 +38,8 @@ pub(super) struct Eval {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
     #[command(flatten)]
     chats: Chats,
     /// Decide the recorded events of this audit log again. What its records do not hold whole is told and left out.
@@ -93,14 +96,14 @@ pub(super) struct Answer {
 impl Eval {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
-        let (engine, bundle) = match super::engine(self.bundle.as_deref(), &options) {
+        let (engine, bundle) = match super::engine(self.bundle.as_deref(), &options, &self.signatures) {
             Ok(ready) => ready,
             Err(error) => {
-                self.records.bundle_refused(self.bundle.as_deref(), &options);
+                self.records.bundle_refused(self.bundle.as_deref(), &options, &self.signatures);
                 return Err(error);
             }
         };
-        let sink = self.records.open(engine.is_audit_batched())?;
+        let sink = self.records.open(engine.is_audit_batched(), self.replay.is_some())?;
         // The outcome must not depend on how fast this machine is.
         let mut builder = Guard::builder(engine).no_time_limit().resolver(Arc::new(NoLinks));
         if let Some(sink) = &sink {
@@ -229,7 +232,7 @@ impl Eval {
     ) -> anyhow::Result<()> {
         let file: Arc<str> = log.display().to_string().into();
         let mut not_kept: BTreeMap<&str, usize> = BTreeMap::new();
-        replay::each(log, &[guard.engine()], &mut |number, recorded| {
+        replay::each(log, self.records.keys(), &[&guard.engine()], &mut |number, recorded| {
             match recorded {
                 Recorded::Whole(event) => {
                     let line = usize::try_from(number).unwrap_or(usize::MAX);

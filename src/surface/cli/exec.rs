@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::Exit;
+use super::bundle::Signatures;
 use super::report::{self, Out};
 use super::sink::{Records, Sink};
 use crate::event::{Body, Event, User};
@@ -64,6 +65,8 @@ pub(super) struct Exec {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
     /// The user.
     #[arg(long, default_value = "local")]
     user: String,
@@ -102,10 +105,10 @@ struct Ran {
 impl Exec {
     pub(super) fn run(mut self, out: &mut Out) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
-        let (engine, _) = match super::engine(self.bundle.as_deref(), &options) {
+        let (engine, _) = match super::engine(self.bundle.as_deref(), &options, &self.signatures) {
             Ok(ready) => ready,
             Err(error) => {
-                self.records.bundle_refused(self.bundle.as_deref(), &options);
+                self.records.bundle_refused(self.bundle.as_deref(), &options, &self.signatures);
                 return Err(error);
             }
         };
@@ -119,7 +122,7 @@ impl Exec {
         let root = folder(&self.root)?;
         self.execute = self.execute.iter().map(folder).collect::<Result<_, _>>()?;
         self.read = self.read.iter().map(folder).collect::<Result<_, _>>()?;
-        let sink = self.records.open(engine.is_audit_batched())?;
+        let sink = self.records.open(engine.is_audit_batched(), false)?;
         let mut builder = Guard::builder(engine);
         if let Some(sink) = &sink {
             builder = builder.sink(sink.for_guard());
@@ -239,7 +242,8 @@ impl Exec {
         let mut files = Files::system();
         files = self.execute.iter().fold(files, Files::execute);
         files = self.read.iter().fold(files, Files::read);
-        let required = guard.engine().sandbox();
+        let engine = guard.engine();
+        let required = engine.sandbox();
         let mut limits = required.limits();
         if let Some(seconds) = self.time {
             limits.time = Duration::from_secs(seconds);

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod bundle;
 #[cfg(all(unix, feature = "openai", feature = "sandbox"))]
 mod chat;
 mod check;
@@ -10,6 +11,7 @@ mod eval;
 mod events;
 #[cfg(all(unix, feature = "sandbox"))]
 mod exec;
+mod fmt;
 mod init;
 mod man;
 mod replay;
@@ -29,6 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::bundle::{Bundle, LoadError};
 use crate::compile::{CompileOptions, Compiled, compile};
 use crate::engine::Engine;
+use bundle::Signatures;
 use report::Out;
 
 /// Policy-as-data for AI agents: check, test and apply Cedar policies and rule packs around every agent call.
@@ -54,6 +57,7 @@ enum Verb {
     Init(init::Init),
     Check(check::Check),
     Test(test::Test),
+    Fmt(fmt::Fmt),
     Eval(Box<eval::Eval>),
     Diff(Box<diff::Diff>),
     Who(access::Who),
@@ -64,6 +68,7 @@ enum Verb {
     Chat(Box<chat::Chat>),
     Scan(scan::Scan),
     Audit(Box<audit::Audit>),
+    Bundle(bundle::Bundles),
     Retain(Box<retain::Retain>),
     Schema(Schema),
     /// Print a shell's completions
@@ -111,6 +116,7 @@ pub fn main() -> ExitCode {
         Verb::Init(verb) => verb.run(&mut out),
         Verb::Check(verb) => verb.run(&mut out),
         Verb::Test(verb) => verb.run(&mut out),
+        Verb::Fmt(verb) => verb.run(&mut out),
         Verb::Eval(verb) => verb.run(&mut out),
         Verb::Diff(verb) => verb.run(&mut out),
         Verb::Who(verb) => verb.run(&mut out),
@@ -121,6 +127,7 @@ pub fn main() -> ExitCode {
         Verb::Chat(verb) => verb.run(&mut out),
         Verb::Scan(verb) => verb.run(&mut out),
         Verb::Audit(verb) => verb.run(&mut out),
+        Verb::Bundle(verb) => verb.run(&mut out),
         Verb::Retain(verb) => verb.run(&mut out),
         Verb::Schema(verb) => verb.run(&mut out),
         Verb::Completions { shell } => {
@@ -166,23 +173,34 @@ impl Schema {
     }
 }
 
-/// The bundle of a folder; without one, `./policies` or `.` where there is a manifest, else the built-in one.
-fn open(folder: Option<&Path>) -> Result<(Bundle, bool), LoadError> {
-    if let Some(folder) = folder {
-        return Bundle::from_folder(folder).map(|bundle| (bundle, false));
+/// The bundle of a folder or packed file; without one, `./policies` or `.` where there is a manifest, else the built-in one.
+fn open(named: Option<&Path>) -> Result<(Bundle, bool), LoadError> {
+    match folder(named) {
+        Some(folder) => Bundle::read(&folder).map(|bundle| (bundle, false)),
+        None => Ok((Bundle::embedded(), true)),
     }
-    for folder in ["policies", "."] {
-        if Path::new(folder).join("ringfence.yaml").is_file() {
-            return Bundle::from_folder(Path::new(folder)).map(|bundle| (bundle, false));
-        }
-    }
-    Ok((Bundle::embedded(), true))
+}
+
+/// The folder or packed file of the bundle, unless it is the built-in one.
+fn folder(named: Option<&Path>) -> Option<PathBuf> {
+    let has_manifest = |folder: &&Path| folder.join("ringfence.yaml").is_file();
+    let here = || ["policies", "."].into_iter().map(Path::new).find(has_manifest);
+    named.or_else(here).map(Path::to_owned)
 }
 
 /// Compiles for use; what is wrong goes to stderr.
-fn engine(folder: Option<&Path>, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
-    let (bundle, built_in) = open(folder)?;
-    compiled(bundle, built_in, options)
+fn engine(
+    named: Option<&Path>,
+    options: &CompileOptions,
+    signatures: &Signatures,
+) -> anyhow::Result<(Engine, Bundle)> {
+    let (bundle, built_in) = open(named)?;
+    let trusted = signatures.check(&bundle)?;
+    let ready = compiled(bundle, built_in, options)?;
+    if let Some((trust, checked)) = trusted {
+        trust.remember(&checked)?;
+    }
+    Ok(ready)
 }
 
 /// The same of a folder that has to be named; `built-in` is the built-in bundle.
@@ -190,7 +208,7 @@ fn engine_of(folder: &Path, options: &CompileOptions) -> anyhow::Result<(Engine,
     if folder == Path::new("built-in") && !folder.exists() {
         return compiled(Bundle::embedded(), true, options);
     }
-    compiled(Bundle::from_folder(folder)?, false, options)
+    compiled(Bundle::read(folder)?, false, options)
 }
 
 fn compiled(bundle: Bundle, built_in: bool, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {

@@ -3,15 +3,22 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use anyhow::Context as _;
+use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::audit::LogReader;
+use super::retain::PayloadKeys;
+use crate::audit::{Log, LogOptions, LogReader, Record, Vault};
 use crate::engine::Engine;
-use crate::event::{Event, Stage, User};
+use crate::event::{Access, AccessKind, Body, Event, InputPart, Stage, User};
 use crate::store::{Order, Query};
 
 /// Records that are read at once.
 const PAGE: usize = 1024;
+
+const NOT_WHOLE: &str = "the record is not whole";
+const LACKING_ARGUMENTS: &str = "not every argument was kept (`log: true` keeps one)";
 
 /// A recorded event.
 pub(super) enum Recorded {
@@ -23,15 +30,25 @@ pub(super) enum Recorded {
 
 /// Gives every recorded verdict of a log, with its record's number, in the order of the log.
 ///
-/// A record holds no text, no model, no offered tools and no roles. An event is whole only where it needs none of them: a call
-/// whose arguments are all logged (`log: true`), by a user whom the directory lists, in a session of nothing else.
-/// Whatever follows an event that is not whole depends on it, so that nothing is guessed.
+/// A record holds no content. An event is whole where its content was kept beside the record as it was and `keys` opens it, or where it
+/// needs none: a run of an agent, a call whose arguments are all logged (`log: true`). Records of earlier versions do not say
+/// what the event stated of its user, which the directory has to know then. Whatever follows an event that is not whole
+/// depends on it, so that nothing is guessed.
 pub(super) fn each(
     log: &Path,
+    keys: &PayloadKeys,
     engines: &[&Engine],
     take: &mut dyn FnMut(u64, Recorded) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut reader = LogReader::open(log)?;
+    let vault = match keys.is_given() {
+        true => {
+            let vault = reader.vault(log, keys.add(LogOptions::default())?)?;
+            record_read(log)?;
+            vault
+        }
+        false => None,
+    };
     let mut from = 0;
     let mut broken: HashSet<String> = HashSet::new();
     loop {
@@ -45,7 +62,14 @@ pub(super) fn each(
                 continue;
             }
             let session = record.get("session").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let recorded = match event(&record, &session, engines) {
+            let content = match content(&record, vault.as_ref()) {
+                Content::Beside(vault) => match reader.content(&session, entry.index, vault)? {
+                    Some(content) => Content::Whole(content),
+                    None => Content::Missing("their content was removed"),
+                },
+                other => other,
+            };
+            let recorded = match event(&record, &session, engines, &content) {
                 Ok(_) if broken.contains(&session) => {
                     Recorded::NotKept("an earlier event of their session was not kept")
                 }
@@ -60,31 +84,142 @@ pub(super) fn each(
     }
 }
 
-fn event(record: &Value, session: &str, engines: &[&Engine]) -> Result<Event, &'static str> {
+/// Records that contents are read, before the first is.
+fn record_read(log: &Path) -> anyhow::Result<()> {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    let by = user.unwrap_or_else(|_| "unknown".to_owned());
+    let record = Record::log_read(Timestamp::now(), &by, "replay", BTreeMap::new(), 0);
+    Log::append_once(log, LogOptions::default(), &record)
+        .context("that contents are read can't be recorded, so none is")?;
+    Ok(())
+}
+
+/// What there is of the content of an event.
+enum Content<'v> {
+    /// It.
+    Whole(Value),
+    /// It lies beside the record, under this key.
+    Beside(&'v Vault),
+    /// Nothing that could be decided about, for this reason.
+    Missing(&'static str),
+    /// None was kept.
+    NotKept,
+}
+
+impl Content<'_> {
+    /// A part of it; `lacking` says that there is none.
+    fn part(&self, name: &str, lacking: &'static str) -> Result<Value, &'static str> {
+        match self {
+            Content::Whole(content) => content.get(name).cloned().ok_or(lacking),
+            Content::Missing(why) => Err(why),
+            Content::Beside(_) | Content::NotKept => Err(lacking),
+        }
+    }
+}
+
+fn content<'v>(record: &Value, vault: Option<&'v Vault>) -> Content<'v> {
+    let Some(kept) = record.get("kept") else { return Content::NotKept };
+    match (kept.get("whole").and_then(Value::as_bool), vault) {
+        (Some(true), Some(vault)) => Content::Beside(vault),
+        (Some(true), None) => Content::Missing("their content was kept, and --payload-key would open it"),
+        (Some(false), _) => Content::Missing("of their content was kept what was left after edits"),
+        (None, _) => Content::Missing("whether their content was kept as it was is not recorded"),
+    }
+}
+
+/// What the event stated beside its content, where the record says so.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Stated {
+    roles: Option<Vec<String>>,
+    attributes: bool,
+    part: Option<InputPart>,
+    access: Option<Asked>,
+    facts: BTreeMap<String, BTreeMap<String, f64>>,
+    tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    kind: AccessKind,
+    model: Option<String>,
+    tools: Option<Vec<String>>,
+}
+
+fn event(
+    record: &Value,
+    session: &str,
+    engines: &[&Engine],
+    content: &Content<'_>,
+) -> Result<Event, &'static str> {
     let text = |name: &str| record.get(name).and_then(Value::as_str);
     let stage: Stage = record
         .get("stage")
         .and_then(|stage| serde_json::from_value(stage.clone()).ok())
         .ok_or("what was no event when it was recorded")?;
-    match stage {
-        Stage::Access => return Err("the model and the tools that were offered are not recorded"),
-        Stage::Input | Stage::Output => return Err("the text was not kept"),
-        Stage::ToolResult => return Err("the result was not kept"),
-        Stage::ToolCall => {}
-    }
-    let (Some(user), Some(agent), Some(tool)) = (text("user"), text("agent"), text("tool")) else {
-        return Err("the record is not whole");
-    };
-    if !engines.iter().all(|engine| engine.lists_user(user)) {
+    let stated: Option<Stated> = record
+        .get("stated")
+        .map(|stated| serde_json::from_value(stated.clone()))
+        .transpose()
+        .map_err(|_| NOT_WHOLE)?;
+    let user = text("user").ok_or(NOT_WHOLE)?;
+    if stated.is_none() && !engines.iter().all(|engine| engine.lists_user(user)) {
         return Err("the roles of the user are not recorded, and the directory does not list the user");
     }
-    let arguments = arguments(record).ok_or("not every argument was kept (`log: true` keeps one)")?;
-    let user = User { id: user.to_owned(), ..User::default() };
-    let mut event = Event::tool_call(session, user, agent, tool, Value::Object(arguments));
-    event.at = text("at").and_then(|at| at.parse().ok());
-    if let crate::event::Body::ToolCall { call, .. } = &mut event.body {
-        *call = text("call").map(str::to_owned);
+    if stated.as_ref().is_some_and(|stated| stated.attributes) {
+        return Err("the attributes that were stated of the user are not recorded");
     }
+    let is_recorded = stated.is_some();
+    let stated = stated.unwrap_or_default();
+    let agent = || text("agent").map(str::to_owned).ok_or(NOT_WHOLE);
+    let (agent, body) = match stage {
+        Stage::Access => {
+            let asked = stated.access.ok_or("the model and the tools that were offered are not recorded")?;
+            let Asked { kind, model, tools } = asked;
+            let of_new = |name: &str| match kind {
+                AccessKind::Create => content
+                    .part(name, "the instructions were not kept")
+                    .map(|value| Some(value).filter(|value| !value.is_null())),
+                AccessKind::Run => Ok(None),
+            };
+            let name = of_new("name")?.and_then(|name| name.as_str().map(str::to_owned));
+            let access = Access { kind, name, instructions: of_new("instructions")?, model, tools };
+            let agent =
+                if kind == AccessKind::Run { Some(agent()?) } else { text("agent").map(str::to_owned) };
+            (agent, Body::Access(access))
+        }
+        Stage::Input => {
+            let text = content.part("text", "the text was not kept")?;
+            (Some(agent()?), Body::Input { part: stated.part.ok_or(NOT_WHOLE)?, text })
+        }
+        Stage::Output => {
+            (Some(agent()?), Body::Output { text: content.part("text", "the text was not kept")? })
+        }
+        Stage::ToolResult => {
+            let result = content.part("result", "the result was not kept")?;
+            let (tool, call) = (text("tool").ok_or(NOT_WHOLE)?.to_owned(), text("call").map(str::to_owned));
+            (Some(agent()?), Body::ToolResult { tool, call, result })
+        }
+        Stage::ToolCall => {
+            let arguments = match (arguments(record), content.part("arguments", LACKING_ARGUMENTS)) {
+                (_, Ok(Value::Object(arguments))) => arguments,
+                (Some(arguments), _) => arguments,
+                (None, Err(why)) => return Err(why),
+                (None, Ok(_)) => return Err(NOT_WHOLE),
+            };
+            let (tool, call) = (text("tool").ok_or(NOT_WHOLE)?.to_owned(), text("call").map(str::to_owned));
+            (Some(agent()?), Body::ToolCall { tool, call, arguments: Value::Object(arguments) })
+        }
+    };
+    // Where the record does not say what was stated, the directory knows the tenant.
+    let tenant = text("tenant").filter(|_| is_recorded).map(str::to_owned);
+    let user = User { id: user.to_owned(), roles: stated.roles, tenant, attributes: None };
+    let mut event = Event::output(session, user, "", "");
+    event.agent = agent;
+    event.at = text("at").and_then(|at| at.parse().ok());
+    event.facts = stated.facts;
+    event.tokens = stated.tokens;
+    event.body = body;
     Ok(event)
 }
 

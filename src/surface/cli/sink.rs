@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use jiff::Timestamp;
 
+use super::bundle::Signatures;
 use super::report;
 use super::retain::PayloadKeys;
 use crate::audit::{AuditError, AuditSink, Durability, JsonlSink, Log, LogOptions, Record, SigningKey};
@@ -53,16 +54,20 @@ impl Sink {
 }
 
 impl Records {
-    /// Opens the log, where there is to be one.
-    pub(super) fn open(&self, batched: bool) -> anyhow::Result<Option<Sink>> {
+    pub(super) fn keys(&self) -> &PayloadKeys {
+        &self.keys
+    }
+
+    /// Opens the log, where there is to be one. The keys may be there to read another one (`reads`).
+    pub(super) fn open(&self, batched: bool, reads: bool) -> anyhow::Result<Option<Sink>> {
         let Some(path) = &self.audit else {
-            if self.keys.is_given() {
+            if self.keys.is_given() && !reads {
                 anyhow::bail!("contents are kept beside an audit log: give --audit FILE.db");
             }
             return Ok(None);
         };
         if !is_database(path) {
-            if self.keys.is_given() {
+            if self.keys.is_given() && !reads {
                 anyhow::bail!("contents are kept in a database: name the audit log FILE.db");
             }
             let sink = JsonlSink::create(path).context("can't open the audit file")?;
@@ -97,12 +102,23 @@ impl Records {
     }
 
     /// A bundle that does not load is recorded where a log is written; that it can't be is told beside the reason.
-    pub(super) fn bundle_refused(&self, bundle: Option<&Path>, options: &CompileOptions) {
-        let Ok(Some(sink)) = self.open(false) else { return };
+    pub(super) fn bundle_refused(
+        &self,
+        bundle: Option<&Path>,
+        options: &CompileOptions,
+        signatures: &Signatures,
+    ) {
+        let Ok(Some(sink)) = self.open(false, true) else { return };
         let Ok((bundle, _)) = super::open(bundle) else { return };
-        let Err(refused) = compile(&bundle, options) else { return };
-        let errors = refused.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
-        let codes = errors.map(|diagnostic| diagnostic.code.name());
+        let untrusted = signatures.trust().ok().flatten().and_then(|trust| trust.check(&bundle).err());
+        let codes: Vec<&str> = match (untrusted, compile(&bundle, options)) {
+            (Some(untrusted), _) => vec![untrusted.code()],
+            (None, Err(refused)) => {
+                let errors = refused.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+                errors.map(|diagnostic| diagnostic.code.name()).collect()
+            }
+            (None, Ok(_)) => return,
+        };
         let record = Record::bundle_refused(Timestamp::now(), bundle.origin(), bundle.digest(), codes);
         if let Err(error) = sink.for_guard().write(&record).and_then(|()| sink.close()) {
             report::error(&anyhow::Error::new(error));

@@ -1,14 +1,14 @@
 //! `ringfence test`.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 
 use super::report::{self, Out};
 use super::{Exit, open};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, FolderState};
 use crate::compile::{CompileOptions, compile};
 use crate::engine::Engine;
 use crate::harness::{self, Suite};
@@ -95,28 +95,13 @@ impl Test {
                 report::error(&error);
             }
             out.flush()?;
-            let seen = self.state();
+            let folder = super::folder(self.dir.as_deref()).unwrap_or_else(|| PathBuf::from("."));
+            let seen = FolderState::of(&folder);
             report::note("watching for changes; interrupt to end");
-            while self.state() == seen {
+            while FolderState::of(&folder) == seen {
                 std::thread::sleep(WATCHED);
             }
         }
-    }
-
-    /// Times and sizes of the bundle's files.
-    fn state(&self) -> Vec<(PathBuf, Option<SystemTime>, u64)> {
-        let folder = self.dir.clone().unwrap_or_else(|| {
-            let policies = PathBuf::from("policies");
-            if policies.join("ringfence.yaml").is_file() { policies } else { PathBuf::from(".") }
-        });
-        let files = ignore::WalkBuilder::new(folder).standard_filters(false).hidden(true).build();
-        let file = |entry: ignore::DirEntry| {
-            let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
-            Some((entry.into_path(), metadata.modified().ok(), metadata.len()))
-        };
-        let mut files: Vec<_> = files.filter_map(|entry| file(entry.ok()?)).collect();
-        files.sort();
-        files
     }
 
     fn once(&self, out: &mut Out) -> anyhow::Result<Exit> {

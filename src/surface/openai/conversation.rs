@@ -56,8 +56,6 @@ pub(crate) struct Conversation {
     pub(crate) user: User,
     pub(crate) agent: String,
     pub(crate) session: String,
-    /// Whether any rule hides values behind pseudonyms.
-    pub(crate) pseudonyms: bool,
     memory: Mutex<Remembered>,
 }
 
@@ -130,8 +128,7 @@ impl Conversation {
         agent: String,
         session: String,
     ) -> Self {
-        let pseudonyms = guard.engine().has_pseudonyms("");
-        Self { guard, settings, user, agent, session, pseudonyms, memory: Mutex::default() }
+        Self { guard, settings, user, agent, session, memory: Mutex::default() }
     }
 
     fn memory(&self) -> MutexGuard<'_, Remembered> {
@@ -229,7 +226,7 @@ impl Conversation {
     /// is again what the model wrote.
     pub(crate) fn handed(&self, decided: &Value) -> Value {
         let Value::String(text) = decided else { return decided.clone() };
-        if !self.pseudonyms || !text.contains('<') {
+        if !text.contains('<') || !self.guard.engine().has_pseudonyms("") {
             return decided.clone();
         }
         let revealed = Value::String(self.reveal(text));

@@ -138,3 +138,65 @@ fn of_a_log_only_what_was_kept_is_decided_again() {
     assert_eq!(lines(&replayed).len() + 2, 4, "{}", String::from_utf8_lossy(&replayed.stderr));
     assert!(String::from_utf8_lossy(&replayed.stderr).contains("the text was not kept"));
 }
+
+/// With the key of its contents, a log is decided again as it happened.
+#[test]
+fn what_a_log_keeps_whole_is_decided_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    bundles(at, "access.cedar", |text| {
+        text + "@id(\"no-answers\")\nforbid(principal, action == Action::\"send_output\", resource);\n"
+    });
+    for name in ["old", "new"] {
+        let kept = "classes:\n  - { name: talk, keep: 30d, then: erase }\n";
+        fs::write(at.join(name).join("retention.yaml"), kept).unwrap();
+    }
+    let event = |rest: &str| format!("{{\"user\":{{\"id\":\"nina\"}},\"agent\":\"assistant\",{rest}}}\n");
+    let events = [
+        // Roles are stated by the host, once; the directory lists nobody.
+        "{\"user\":{\"id\":\"nina\",\"roles\":[\"user\"]},\"agent\":\"assistant\",\"session\":\"k\",\"stage\":\"access\",\"access\":{\"kind\":\"run\",\"model\":\"gpt-5\",\"tools\":[\"read_file\"]}}\n".to_owned(),
+        event(r#""session":"k","stage":"input","part":"history","text":"hello""#),
+        event(r#""session":"k","stage":"tool_call","call":"c1","tool":"read_file","arguments":{"path":"a.txt"}"#),
+        event(r#""session":"k","stage":"tool_result","call":"c1","tool":"read_file","result":{"lines":["one"]}"#),
+        event(r#""session":"k","stage":"output","text":"done""#),
+        event(r#""session":"k","stage":"input","text":"I am nina@post.example""#),
+        event(r#""session":"k","stage":"output","text":"hello Nina""#),
+    ];
+    fs::write(at.join("events.jsonl"), events.concat()).unwrap();
+    run(at, &["retain", "init-key", "payload.key"], "");
+    let key = ["--payload-key", "payload.key"];
+    let recorded =
+        run(at, &[&["eval", "--bundle", "old", "events.jsonl", "--audit", "log.db"][..], &key].concat(), "");
+    assert_eq!(recorded.status.code(), Some(0), "{}", String::from_utf8_lossy(&recorded.stderr));
+
+    let without = run(at, &["eval", "--bundle", "old", "--replay", "log.db", "--format", "json"], "");
+    assert_eq!(lines(&without).len(), 1, "an access event needs no content");
+    let told = String::from_utf8_lossy(&without.stderr).into_owned();
+    assert!(told.contains("their content was kept, and --payload-key would open it"), "{told}");
+
+    let with = [&["eval", "--bundle", "old", "--replay", "log.db", "--format", "json"][..], &key].concat();
+    let replayed = run(at, &with, "");
+    let told = String::from_utf8_lossy(&replayed.stderr).into_owned();
+    let verdicts = lines(&replayed);
+    let stages: Vec<&str> = verdicts.iter().map(|verdict| verdict["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ["access", "input", "tool_call", "tool_result", "output"], "{told}");
+    assert!(verdicts.iter().all(|verdict| verdict["enforced"] == "allow"), "{verdicts:#?}");
+    assert!(told.contains(
+        "1 recorded events can't be decided again: of their content was kept what was left after edits"
+    ));
+    assert!(told.contains(
+        "1 recorded events can't be decided again: an earlier event of their session was not kept"
+    ));
+
+    let diff = [&["diff", "old", "new", "--on", "log.db"][..], &key].concat();
+    let text = out(&run(at, &diff, ""));
+    assert!(text.contains("no-answers                               1 newly-denied"), "{text}");
+    // Reading contents leaves a trace, and another key opens nothing.
+    let reads = lines(&run(at, &["audit", "list", "log.db", "--kind", "log_read", "--format", "json"], ""));
+    assert_eq!(reads.iter().filter(|read| read["verb"] == "replay").count(), 2, "{reads:#?}");
+    run(at, &["retain", "init-key", "other.key"], "");
+    let refused =
+        run(at, &["eval", "--bundle", "old", "--replay", "log.db", "--payload-key", "other.key"], "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another key"));
+}

@@ -118,3 +118,32 @@ fn coverage_tells_what_no_test_reaches() {
     assert!(rows.iter().any(|row| row["kind"] == "condition" && row.get("missing").is_none()), "{rows:#?}");
     assert!(rows.last().unwrap()["coverage"].as_f64().unwrap() < 99.0);
 }
+
+#[test]
+fn what_rules_are_to_do_is_held_against_their_own_examples() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), &["init", "b"], "");
+    let stated = folder.path().join("b/tests/rules.yaml");
+    fs::write(&stated, "rules:\n  pii/*: redact\n").unwrap();
+    let test = run(folder.path(), &["test", "b", "--mutate", "--format", "json"], "");
+    assert_eq!(test.status.code(), Some(0), "{}", out(&test));
+    let rows = lines(&test);
+    let milder = rows.iter().find(|row| row["change"] == "only noted, and nothing done").unwrap();
+    assert_eq!((&milder["name"], &milder["noticed_by"]), (&"pii/email".into(), &"pii/*: redact".into()));
+    // A toolset that no policy asks for is not one of the changes.
+    assert!(
+        rows.iter().all(|row| !row["change"].as_str().unwrap_or_default().contains("toolset")),
+        "{rows:#?}"
+    );
+
+    // Who is named stands for itself; and a rule that does something else is told.
+    fs::write(&stated, "rules:\n  pii/email: flag\n").unwrap();
+    let test = run(folder.path(), &["test", "b"], "");
+    assert_eq!(test.status.code(), Some(1));
+    assert!(out(&test).contains("pii/email: expected flag, got redact"), "{}", out(&test));
+    fs::write(&stated, "rules:\n  pii/emial: redact\n").unwrap();
+    let test = run(folder.path(), &["test", "b"], "");
+    assert_eq!(test.status.code(), Some(2));
+    let told = String::from_utf8(test.stderr).unwrap();
+    assert!(told.contains("no rule is called `pii/emial`") && told.contains("pii/email"), "{told}");
+}

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::Exit;
+use super::bundle::Signatures;
 use super::report::{self, Out};
 use crate::audit::{KeySource, LogOptions, PayloadKey, SigningKey};
 use crate::retention::Retention;
@@ -88,6 +89,8 @@ struct On {
     /// The bundle whose retention classes count [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
     /// A file with the key for hashes and pseudonyms, where the bundle needs one.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -133,7 +136,8 @@ impl PayloadKeys {
 
 impl On {
     fn open(&self) -> anyhow::Result<Retention> {
-        let (engine, _) = super::engine(self.bundle.as_deref(), &super::key(self.key_file.as_deref())?)?;
+        let (engine, _) =
+            super::engine(self.bundle.as_deref(), &super::key(self.key_file.as_deref())?, &self.signatures)?;
         let mut options = self.keys.add(LogOptions::default())?;
         if let Some(key) = &self.audit_key {
             options = options.key(SigningKey::read(key)?);

@@ -18,6 +18,7 @@ use clap::ValueEnum;
 use self::baseline::Baseline;
 use self::inputs::{Inputs, Job};
 use super::Exit;
+use super::bundle::Signatures;
 use super::report::{self, Out};
 use crate::diagnostic::did_you_mean;
 use crate::engine::{Engine, RuleSet};
@@ -46,6 +47,8 @@ pub(super) struct Scan {
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    #[command(flatten)]
+    signatures: Signatures,
     /// Only this pack, the rules with this tag, or this rule named pack/rule; may be repeated.
     #[arg(long, value_name = "PACK|TAG")]
     only: Vec<String>,
@@ -101,7 +104,7 @@ struct Scanned {
 impl Scan {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
-        let (engine, bundle) = super::engine(self.bundle.as_deref(), &options)?;
+        let (engine, bundle) = super::engine(self.bundle.as_deref(), &options, &self.signatures)?;
         let rules = match engine.rule_set(&self.only) {
             Ok(rules) => rules,
             Err(unknown) => {

@@ -3,14 +3,15 @@
 //! What is released is what the rules make of the text as it comes. The guard decides about the text when it is complete;
 //! until then it is asked what it would say, once at the beginning and whenever a rule matches that has not matched before.
 //! Where that is not a plain allow (a refusal, a question, an exception for this user, a pseudonym), nothing more is released
-//! before the end. So what a client sees is the beginning of what it would have seen of the whole text.
+//! before the end. So what a client sees is the beginning of what it would have seen of the whole text. The same where another
+//! bundle comes into force meanwhile: nothing more is released, and the end is the new one's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::engine::StreamScanner;
+use crate::engine::{Engine, StreamScanner};
 use crate::event::{Body, Stage};
 use crate::guard::Revealed;
 use crate::surface::openai::conversation::Conversation;
@@ -23,6 +24,8 @@ const LONGEST_PSEUDONYM: usize = 98;
 /// A text under way.
 pub(super) struct Flow {
     conversation: Arc<Conversation>,
+    /// By which it began.
+    engine: Engine,
     raw: String,
     scanner: Option<StreamScanner>,
     /// What was released, before values were put in the place of pseudonyms.
@@ -44,6 +47,7 @@ impl Flow {
             || engine.has_output_schema(&conversation.agent);
         let mut flow = Self {
             conversation: Arc::clone(conversation),
+            engine: engine.clone(),
             raw: String::new(),
             // Where nothing is looked for, nothing is waited for.
             scanner: (!rules.is_empty()).then(|| engine.stream(&rules)),
@@ -60,8 +64,7 @@ impl Flow {
 
     /// Whether the guard would let the text so far go on, with what rules replace replaced.
     fn goes_on(&self, new: &[String]) -> bool {
-        let engine = self.conversation.guard.engine();
-        if new.iter().any(|rule| engine.has_pseudonyms(rule)) {
+        if new.iter().any(|rule| self.engine.has_pseudonyms(rule)) {
             return false;
         }
         let event = self.conversation.event(Body::Output { text: Value::String(self.raw.clone()) });
@@ -72,6 +75,7 @@ impl Flow {
     /// Takes what comes next, and gives what can be handed on.
     pub(super) fn push(&mut self, delta: &str) -> String {
         self.raw.push_str(delta);
+        self.is_held |= !self.conversation.guard.decides_by(&self.engine);
         if self.is_held {
             return String::new();
         }
@@ -92,7 +96,7 @@ impl Flow {
 
     /// What is handed on of released text: with values in the place of pseudonyms.
     fn hand(&mut self, text: &str, last: bool) -> String {
-        let text = if self.conversation.pseudonyms {
+        let text = if self.engine.has_pseudonyms("") {
             self.tail.push_str(text);
             let open = self.tail.rfind('<').filter(|at| {
                 let rest = self.tail.get(*at..).unwrap_or_default();
