@@ -135,14 +135,13 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         Some(Reply::Step(step)) => step,
     };
     let number = shared.number.fetch_add(1, Ordering::Relaxed);
-    let model = document.get("model").and_then(Value::as_str).unwrap_or("scripted");
     if document.get("stream").and_then(Value::as_bool) == Some(true) {
-        let text = answer::streamed(api, &step, number, model);
+        let text = answer::streamed(api, &step, number, &document);
         stream.write_all(head("200 OK", "text/event-stream", None).as_bytes()).await?;
         stream.write_all(text.as_bytes()).await?;
         return stream.shutdown().await;
     }
-    send(&mut stream, "200 OK", "application/json", &answer::whole(api, &step, number, model)).await
+    send(&mut stream, "200 OK", "application/json", &answer::whole(api, &step, number, &document)).await
 }
 
 /// Scores by a word: a text that holds `hateful` is.
