@@ -6,9 +6,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::flow::Flow;
-use crate::surface::openai::conversation::{Conversation, RefusedCalls, Ruled};
+use super::{Calls as Kept, Outcome};
+use crate::bundle::RefusedCalls;
+use crate::surface::openai::conversation::{Conversation, Ruled};
 use crate::surface::openai::error::{GuardError, Refusal};
-use crate::surface::openai::wire::{Call, Place, Unfit, arguments};
+use crate::surface::openai::wire::{Call, Place, Unfit, arguments, set};
 
 /// Most choices of one answer.
 const MAX_CHOICES: usize = 128;
@@ -21,6 +23,8 @@ pub(super) struct ChatStream {
     choices: BTreeMap<u64, Choice>,
     /// Whether the provider told of a failure of its own.
     failed: bool,
+    calls: Kept,
+    pub(super) outcome: Outcome,
 }
 
 /// One choice under way.
@@ -60,8 +64,9 @@ const CHUNK: &[&str] = &[
 ];
 
 impl ChatStream {
-    pub(super) fn new(conversation: Arc<Conversation>) -> Self {
-        Self { conversation, choices: BTreeMap::new(), failed: false }
+    pub(super) fn new(conversation: Arc<Conversation>, calls: Kept) -> Self {
+        let outcome = Outcome::default();
+        Self { conversation, choices: BTreeMap::new(), failed: false, calls, outcome }
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -85,9 +90,22 @@ impl ChatStream {
         if choices.is_empty() {
             return Ok(vec![chunk]);
         }
-        let mut out = Vec::new();
+        let (mut out, mut each) = (Vec::new(), true);
+        let several = choices.len() > 1;
         for choice in choices {
+            let before = out.len();
             self.choice(&chunk, choice, &mut out).await?;
+            each &= out.len() <= before + 1;
+        }
+        if several && each {
+            // As it came: choices that stood in one chunk stand in one.
+            out = together(out);
+        }
+        if let Some((_, earlier)) = out.split_last_mut() {
+            // What was used is told once.
+            for chunk in earlier.iter_mut().filter(|chunk| chunk.get("usage").is_some()) {
+                set(chunk, "usage", Value::Null);
+            }
         }
         Ok(out)
     }
@@ -173,7 +191,8 @@ impl ChatStream {
             }
             return Ok(());
         }
-        let finished = state.finish(&conversation).await?;
+        let mut finished = state.finish(&conversation, self.calls).await?;
+        self.outcome.calls.append(&mut finished.kept);
         let nothing_more = finished.rest.iter().all(|(_, rest)| rest.is_empty());
         if nothing_more && finished.refused.is_none() && state.held.is_empty() {
             out.push(chunk(Value::Object(kept), finish));
@@ -190,6 +209,7 @@ impl ChatStream {
         if let Some(refusal) = finished.refused {
             out.push(chunk(json!({ "refusal": refusal.message() }), Value::Null));
             out.push(chunk(json!({}), json!("content_filter")));
+            self.outcome.refused.get_or_insert(refusal);
             return Ok(());
         }
         match finished.calls {
@@ -213,11 +233,28 @@ impl ChatStream {
     }
 }
 
+/// One chunk of several that differ in their choices.
+fn together(chunks: Vec<Value>) -> Vec<Value> {
+    let mut chunks = chunks.into_iter();
+    let Some(mut first) = chunks.next() else { return Vec::new() };
+    let mut rest: Vec<Value> = chunks.collect();
+    if let Some(Value::Array(choices)) = first.get_mut("choices") {
+        for chunk in &mut rest {
+            if let Some(Value::Array(more)) = chunk.get_mut("choices") {
+                choices.append(more);
+            }
+        }
+    }
+    vec![first]
+}
+
 /// What a choice came to.
 struct Finished {
     rest: Vec<(&'static str, String)>,
     refused: Option<Box<Refusal>>,
     calls: Calls,
+    /// Calls that do not stand in the stream.
+    kept: Vec<Ruled>,
 }
 
 enum Calls {
@@ -258,9 +295,14 @@ impl Choice {
         Ok(())
     }
 
-    async fn finish(&mut self, conversation: &Arc<Conversation>) -> Result<Finished, GuardError> {
+    async fn finish(
+        &mut self,
+        conversation: &Arc<Conversation>,
+        calls: Kept,
+    ) -> Result<Finished, GuardError> {
         self.is_done = true;
-        let mut finished = Finished { rest: Vec::new(), refused: None, calls: Calls::AsTheyCame };
+        let mut finished =
+            Finished { rest: Vec::new(), refused: None, calls: Calls::AsTheyCame, kept: Vec::new() };
         for (name, flow) in [("content", &mut self.content), ("refusal", &mut self.refusal)] {
             let Some(flow) = flow else { continue };
             match flow.finish().await {
@@ -288,7 +330,12 @@ impl Choice {
                 at: String::new(),
                 choice: 0,
             };
-            let Ruled { call, arguments } = conversation.call(call).await;
+            let ruled = conversation.call(call).await;
+            if calls == Kept::Kept {
+                finished.kept.push(ruled);
+                continue;
+            }
+            let Ruled { call, arguments } = ruled;
             match arguments {
                 Ok(decided) => {
                     let is_same = call.arguments.as_ref() == Ok(&decided);
@@ -296,7 +343,7 @@ impl Choice {
                     let text = if is_same { call.text.clone() } else { decided.to_string() };
                     kept.push((call, text));
                 }
-                Err(refusal) if conversation.settings.refused_calls == RefusedCalls::Fail => {
+                Err(refusal) if conversation.refused_calls() == RefusedCalls::Fail => {
                     return Err(GuardError::Refused(refusal));
                 }
                 Err(refusal) => {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::flow::Flow;
-use crate::surface::openai::conversation::{Conversation, RefusedCalls, Ruled};
+use super::{Calls, Outcome};
+use crate::bundle::RefusedCalls;
+use crate::surface::openai::conversation::{Conversation, Ruled};
 use crate::surface::openai::error::{GuardError, Refusal};
 use crate::surface::openai::wire::{self, Unfit, responses, set, value_of};
 
@@ -34,6 +36,8 @@ pub(super) struct ResponseStream {
     sequence: Option<u64>,
     response: Value,
     is_complete: bool,
+    calls: Calls,
+    pub(super) outcome: Outcome,
 }
 
 /// The item under way.
@@ -92,7 +96,7 @@ fn texts_of(kind: &str) -> Option<(&'static str, &'static str, &'static str)> {
 }
 
 impl ResponseStream {
-    pub(super) fn new(conversation: Arc<Conversation>) -> Self {
+    pub(super) fn new(conversation: Arc<Conversation>, calls: Calls) -> Self {
         Self {
             conversation,
             flows: BTreeMap::new(),
@@ -105,11 +109,17 @@ impl ResponseStream {
             sequence: None,
             response: Value::Null,
             is_complete: false,
+            calls,
+            outcome: Outcome::default(),
         }
     }
 
     pub(super) fn is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.sequence.unwrap_or_default()
     }
 
     pub(super) async fn push(&mut self, event: Value) -> Result<Vec<Value>, GuardError> {
@@ -203,14 +213,39 @@ impl ResponseStream {
                 out.push(event);
             }
             _ if self.open.as_ref().is_some_and(|open| open.kind == Kind::Hosted) => {
-                let ids_only = ["in_progress", "searching", "completed", "generating", "interpreting"];
-                // What they wrote on the way stands in the item at its end, where it is decided about.
-                if ids_only.iter().any(|end| kind.ends_with(end)) {
-                    self.renumbered(event, out)?;
-                }
+                self.hosted(event, &kind, out)?;
             }
             _ => return unfit("has an event of a type that is not understood"),
         }
+        Ok(())
+    }
+
+    /// What tools of the provider tell on their way. What they write stands in the item at its end too, where it is decided
+    /// about: until then it waits, and what follows it.
+    fn hosted(&mut self, event: Value, kind: &str, out: &mut Vec<Value>) -> Result<(), GuardError> {
+        let ids_only = ["in_progress", "searching", "completed", "generating", "interpreting"];
+        let limit = self.conversation.settings.answer_bytes;
+        let Some(open) = &mut self.open else {
+            return unfit("has an event of an item that is not under way");
+        };
+        match kind {
+            "response.code_interpreter_call_code.delta" => {
+                open.written.push_str(string(&event, "delta")?);
+                if open.written.len() > limit {
+                    return Err(GuardError::TooLarge { limit });
+                }
+            }
+            "response.code_interpreter_call_code.done" => {
+                if string(&event, "code")? != open.written {
+                    return unfit("has code that differs from its parts");
+                }
+            }
+            // Whatever else it is, nothing will have looked at it.
+            _ if !ids_only.iter().any(|end| kind.ends_with(end)) => return Ok(()),
+            _ if self.held.is_empty() => return self.renumbered(event, out),
+            _ => {}
+        }
+        self.held.push(event);
         Ok(())
     }
 
@@ -261,10 +296,8 @@ impl ResponseStream {
             Kind::Text => self.renumbered(event, out)?,
             // Known once it has ended.
             Kind::Hosted => {
-                let bare =
-                    json!({ "type": item.get("type"), "id": item.get("id"), "status": item.get("status") });
                 let mut event = event;
-                set(&mut event, "item", bare);
+                set(&mut event, "item", hollow(&item));
                 self.renumbered(event, out)?;
             }
         }
@@ -386,13 +419,28 @@ impl ResponseStream {
                 let mut read = wire::Response::default();
                 responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
                     .map_err(GuardError::Answer)?;
+                let came = item.clone();
                 for slot in read.slots {
                     match self.conversation.decide(slot.body).await {
                         Ok((decided, _)) => slot.place.write_if_changed(&mut item, value_of(&decided.body)),
-                        Err(refusal) => return self.deny(&refusal, out),
+                        Err(refusal) => {
+                            self.held.clear();
+                            return self.deny(&refusal, out);
+                        }
                     }
                 }
                 self.conversation.remember("hosted", &item);
+                let mut held = std::mem::take(&mut self.held);
+                if !written.is_empty() && came.get("code").and_then(Value::as_str) != Some(&written) {
+                    return unfit("has code that differs from its parts");
+                }
+                if item != came {
+                    // What was written on the way is what was edited at the end.
+                    held.retain(|event| event.get("delta").is_none() && event.get("code").is_none());
+                }
+                for one in held {
+                    self.renumbered(one, out)?;
+                }
                 set(&mut event, "item", item.clone());
                 self.renumbered(event, out)?;
             }
@@ -406,6 +454,15 @@ impl ResponseStream {
                 }
                 let Ruled { call, arguments } = self.conversation.call(call).await;
                 let mut held = std::mem::take(&mut self.held);
+                if self.calls == Calls::Kept {
+                    if let Ok(decided) = &arguments {
+                        call.place.write_if_changed(&mut item, decided);
+                    }
+                    self.outcome.calls.push(Ruled { call, arguments });
+                    self.items.push(item);
+                    self.open = None;
+                    return Ok(());
+                }
                 match arguments {
                     Ok(decided) if call.arguments.as_ref() == Ok(&decided) => {}
                     Ok(decided) => {
@@ -413,7 +470,7 @@ impl ResponseStream {
                         let name = if item.get("input").is_some() { "input" } else { "arguments" };
                         rewrite(&mut held, name, item.get(name).cloned().unwrap_or_default());
                     }
-                    Err(refusal) if self.conversation.settings.refused_calls == RefusedCalls::Fail => {
+                    Err(refusal) if self.conversation.refused_calls() == RefusedCalls::Fail => {
                         return Err(GuardError::Refused(refusal));
                     }
                     Err(refusal) => {
@@ -483,6 +540,7 @@ impl ResponseStream {
             out.push(json!({ "type": "response.output_item.done", "output_index": index, "item": item }));
             self.items.push(item);
         }
+        self.outcome.refused.get_or_insert_with(|| Box::new(refusal.clone()));
         self.refuse(refusal.message(), out)
     }
 
@@ -515,6 +573,36 @@ impl ResponseStream {
         self.is_complete = true;
         Ok(())
     }
+}
+
+/// An item of a tool that the provider runs, as it begins: its shape, which the client's types need, without what it says.
+fn hollow(item: &Value) -> Value {
+    fn inside(value: &Value) -> Value {
+        match value {
+            Value::String(_) => json!(""),
+            Value::Array(_) => json!([]),
+            Value::Object(members) => {
+                let members = members.iter().map(|(name, value)| match (name.as_str(), value) {
+                    ("type", Value::String(kind)) if is_word(kind) => (name.clone(), value.clone()),
+                    _ => (name.clone(), inside(value)),
+                });
+                Value::Object(members.collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+    let mut hollow = inside(item);
+    for name in ["id", "status", "container_id"] {
+        if let Some(value) = item.get(name) {
+            set(&mut hollow, name, value.clone());
+        }
+    }
+    hollow
+}
+
+/// Whether it is one of the API's own words, by its looks.
+fn is_word(text: &str) -> bool {
+    text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 /// Puts edited arguments into the events that told them: in one part, and at the end.
