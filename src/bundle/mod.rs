@@ -10,6 +10,7 @@ pub(crate) use directory::{AttributeSpec, DirectorySpec, NameSpec, NamedSpec, Pa
 pub(crate) use embedded::fingerprint;
 pub use embedded::starter;
 pub use folder::LoadError;
+pub use manifest::RefusedCalls;
 pub(crate) use manifest::{
     AttributeTypeSpec, AuditSpec, FactSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
 };

@@ -231,6 +231,7 @@ impl Compiler<'_> {
             mode: manifest.mode.value,
             roles_from: manifest.roles,
             batched_audit: manifest.audit == AuditSpec::Batched,
+            refused_calls: manifest.refused_calls,
             limits: Limits {
                 event_bytes: limits.event_bytes.as_ref().map_or(DEFAULT_EVENT_BYTES, |size| size.value.0),
                 calls: limits.calls.as_ref().map(|limit| limit.value),

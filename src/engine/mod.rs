@@ -27,7 +27,7 @@ pub use stream::{Released, StreamScanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::bundle::{Missing, Mode, RolesFrom};
+use crate::bundle::{Missing, Mode, RefusedCalls, RolesFrom};
 use crate::cedar::{AttributeType, AttributeValue, Policies, PolicyInfo};
 use crate::rule::argument::Argument;
 use crate::rule::{Class, Data, Rule};
@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) mode: Mode,
     pub(crate) roles_from: RolesFrom,
     pub(crate) batched_audit: bool,
+    pub(crate) refused_calls: RefusedCalls,
     pub(crate) limits: Limits,
     pub(crate) default_labels: Vec<String>,
     pub(crate) sensitive_parameters: Vec<String>,
@@ -224,6 +225,12 @@ impl Engine {
     #[must_use]
     pub fn is_audit_batched(&self) -> bool {
         self.0.batched_audit
+    }
+
+    /// What becomes of a tool call that is refused, where a surface stands between model and application.
+    #[must_use]
+    pub fn refused_calls(&self) -> RefusedCalls {
+        self.0.refused_calls
     }
 
     /// Pointers of a tool's arguments whose values may stand in the audit record.

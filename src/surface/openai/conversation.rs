@@ -12,6 +12,7 @@ use super::detect::{self, Watch};
 use super::error::{GuardError, Refusal, What};
 use super::telemetry;
 use super::wire::{self, Api, Call, Memory, Openings, Place, Slot, Unfit, value_of};
+use crate::bundle::RefusedCalls;
 use crate::event::{Body, Event, Stage, User};
 use crate::guard::{Guard, Revealed, To};
 use crate::verdict::{Decision, Verdict};
@@ -25,16 +26,6 @@ const RESPONSES: usize = 256;
 
 /// Told of every verdict as it comes.
 pub(crate) type Observer = Arc<dyn Fn(&Event, &Verdict) + Send + Sync>;
-
-/// What becomes of a tool call that was refused, where the application runs the tools.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RefusedCalls {
-    /// The application does not see it; where no other call and no text remains, it sees a refusal that says why.
-    #[default]
-    Remove,
-    /// The whole request fails.
-    Fail,
-}
 
 /// How a client is set up.
 pub(crate) struct Settings {
@@ -56,9 +47,28 @@ pub(crate) struct Conversation {
     pub(crate) user: User,
     pub(crate) agent: String,
     pub(crate) session: String,
+    /// Whether the session is this conversation's own, and ends with it.
+    is_own: bool,
     /// Whether any rule hides values behind pseudonyms.
     pub(crate) pseudonyms: bool,
     memory: Mutex<Remembered>,
+}
+
+/// The session of a conversation.
+pub(crate) enum Opened {
+    /// Nobody else has it: nothing is kept of it when the conversation is over.
+    Own(String),
+    /// The application named it, and may go on with it later.
+    Named(String),
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        if self.is_own {
+            // Where its end can't be recorded, it counts as ended a day after its last event.
+            let _ = self.guard.end_session(&self.session);
+        }
+    }
 }
 
 /// What was decided before in this conversation, so that history that is sent again is not decided, and counted, again.
@@ -128,10 +138,14 @@ impl Conversation {
         settings: Arc<Settings>,
         user: User,
         agent: String,
-        session: String,
+        session: Opened,
     ) -> Self {
         let pseudonyms = guard.engine().has_pseudonyms("");
-        Self { guard, settings, user, agent, session, pseudonyms, memory: Mutex::default() }
+        let (session, is_own) = match session {
+            Opened::Own(session) => (session, true),
+            Opened::Named(session) => (session, false),
+        };
+        Self { guard, settings, user, agent, session, is_own, pseudonyms, memory: Mutex::default() }
     }
 
     fn memory(&self) -> MutexGuard<'_, Remembered> {
@@ -143,6 +157,11 @@ impl Conversation {
         let mut event = Event::output(self.session.clone(), self.user.clone(), self.agent.clone(), "");
         event.body = body;
         event
+    }
+
+    /// What becomes of refused tool calls: the stricter of what the bundle says and what the application asked for.
+    pub(crate) fn refused_calls(&self) -> RefusedCalls {
+        self.settings.refused_calls.max(self.guard.engine().refused_calls())
     }
 
     fn observe(&self, event: &Event, verdict: &Verdict) {
@@ -386,7 +405,7 @@ impl Conversation {
         let mut gone: HashMap<usize, (BTreeSet<String>, String)> = HashMap::new();
         for Ruled { call, arguments } in calls {
             let Err(refusal) = arguments else { continue };
-            if self.settings.refused_calls == RefusedCalls::Fail {
+            if self.refused_calls() == RefusedCalls::Fail {
                 return Err(GuardError::Refused(refusal));
             }
             let (ids, why) = gone.entry(call.choice).or_default();

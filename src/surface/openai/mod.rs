@@ -23,9 +23,9 @@ mod tools;
 mod transport;
 mod wire;
 
+pub use crate::bundle::RefusedCalls;
 pub use approve::{Answer, Approver, Ask, HttpApprover, Question};
 pub use client::{AsUser, ClientBuilder, GuardedAgent, GuardedClient, IntoGuard};
-pub use conversation::RefusedCalls;
 pub use create::{AgentConfig, CreatedAgent};
 pub use detect::{DetectError, Detector, HttpDetector, Moderation, Scores};
 pub use error::{GuardError, Refusal, What};
