@@ -25,7 +25,7 @@ use crate::session::{Run, Session};
 use crate::text;
 use crate::verdict::{Decision, Reason, ReasonCode, Verdict};
 
-/// Most sessions that are held; the one unused for longest makes room for a new one.
+/// Most sessions that are held, where the host does not say: the ones unused for longest make room for a new one.
 const MAX_SESSIONS: usize = 100_000;
 /// Most agents that are created in one guard's lifetime.
 const MAX_CREATED: usize = 100_000;
@@ -56,6 +56,7 @@ pub struct Guard {
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
     resolver: Arc<dyn Resolver>,
+    max_sessions: usize,
     sessions: Mutex<Sessions>,
     created: Mutex<Created>,
     /// Whether the log knows the bundle, and who is telling it.
@@ -97,6 +98,7 @@ pub struct GuardBuilder {
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
     resolver: Arc<dyn Resolver>,
+    max_sessions: usize,
 }
 
 impl std::fmt::Debug for GuardBuilder {
@@ -127,6 +129,14 @@ impl GuardBuilder {
         self
     }
 
+    /// The most sessions that are held at once, otherwise 100,000: what bounds memory. Those unused for longest make room for new
+    /// ones; one of them that goes on starts as one whose history is not known (`session_default_labels`).
+    #[must_use]
+    pub fn max_sessions(mut self, most: usize) -> Self {
+        self.max_sessions = most.max(1);
+        self
+    }
+
     /// Lets an event take as long as it takes: for tests and evaluation of files, which must not depend on the machine.
     #[must_use]
     pub fn no_time_limit(mut self) -> Self {
@@ -137,13 +147,14 @@ impl GuardBuilder {
     /// The guard.
     #[must_use]
     pub fn build(self) -> Guard {
-        let Self { engine, sink, clock, time_limit, resolver } = self;
+        let Self { engine, sink, clock, time_limit, resolver, max_sessions } = self;
         Guard {
             engine,
             sink,
             clock,
             time_limit,
             resolver,
+            max_sessions,
             sessions: Mutex::default(),
             created: Mutex::default(),
             announced: AtomicBool::new(false),
@@ -174,6 +185,7 @@ impl Guard {
             clock: Arc::new(SystemClock),
             time_limit: TimeLimit::OfTheBundle,
             resolver: Arc::new(FileSystem),
+            max_sessions: MAX_SESSIONS,
         }
     }
 
@@ -199,6 +211,12 @@ impl Guard {
         let session = lock(&self.sessions).by_id.get(id).map(|(session, _)| Arc::clone(session))?;
         let session = lock(&session).clone();
         Some(session)
+    }
+
+    /// How many sessions are held.
+    #[must_use]
+    pub fn held_sessions(&self) -> usize {
+        lock(&self.sessions).by_id.len()
     }
 
     /// Forgets a session: its next event starts a new one. Where a retention class counts from the end of sessions, that is recorded.
@@ -233,6 +251,22 @@ impl Guard {
     }
 
     /// Decides one event, advances its session and writes the record.
+    ///
+    /// A verdict that nobody looks at protects nobody: where unused results are errors, that is one.
+    ///
+    /// ```compile_fail
+    /// #![deny(unused_must_use)]
+    /// fn act(guard: &ringfence::Guard, event: &ringfence::Event) {
+    ///     guard.check(event);
+    /// }
+    /// ```
+    ///
+    /// ```
+    /// #![deny(unused_must_use)]
+    /// fn act(guard: &ringfence::Guard, event: &ringfence::Event) -> bool {
+    ///     guard.check(event).is_allowed()
+    /// }
+    /// ```
     pub fn check(&self, event: &Event) -> Verdict {
         self.examine(event).0
     }
@@ -362,7 +396,7 @@ impl Guard {
             *used = uses;
             return Arc::clone(session);
         }
-        if sessions.by_id.len() >= MAX_SESSIONS {
+        if sessions.by_id.len() >= self.max_sessions {
             // Rarely and all at once: the older half makes room.
             let mut ages: Vec<u64> = sessions.by_id.values().map(|(_, used)| *used).collect();
             let middle = ages.len() / 2;
