@@ -17,8 +17,9 @@ const RANKS: &[&str] = &[
     "audit",
     "retention",
     "guard",
-    "harness", "schema",
+    "harness",
     "surface",
+    "schema",
     "surface::cli", "main",
 ];
 
