@@ -18,7 +18,7 @@ use crate::bundle::{
 use crate::cedar::{self, Checks, Policies, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
-use crate::engine::{ArgumentRules, Engine, Inner, Limits, Named};
+use crate::engine::{ArgumentRules, Engine, Inner, Limits, Named, Nothing};
 use crate::rule::pack::{self, Examples, Fact, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
 use crate::rule::tool::ToolsSpec;
@@ -261,6 +261,7 @@ impl Compiler<'_> {
             argument_rules: Arc::new(argument_rules),
             scanner: Arc::new(scanner),
             named: Arc::new(Named::default()),
+            nothing: Nothing::default(),
             rules,
             policies: Arc::new(policies),
             retention,

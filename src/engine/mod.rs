@@ -10,6 +10,7 @@ mod enumerate;
 mod find;
 mod hold_back;
 mod named;
+mod nothing;
 mod question;
 mod scan;
 mod stream;
@@ -21,6 +22,7 @@ pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
 pub use enumerate::{Asking, Doing, May};
 pub use hold_back::HoldBack;
 pub(crate) use named::Named;
+pub(crate) use nothing::Nothing;
 pub use scan::{RuleInfo, RuleSet};
 pub use stream::{Released, StreamScanner};
 
@@ -70,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) scanner: Arc<Scanner>,
     /// Rules by the words that must stand near a match.
     pub(crate) named: Arc<Named>,
+    pub(crate) nothing: Nothing,
     pub(crate) policies: Arc<Policies>,
     pub(crate) retention: Vec<Class>,
     pub(crate) key: Vec<u8>,

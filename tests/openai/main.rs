@@ -66,9 +66,12 @@ mod services;
 mod sessions;
 mod stream;
 
-/// Everything is allowed and nothing is looked for.
+/// Everything is allowed and nothing is looked for. No time limit, as in the other: tests run on busy machines.
 const ALLOW_ALL: &[(&str, &str)] = &[
-    ("ringfence.yaml", "name: open\nversion: 1\nunlisted_tools: { in: [any] }\n"),
+    (
+        "ringfence.yaml",
+        "name: open\nversion: 1\nlimits: { decide_ms: 10000 }\nunlisted_tools: { in: [any] }\n",
+    ),
     (
         "directory.yaml",
         "roles: [{ name: user }]\nagents: [{ name: bot }]\nmodels: [m]\ntoolsets: [{ name: any }]\n",
@@ -83,7 +86,7 @@ const ALLOW_ALL: &[(&str, &str)] = &[
 const STRICT: &[(&str, &str)] = &[
     (
         "ringfence.yaml",
-        "name: strict\nversion: 1\nlimits: { turns: 5 }\nfacts: { moderation: { type: scores, missing: deny } }\n",
+        "name: strict\nversion: 1\nlimits: { turns: 5, decide_ms: 10000 }\nfacts: { moderation: { type: scores, missing: deny } }\n",
     ),
     (
         "directory.yaml",

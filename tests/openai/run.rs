@@ -167,7 +167,7 @@ async fn where_the_bundle_says_so_a_refused_call_fails_the_run() {
         .map(|(name, text)| match *name {
             "ringfence.yaml" => (
                 *name,
-                "name: strict\nversion: 1\nrefused_calls: fail\nfacts: { moderation: { type: scores } }\n",
+                "name: strict\nversion: 1\nrefused_calls: fail\nlimits: { decide_ms: 10000 }\nfacts: { moderation: { type: scores } }\n",
             ),
             _ => (*name, *text),
         })

@@ -108,11 +108,11 @@ fn key_of(name: &str, body: &Body) -> [u8; 32] {
 }
 
 fn key(name: &str, value: &Value) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    digest.update(name.as_bytes());
-    digest.update([0]);
-    digest.update(value.to_string().as_bytes());
-    digest.finalize().into()
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.push(0);
+    wire::append(&mut bytes, value);
+    Sha256::digest(bytes).into()
 }
 
 /// A tool call that was decided about.
@@ -210,7 +210,8 @@ impl Conversation {
         if !verdict.is_allowed() {
             return Err(Box::new(Refusal { what: what(&event), verdict }));
         }
-        Ok((event.with_edits(&verdict.edits), verdict))
+        let event = if verdict.edits.is_empty() { event } else { event.with_edits(&verdict.edits) };
+        Ok((event, verdict))
     }
 
     /// Records that something was no event at all.
@@ -223,19 +224,18 @@ impl Conversation {
         GuardError::Refused(self.malformed(What::Input, &unfit.to_string()))
     }
 
-    /// Decides about a part, or remembers what was decided; gives what stands there now.
-    async fn part(&self, body: Body, memory: Memory) -> Result<Value, Box<Refusal>> {
+    /// Decides about a part, or remembers what was decided; gives what stands there now, where that is something else.
+    async fn part(&self, body: Body, memory: Memory) -> Result<Option<Value>, Box<Refusal>> {
         let (Memory::Known(name) | Memory::Fresh(name)) = memory;
-        let value = value_of(&body).clone();
         let key = key_of(name, &body);
         if matches!(memory, Memory::Known(_))
             && let Some(known) = self.memory().parts.get(&key)
         {
-            return Ok(known.clone().unwrap_or(value));
+            return Ok(known.clone());
         }
-        let (event, _) = self.decide(body).await?;
-        let decided = value_of(&event.body).clone();
-        self.memory().add(key, (decided != value).then(|| decided.clone()));
+        let (event, verdict) = self.decide(body).await?;
+        let decided = (!verdict.edits.is_empty()).then(|| value_of(&event.body).clone());
+        self.memory().add(key, decided.clone());
         Ok(decided)
     }
 
@@ -318,12 +318,12 @@ impl Conversation {
                 called.clone_into(tool);
             }
             let before = custom.then(|| wire::tool_name(value_of(&body)));
-            let decided = self.part(body, memory).await?;
+            let Some(decided) = self.part(body, memory).await? else { continue };
             if before.is_some_and(|before| before != wire::tool_name(&decided)) {
                 let what = "has a name that rules would have to change".to_owned();
                 return Err(self.unfit(&Unfit { at: "/tools".to_owned(), what }));
             }
-            place.write_if_changed(document, &decided);
+            place.write(document, &decided);
         }
         if offered {
             wire::keep_tools(document, &keep).map_err(|error| self.unfit(&error))?;
@@ -370,8 +370,10 @@ impl Conversation {
         let mut calls = Vec::new();
         for call in response.calls.into_iter().filter(|call| !denied.contains(&call.choice)) {
             let ruled = self.call(call).await;
-            if let Ok(arguments) = &ruled.arguments {
-                ruled.call.place.write_if_changed(&mut document, arguments);
+            if let Ok(arguments) = &ruled.arguments
+                && ruled.call.arguments.as_ref() != Ok(arguments)
+            {
+                ruled.call.place.write(&mut document, arguments);
             }
             calls.push(ruled);
         }

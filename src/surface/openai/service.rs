@@ -15,7 +15,7 @@ use super::error::GuardError;
 use super::stream;
 use super::telemetry;
 use super::transport::{self, Limits, Way};
-use super::wire::Api;
+use super::wire::{self, Api};
 
 /// The address that the SDK is given. No request goes there.
 pub(crate) const NOWHERE: &str = "http://guarded.invalid/v1";
@@ -73,7 +73,7 @@ impl Guarded {
             }
             let answered = self.answered(api, response).await?;
             let document = conversation.for_application(api, answered)?;
-            Ok(respond("application/json", reqwest::Body::from(document.to_string())))
+            Ok(respond("application/json", reqwest::Body::from(wire::written(&document))))
         }
         .instrument(span)
         .await

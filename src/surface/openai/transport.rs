@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt};
 
 use super::error::GuardError;
 use super::keys::Keys;
-use super::wire::{Api, Unfit};
+use super::wire::{self, Api, Unfit};
 use crate::event::User;
 
 /// Most bytes of an error that a provider tells.
@@ -68,7 +68,7 @@ impl Transport {
         if streams {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         }
-        let body = Bytes::from(document.to_string());
+        let body = Bytes::from(wire::written(document));
         let (http, url) = (self.http.clone(), format!("{}{path}", self.base));
         let query = self.query.clone();
         let factory = HttpRequestFactory::new(move || {

@@ -90,31 +90,21 @@ impl ChatStream {
         if choices.is_empty() {
             return Ok(vec![chunk]);
         }
-        let (mut out, mut each) = (Vec::new(), true);
+        let (mut pieces, mut each) = (Vec::new(), true);
         let several = choices.len() > 1;
         for choice in choices {
-            let before = out.len();
-            self.choice(&chunk, choice, &mut out).await?;
-            each &= out.len() <= before + 1;
+            let before = pieces.len();
+            self.choice(&chunk, choice, &mut pieces).await?;
+            each &= pieces.len() <= before + 1;
         }
-        if several && each {
-            // As it came: choices that stood in one chunk stand in one.
-            out = together(out);
-        }
-        if let Some((_, earlier)) = out.split_last_mut() {
-            // What was used is told once.
-            for chunk in earlier.iter_mut().filter(|chunk| chunk.get("usage").is_some()) {
-                set(chunk, "usage", Value::Null);
-            }
-        }
-        Ok(out)
+        Ok(chunks(chunk, pieces, several && each))
     }
 
     async fn choice(
         &mut self,
         envelope: &Value,
-        choice: Value,
-        out: &mut Vec<Value>,
+        mut choice: Value,
+        out: &mut Vec<Piece>,
     ) -> Result<(), GuardError> {
         let Some(index) = choice.get("index").and_then(Value::as_u64) else {
             return unfit("/choices", "has no index");
@@ -127,19 +117,14 @@ impl ChatStream {
         if state.is_done {
             return unfit("/choices", "go on behind their end");
         }
-        let chunk = |delta: Value, finish: Value| {
-            let mut chunk = envelope.clone();
-            if let Some(members) = chunk.as_object_mut() {
-                let choice = json!({ "index": index, "delta": delta, "finish_reason": finish });
-                members.insert("choices".to_owned(), json!([choice]));
-            }
-            chunk
+        let piece = |delta: Value, finish: Value| {
+            Piece::Told(json!({ "index": index, "delta": delta, "finish_reason": finish }))
         };
         if choice.get("logprobs").is_some_and(|value| !value.is_null()) {
             return unfit("/choices/logprobs", "was not asked for");
         }
-        let delta = match choice.get("delta") {
-            Some(Value::Object(delta)) => delta.clone(),
+        let delta = match choice.get_mut("delta").map(Value::take) {
+            Some(Value::Object(delta)) => delta,
             None | Some(Value::Null) => Map::new(),
             Some(_) => return unfit("/choices/delta", "is no object"),
         };
@@ -183,11 +168,12 @@ impl ChatStream {
             let has_text = kept.iter().any(|(name, value)| name != "role" && value.is_string());
             let mut delta = if has_text { Map::new() } else { std::mem::take(&mut kept) };
             delta.insert("tool_calls".to_owned(), parts);
-            state.held.push(chunk(Value::Object(delta), Value::Null));
+            let told = json!({ "index": index, "delta": delta, "finish_reason": null });
+            state.held.push(with_choices(envelope.clone(), vec![told]));
         }
         if finish.is_null() {
             if !kept.is_empty() || !withheld {
-                out.push(chunk(Value::Object(kept), Value::Null));
+                out.push(piece(Value::Object(kept), Value::Null));
             }
             return Ok(());
         }
@@ -195,57 +181,83 @@ impl ChatStream {
         self.outcome.calls.append(&mut finished.kept);
         let nothing_more = finished.rest.iter().all(|(_, rest)| rest.is_empty());
         if nothing_more && finished.refused.is_none() && state.held.is_empty() {
-            out.push(chunk(Value::Object(kept), finish));
+            out.push(piece(Value::Object(kept), finish));
             return Ok(());
         }
         if !kept.is_empty() {
-            out.push(chunk(Value::Object(kept), Value::Null));
+            out.push(piece(Value::Object(kept), Value::Null));
         }
         for (name, rest) in finished.rest {
             if !rest.is_empty() {
-                out.push(chunk(json!({ name: rest }), Value::Null));
+                out.push(piece(json!({ name: rest }), Value::Null));
             }
         }
         if let Some(refusal) = finished.refused {
-            out.push(chunk(json!({ "refusal": refusal.message() }), Value::Null));
-            out.push(chunk(json!({}), json!("content_filter")));
+            out.push(piece(json!({ "refusal": refusal.message() }), Value::Null));
+            out.push(piece(json!({}), json!("content_filter")));
             self.outcome.refused.get_or_insert(refusal);
             return Ok(());
         }
         match finished.calls {
-            Calls::AsTheyCame => out.append(&mut state.held),
+            Calls::AsTheyCame => out.extend(state.held.drain(..).map(Piece::Held)),
             Calls::Rewritten(calls) => {
                 for (number, (call, arguments)) in calls.into_iter().enumerate() {
                     let function = json!({ "name": call.tool, "arguments": arguments });
                     let part =
                         json!({ "index": number, "id": call.id, "type": "function", "function": function });
-                    out.push(chunk(json!({ "role": "assistant", "tool_calls": [part] }), Value::Null));
+                    out.push(piece(json!({ "role": "assistant", "tool_calls": [part] }), Value::Null));
                 }
             }
             Calls::AllRefused(why) => {
-                out.push(chunk(json!({ "refusal": why }), Value::Null));
-                out.push(chunk(json!({}), json!("content_filter")));
+                out.push(piece(json!({ "refusal": why }), Value::Null));
+                out.push(piece(json!({}), json!("content_filter")));
                 return Ok(());
             }
         }
-        out.push(chunk(json!({}), finish));
+        out.push(piece(json!({}), finish));
         Ok(())
     }
 }
 
-/// One chunk of several that differ in their choices.
-fn together(chunks: Vec<Value>) -> Vec<Value> {
-    let mut chunks = chunks.into_iter();
-    let Some(mut first) = chunks.next() else { return Vec::new() };
-    let mut rest: Vec<Value> = chunks.collect();
-    if let Some(Value::Array(choices)) = first.get_mut("choices") {
-        for chunk in &mut rest {
-            if let Some(Value::Array(more)) = chunk.get_mut("choices") {
-                choices.append(more);
-            }
-        }
+/// What is handed on of a choice.
+enum Piece {
+    /// As it stands in a chunk now.
+    Told(Value),
+    /// A chunk that was held until now.
+    Held(Value),
+}
+
+fn with_choices(mut chunk: Value, choices: Vec<Value>) -> Value {
+    set(&mut chunk, "choices", Value::Array(choices));
+    chunk
+}
+
+/// Pieces as chunks: each its own, or where they came in one, all in one.
+fn chunks(envelope: Value, pieces: Vec<Piece>, together: bool) -> Vec<Value> {
+    if together && pieces.iter().all(|piece| matches!(piece, Piece::Told(_))) && !pieces.is_empty() {
+        let choices = pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Told(choice) => Some(choice),
+            Piece::Held(_) => None,
+        });
+        return vec![with_choices(envelope, choices.collect())];
     }
-    vec![first]
+    let last = pieces.len().saturating_sub(1);
+    let mut envelope = Some(envelope);
+    let chunk = |(number, piece)| match piece {
+        Piece::Told(choice) if number == last => {
+            envelope.take().map(|envelope| with_choices(envelope, vec![choice]))
+        }
+        Piece::Told(choice) => {
+            let mut chunk = with_choices(envelope.clone().unwrap_or_default(), vec![choice]);
+            // What was used is told once.
+            if chunk.get("usage").is_some() {
+                set(&mut chunk, "usage", Value::Null);
+            }
+            Some(chunk)
+        }
+        Piece::Held(chunk) => Some(chunk),
+    };
+    pieces.into_iter().enumerate().filter_map(chunk).collect()
 }
 
 /// What a choice came to.

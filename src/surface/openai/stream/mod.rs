@@ -20,7 +20,7 @@ use super::conversation::{Conversation, Ruled};
 use super::error::{GuardError, Refusal, What};
 use super::service::respond;
 use super::transport;
-use super::wire::Api;
+use super::wire::{self, Api};
 
 /// How much longer an answer is as events than as a document, at most.
 const OVERHEAD: usize = 64;
@@ -125,7 +125,7 @@ impl Pump {
         let kind = response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         if kind.is_none_or(|kind| !kind.starts_with("text/event-stream")) {
             let what = "is no stream of events, though one was asked for".to_owned();
-            return Err(GuardError::Answer(super::wire::Unfit { at: String::new(), what }));
+            return Err(GuardError::Answer(wire::Unfit { at: String::new(), what }));
         }
         let decider = match api {
             Api::Chat => Decider::Chat(Box::new(chat::ChatStream::new(Arc::clone(&conversation), calls))),
@@ -218,11 +218,16 @@ impl Pump {
 
     fn write(&mut self, event: &Value) {
         let kind = event.get("type").and_then(Value::as_str).filter(|_| self.api == Api::Responses);
-        let text = match kind {
-            Some(kind) => format!("event: {kind}\ndata: {event}\n\n"),
-            None => format!("data: {event}\n\n"),
-        };
-        self.ready.push_back(Bytes::from(text));
+        let mut bytes = Vec::with_capacity(512);
+        if let Some(kind) = kind {
+            bytes.extend_from_slice(b"event: ");
+            bytes.extend_from_slice(kind.as_bytes());
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(b"data: ");
+        wire::append(&mut bytes, event);
+        bytes.extend_from_slice(b"\n\n");
+        self.ready.push_back(Bytes::from(bytes));
     }
 
     /// Tells of a failure as the API does in the middle of a stream.
