@@ -86,6 +86,127 @@ async fn calls_are_decided_one_by_one() {
     }
 }
 
+/// What an application that runs the tools sends next: the history, with a result of each call that it saw.
+fn answered(api: Api, answer: &[Value], request: &mut Value, continues: bool) {
+    let calls = |calls: Vec<Value>| calls.into_iter().map(|call| call["call_id"].clone());
+    match api {
+        Api::Chat => {
+            let mut message = json!({ "role": "assistant", "content": null, "tool_calls": [] });
+            for event in answer {
+                let part = &event["choices"][0];
+                let part = part.get("message").unwrap_or(&part["delta"]);
+                for call in part["tool_calls"].as_array().into_iter().flatten() {
+                    match message["tool_calls"].as_array_mut().unwrap().last_mut() {
+                        Some(begun) if call["id"].is_null() => {
+                            let more = call["function"]["arguments"].as_str().unwrap();
+                            let begun = &mut begun["function"]["arguments"];
+                            *begun = json!(format!("{}{more}", begun.as_str().unwrap()));
+                        }
+                        _ => {
+                            let function = &call["function"];
+                            message["tool_calls"]
+                                .as_array_mut()
+                                .unwrap()
+                                .push(json!({ "id": call["id"], "type": "function", "function": function }));
+                        }
+                    }
+                }
+            }
+            let ids: Vec<Value> =
+                message["tool_calls"].as_array().unwrap().iter().map(|call| call["id"].clone()).collect();
+            let messages = request["messages"].as_array_mut().unwrap();
+            messages.push(message);
+            messages.extend(
+                ids.iter().map(|id| json!({ "role": "tool", "tool_call_id": id, "content": "done" })),
+            );
+        }
+        Api::Responses => {
+            let last = answer.last().unwrap();
+            let response = last.get("response").unwrap_or(last);
+            let items = response["output"].as_array().unwrap().clone();
+            let seen = items.iter().filter(|item| item["type"] == "function_call").cloned().collect();
+            let results = calls(seen)
+                .map(|id| json!({ "type": "function_call_output", "call_id": id, "output": "done" }));
+            let mut input = Vec::new();
+            if continues {
+                request["previous_response_id"] = response["id"].clone();
+            } else {
+                input.push(json!({ "type": "message", "role": "user", "content": request["input"] }));
+                input.extend(items.clone());
+            }
+            input.extend(results);
+            request["input"] = json!(input);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_model_is_told_of_refused_calls_when_the_conversation_goes_on() {
+    let two = || Step {
+        call: vec![
+            call("pay", json!({ "amount": 1 })).call[0].clone(),
+            call("note", json!({ "text": "x" })).call[0].clone(),
+        ],
+        ..Step::default()
+    };
+    for (api, streamed) in WAYS {
+        for continues in [false, true] {
+            if continues && api == Api::Chat {
+                continue;
+            }
+            let server = serve([two(), say("one"), say("two")]).await;
+            let agent = agent_of(builder(STRICT, &server), "user");
+            let mut next = request(api, "pay", &json!({ "stream": streamed }));
+            let answer = ask!(agent, api, next.clone(), streamed).unwrap();
+            assert_eq!(said(api, &answer).2.len(), 1);
+            answered(api, &answer, &mut next, continues);
+            // Twice: what is sent again is completed again, and not decided again.
+            for _ in 0..2 {
+                ask!(agent, api, next.clone(), streamed).unwrap();
+                let sent = server.requests().pop().unwrap();
+                let (list, call, result) = match api {
+                    Api::Chat => ("messages", "tool_calls", "tool_call_id"),
+                    Api::Responses => ("input", "call_id", "output"),
+                };
+                let told = sent[list].as_array().unwrap();
+                let results: Vec<&Value> = told.iter().filter(|item| item.get(result).is_some()).collect();
+                let why: Vec<&str> = results
+                    .iter()
+                    .map(|one| one.get("content").unwrap_or(&one["output"]).as_str().unwrap())
+                    .collect();
+                let refused = "refused: no policy permits this";
+                assert!(
+                    why.len() == 2 && why.contains(&"done") && why.contains(&refused),
+                    "{api:?} {streamed}: {sent}"
+                );
+                let calls: usize = match api {
+                    Api::Chat => {
+                        told.iter().map(|message| message[call].as_array().map_or(0, Vec::len)).sum()
+                    }
+                    Api::Responses => told.iter().filter(|item| item["type"] == "function_call").count(),
+                };
+                assert_eq!(calls, if continues { 0 } else { 2 }, "{sent}");
+            }
+        }
+    }
+    // Where all were refused, the response that is continued still waits for their results.
+    for streamed in [false, true] {
+        let server = serve([call("pay", json!({ "amount": 1 })), say("Well.")]).await;
+        let agent = agent_of(builder(STRICT, &server), "user");
+        let mut next = request(Api::Responses, "pay", &json!({ "stream": streamed }));
+        let answer = ask!(agent, Api::Responses, next.clone(), streamed).unwrap();
+        let last = answer.last().unwrap();
+        next["previous_response_id"] = last.get("response").unwrap_or(last)["id"].clone();
+        next["input"] = json!("Why not?");
+        ask!(agent, Api::Responses, next, streamed).unwrap();
+        let sent = &server.requests()[1]["input"];
+        assert_eq!(
+            (&sent[0]["type"], &sent[1]["content"]),
+            (&json!("function_call_output"), &json!("Why not?"))
+        );
+    }
+}
+
 #[tokio::test]
 async fn history_is_decided_once_and_a_turn_each_time() {
     let server = serve((0..8).map(|number| say(&format!("answer {number}")))).await;

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ringfence::User;
 use ringfence::surface::openai::scripted::{Script, Step};
 use ringfence::surface::openai::{
     AgentConfig, Answer, Api, Ask, Finished, GuardError, Progress, RefusedCalls, RunLimits, Tools, What,
 };
+use ringfence::{Bundle, CompileOptions, User, compile};
 use serde_json::{Value, json};
 
 use crate::{Note, STRICT, agent_of, builder, call, say, serve, tools};
@@ -195,6 +195,15 @@ async fn where_the_bundle_says_so_a_refused_call_fails_the_run() {
             }
         }
     }
+}
+
+#[test]
+fn what_becomes_of_refused_calls_is_one_of_two() {
+    let bundle =
+        Bundle::from_sources("test", [("ringfence.yaml", "name: a\nversion: 1\nrefused_calls: ignore\n")]);
+    let error = compile(&bundle, &CompileOptions::default()).unwrap_err();
+    let shown = format!("{:?}", error.diagnostics);
+    assert!(shown.contains("answer") && shown.contains("fail"), "{shown}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! One run of an agent for a user: every part of what travels is decided here.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use super::approve::{Answer, Approver, Question};
 use super::detect::{self, Watch};
 use super::error::{GuardError, Refusal, What};
 use super::telemetry;
-use super::wire::{self, Api, Call, Memory, Openings, Place, Slot, Unfit, value_of};
+use super::wire::{self, Api, Call, Memory, Openings, Slot, Unfit, value_of};
+use super::withheld::Withheld;
 use crate::bundle::RefusedCalls;
 use crate::event::{Body, Event, Stage, User};
 use crate::guard::{Guard, Revealed, To};
@@ -73,18 +74,24 @@ impl Drop for Conversation {
 
 /// What was decided before in this conversation, so that history that is sent again is not decided, and counted, again.
 #[derive(Default)]
-struct Remembered {
+pub(super) struct Remembered {
     /// What became of a part; `None` where it stayed as it was.
     parts: HashMap<[u8; 32], Option<Value>>,
     order: VecDeque<([u8; 32], usize)>,
     bytes: usize,
-    responses: VecDeque<String>,
+    pub(super) responses: VecDeque<String>,
+    pub(super) withheld: VecDeque<Withheld>,
     /// Tokens that no event has stated yet.
     tokens: u64,
 }
 
 impl Remembered {
-    fn add(&mut self, key: [u8; 32], edited: Option<Value>) {
+    /// What became of a part that was decided about before.
+    pub(super) fn known(&self, key: &[u8; 32]) -> Option<Option<Value>> {
+        self.parts.get(key).cloned()
+    }
+
+    pub(super) fn add(&mut self, key: [u8; 32], edited: Option<Value>) {
         let bytes = edited.as_ref().map_or(0, |value| value.to_string().len());
         if bytes > REMEMBERED_BYTES || self.parts.insert(key, edited).is_some() {
             return;
@@ -100,7 +107,7 @@ impl Remembered {
 }
 
 /// What a part is remembered by. A result is one of its call: the same text from another call is decided again.
-fn key_of(name: &str, body: &Body) -> [u8; 32] {
+pub(super) fn key_of(name: &str, body: &Body) -> [u8; 32] {
     match body {
         Body::ToolResult { tool, call, result } => key(name, &json!([tool, call, result])),
         body => key(name, value_of(body)),
@@ -148,7 +155,7 @@ impl Conversation {
         Self { guard, settings, user, agent, session, is_own, pseudonyms, memory: Mutex::default() }
     }
 
-    fn memory(&self) -> MutexGuard<'_, Remembered> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Remembered> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -220,23 +227,8 @@ impl Conversation {
         Box::new(Refusal { what, verdict })
     }
 
-    fn unfit(&self, unfit: &Unfit) -> GuardError {
+    pub(super) fn unfit(&self, unfit: &Unfit) -> GuardError {
         GuardError::Refused(self.malformed(What::Input, &unfit.to_string()))
-    }
-
-    /// Decides about a part, or remembers what was decided; gives what stands there now, where that is something else.
-    async fn part(&self, body: Body, memory: Memory) -> Result<Option<Value>, Box<Refusal>> {
-        let (Memory::Known(name) | Memory::Fresh(name)) = memory;
-        let key = key_of(name, &body);
-        if matches!(memory, Memory::Known(_))
-            && let Some(known) = self.memory().parts.get(&key)
-        {
-            return Ok(known.clone());
-        }
-        let (event, verdict) = self.decide(body).await?;
-        let decided = (!verdict.edits.is_empty()).then(|| value_of(&event.body).clone());
-        self.memory().add(key, decided.clone());
-        Ok(decided)
     }
 
     /// Remembers what came from the model, as it was handed on: sent back, it is known.
@@ -281,54 +273,6 @@ impl Conversation {
         if memory.responses.len() > RESPONSES {
             memory.responses.pop_front();
         }
-    }
-
-    /// Decides about a request: the agent's access, every text, every tool. What goes on stands in the document.
-    pub(crate) async fn request(&self, api: Api, document: &mut Value) -> Result<bool, GuardError> {
-        let request =
-            wire::read_request(api, document, &self.settings.openings).map_err(|error| self.unfit(&error))?;
-        if let Some(earlier) = &request.continues
-            && !self.memory().responses.contains(earlier)
-        {
-            let what = "is not a response of this conversation, so that its history is not known: send the history itself";
-            return Err(self.unfit(&Unfit { at: "/previous_response_id".to_owned(), what: what.to_owned() }));
-        }
-        let names: Vec<String> = request.tools.iter().map(|tool| tool.name.clone()).collect();
-        let offered = !names.is_empty();
-        let run = Event::run(&*self.session, self.user.clone(), &*self.agent, request.model.clone(), names);
-        let (_, verdict) = self.decide(run.body).await?;
-        let remain: BTreeSet<String> = verdict.tools.into_iter().flatten().collect();
-        let keep: BTreeSet<usize> =
-            request.tools.iter().filter(|tool| remain.contains(&tool.name)).map(|tool| tool.at).collect();
-        for slot in request.slots {
-            let Slot { mut body, place, memory } = slot;
-            if gone(&place, &keep) {
-                continue;
-            }
-            let custom = document.pointer("/tools").is_some()
-                && matches!(&place, Place::Value(at) if at.starts_with("/tools/"));
-            if let Body::ToolResult { tool, call: Some(call), .. } = &mut body
-                && tool.is_empty()
-            {
-                let known = self.guard.session(&self.session);
-                let Some(called) = known.as_ref().and_then(|session| session.tool_of_call(call)) else {
-                    let what = "answers no tool call that is known".to_owned();
-                    return Err(self.unfit(&Unfit { at: "/input".to_owned(), what }));
-                };
-                called.clone_into(tool);
-            }
-            let before = custom.then(|| wire::tool_name(value_of(&body)));
-            let Some(decided) = self.part(body, memory).await? else { continue };
-            if before.is_some_and(|before| before != wire::tool_name(&decided)) {
-                let what = "has a name that rules would have to change".to_owned();
-                return Err(self.unfit(&Unfit { at: "/tools".to_owned(), what }));
-            }
-            place.write(document, &decided);
-        }
-        if offered {
-            wire::keep_tools(document, &keep).map_err(|error| self.unfit(&error))?;
-        }
-        Ok(request.stream)
     }
 
     /// Decides about a whole response.
@@ -404,19 +348,22 @@ impl Conversation {
     /// The response for an application that runs the tools: without the calls that were refused.
     pub(crate) fn for_application(&self, api: Api, answered: Answered) -> Result<Value, GuardError> {
         let Answered { mut document, calls, .. } = answered;
-        let mut gone: HashMap<usize, (BTreeSet<String>, String)> = HashMap::new();
+        let mut by_choice: BTreeMap<usize, (Vec<String>, Vec<(Call, Box<Refusal>)>)> = BTreeMap::new();
         for Ruled { call, arguments } in calls {
-            let Err(refusal) = arguments else { continue };
-            if self.refused_calls() == RefusedCalls::Fail {
-                return Err(GuardError::Refused(refusal));
-            }
-            let (ids, why) = gone.entry(call.choice).or_default();
-            ids.insert(call.id);
-            if why.is_empty() {
-                *why = refusal.to_string();
+            let (kept, gone) = by_choice.entry(call.choice).or_default();
+            match arguments {
+                Ok(_) => kept.push(call.id),
+                Err(refusal) if self.refused_calls() == RefusedCalls::Fail => {
+                    return Err(GuardError::Refused(refusal));
+                }
+                Err(refusal) => gone.push((call, refusal)),
             }
         }
-        for (choice, (ids, why)) in gone {
+        for (choice, (kept, gone)) in by_choice {
+            let Some((_, first)) = gone.first() else { continue };
+            let (why, ids) = (first.to_string(), gone.iter().map(|(call, _)| call.id.clone()).collect());
+            let response = document.get("id").and_then(Value::as_str).filter(|_| api == Api::Responses);
+            self.withhold(response, kept, gone);
             match api {
                 Api::Chat => wire::chat::without_calls(&mut document, choice, &ids, &why),
                 Api::Responses => wire::responses::without_calls(&mut document, &ids, &why),
@@ -424,13 +371,6 @@ impl Conversation {
         }
         Ok(document)
     }
-}
-
-/// Whether a part stands in a tool that does not remain.
-fn gone(place: &Place, keep: &BTreeSet<usize>) -> bool {
-    let Place::Value(at) = place else { return false };
-    let Some(number) = at.strip_prefix("/tools/") else { return false };
-    number.parse().is_ok_and(|number: usize| !keep.contains(&number))
 }
 
 pub(crate) fn what(event: &Event) -> What {

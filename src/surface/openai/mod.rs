@@ -12,6 +12,7 @@ mod create;
 mod detect;
 mod error;
 mod keys;
+mod request;
 mod run;
 #[cfg(all(unix, feature = "sandbox"))]
 mod sandboxed;
@@ -22,6 +23,7 @@ mod telemetry;
 mod tools;
 mod transport;
 mod wire;
+mod withheld;
 
 pub use crate::bundle::RefusedCalls;
 pub use approve::{Answer, Approver, Ask, HttpApprover, Question};

@@ -14,6 +14,7 @@ use super::telemetry;
 use super::tools::{Tool, ToolError, Tools};
 use super::transport;
 use super::wire::{Api, Call, set, value_of};
+use super::withheld;
 use crate::bundle::RefusedCalls;
 use crate::event::Body;
 use crate::guard::To;
@@ -232,15 +233,7 @@ impl Talk {
             done.refused_calls = done.refused_calls.saturating_add(refused as u64);
             for (call, result) in self.results(answered.calls, tools, progress).await {
                 guarded.conversation.remember_result(&call.tool, &call.id, &Value::String(result.clone()));
-                said.push(match (self.api, &call.place) {
-                    (Api::Chat, _) => json!({ "role": "tool", "tool_call_id": call.id, "content": result }),
-                    (Api::Responses, super::wire::Place::Member(..)) => {
-                        json!({ "type": "custom_tool_call_output", "call_id": call.id, "output": result })
-                    }
-                    (Api::Responses, _) => {
-                        json!({ "type": "function_call_output", "call_id": call.id, "output": result })
-                    }
-                });
+                said.push(withheld::result(self.api, withheld::is_custom(&call), &call.id, &result));
             }
         }
     }
@@ -295,7 +288,7 @@ impl Talk {
             async move {
                 let span = telemetry::tool(&call.tool, &call.id, &conversation.session);
                 let outcome = match arguments {
-                    Err(refusal) => Err(format!("refused: {}", refusal.message())),
+                    Err(refusal) => Err(withheld::told(&refusal)),
                     Ok(arguments) => Ok(self.run_tool(tool, &call.tool, arguments).instrument(span).await),
                 };
                 (call, outcome)

@@ -102,6 +102,14 @@ impl ScriptedServer {
     }
 }
 
+impl ScriptedServer {
+    /// The same, and forgets them.
+    #[must_use]
+    pub fn take_requests(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Drop for ScriptedServer {
     fn drop(&mut self) {
         self.task.abort();

@@ -326,7 +326,7 @@ impl Choice {
             }
         }
         let mut changed = false;
-        let mut why: Option<String> = None;
+        let mut gone = Vec::new();
         let mut kept = Vec::new();
         let mut ids = std::collections::BTreeSet::new();
         for begun in std::mem::take(&mut self.calls).into_values() {
@@ -360,10 +360,12 @@ impl Choice {
                 }
                 Err(refusal) => {
                     changed = true;
-                    why.get_or_insert_with(|| refusal.to_string());
+                    gone.push((call, refusal));
                 }
             }
         }
+        let why = gone.first().map(|(_, refusal)| refusal.to_string());
+        conversation.withhold(None, kept.iter().map(|(call, _)| call.id.clone()).collect(), gone);
         finished.calls = match why {
             Some(why) if kept.is_empty() => Calls::AllRefused(why),
             _ if changed => Calls::Rewritten(kept),

@@ -10,7 +10,7 @@ use super::{Calls, Outcome};
 use crate::bundle::RefusedCalls;
 use crate::surface::openai::conversation::{Conversation, Ruled};
 use crate::surface::openai::error::{GuardError, Refusal};
-use crate::surface::openai::wire::{self, Unfit, responses, set, value_of};
+use crate::surface::openai::wire::{self, Call, Unfit, responses, set, value_of};
 
 /// Most items, and most texts of them, of one answer.
 const MAX_PARTS: usize = 4096;
@@ -32,7 +32,8 @@ pub(super) struct ResponseStream {
     open: Option<Open>,
     /// Items that were taken out.
     gone: u64,
-    why: Option<String>,
+    /// Calls that were refused, which these items were.
+    refused: Vec<(Call, Box<Refusal>)>,
     sequence: Option<u64>,
     response: Value,
     is_complete: bool,
@@ -105,7 +106,7 @@ impl ResponseStream {
             held: Vec::new(),
             open: None,
             gone: 0,
-            why: None,
+            refused: Vec::new(),
             sequence: None,
             response: Value::Null,
             is_complete: false,
@@ -474,7 +475,7 @@ impl ResponseStream {
                         return Err(GuardError::Refused(refusal));
                     }
                     Err(refusal) => {
-                        self.why.get_or_insert_with(|| refusal.to_string());
+                        self.refused.push((call, refusal));
                         self.open = None;
                         self.gone += 1;
                         return Ok(());
@@ -507,13 +508,18 @@ impl ResponseStream {
         let read =
             wire::read_response(wire::Api::Responses, &mut response, open).map_err(GuardError::Answer)?;
         self.conversation.spent(read.tokens);
+        let ids = self.items.iter().filter_map(|item| item.get("call_id")?.as_str());
+        let beside = ids.map(str::to_owned).collect();
+        let refused = std::mem::take(&mut self.refused);
+        let why = refused.first().map(|(_, refusal)| refusal.to_string());
+        self.conversation.withhold(read.id.as_deref(), beside, refused);
         if let Some(id) = read.id {
             self.conversation.remember_response(&id);
         }
         self.is_complete = true;
         let said =
             self.items.iter().any(|item| item.get("type").and_then(Value::as_str) != Some("reasoning"));
-        if let Some(why) = self.why.clone().filter(|_| !said) {
+        if let Some(why) = why.filter(|_| !said) {
             self.response = response;
             return self.refuse(&why, out);
         }
