@@ -313,6 +313,25 @@ async fn values_come_back_to_whom_policy_lets_have_them() {
 }
 
 #[tokio::test]
+async fn tools_of_the_application_get_the_values_that_policy_lets_them_have() {
+    for (api, streamed) in WAYS {
+        for (role, shown) in [("boss", "kim@post.example"), ("user", "<MAIL_1>")] {
+            let server = serve([call("note", json!({ "text": "to <MAIL_1>" })), say("Noted.")]).await;
+            let agent = agent_of(builder(STRICT, &server), role);
+            let mut next = request(api, "Note kim@post.example", &json!({ "stream": streamed }));
+            let answer = ask!(agent, api, next.clone(), streamed).unwrap();
+            let arguments = json!({ "text": format!("to {shown}") }).to_string();
+            assert_eq!(said(api, &answer).2, [("note".to_owned(), arguments)], "{api:?} {streamed}");
+            // What goes back to the model is what it wrote.
+            answered(api, &answer, &mut next, false);
+            ask!(agent, api, next, streamed).unwrap();
+            let sent = server.requests()[1].to_string();
+            assert!(sent.contains("to <MAIL_1>") && !sent.contains("kim@"), "{sent}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_provider_that_fails_is_told_of() {
     let server = serve([]).await;
     let agent = agent_of(builder(ALLOW_ALL, &server), "user");

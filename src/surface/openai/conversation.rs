@@ -15,7 +15,7 @@ use super::wire::{self, Api, Call, Memory, Openings, Slot, Unfit, value_of};
 use super::withheld::Withheld;
 use crate::bundle::RefusedCalls;
 use crate::event::{Body, Event, Stage, User};
-use crate::guard::{Guard, Revealed, To};
+use crate::guard::Guard;
 use crate::verdict::{Decision, Verdict};
 
 /// Most parts of a conversation whose decisions are remembered.
@@ -86,7 +86,7 @@ pub(super) struct Remembered {
 }
 
 impl Remembered {
-    /// What became of a part that was decided about before.
+    /// What became of a part that was decided about before; inside, what stands there since, where that is something else.
     pub(super) fn known(&self, key: &[u8; 32]) -> Option<Option<Value>> {
         self.parts.get(key).cloned()
     }
@@ -114,7 +114,7 @@ pub(super) fn key_of(name: &str, body: &Body) -> [u8; 32] {
     }
 }
 
-fn key(name: &str, value: &Value) -> [u8; 32] {
+pub(super) fn key(name: &str, value: &Value) -> [u8; 32] {
     let mut bytes = Vec::with_capacity(256);
     bytes.extend_from_slice(name.as_bytes());
     bytes.push(0);
@@ -236,31 +236,6 @@ impl Conversation {
         self.memory().add(key(name, value), None);
     }
 
-    /// A model's text for the user: with the values behind pseudonyms, where policy lets the user have them. Sent back, it
-    /// is again what the model wrote.
-    pub(crate) fn handed(&self, decided: &Value) -> Value {
-        let Value::String(text) = decided else { return decided.clone() };
-        if !self.pseudonyms || !text.contains('<') {
-            return decided.clone();
-        }
-        let revealed = Value::String(self.reveal(text));
-        if revealed != *decided {
-            self.memory().add(key("model", &revealed), Some(decided.clone()));
-        }
-        revealed
-    }
-
-    /// A text with the values that the user may have.
-    pub(crate) fn reveal(&self, text: &str) -> String {
-        self.revealed(text).text
-    }
-
-    /// The same, with what was revealed.
-    pub(crate) fn revealed(&self, text: &str) -> Revealed {
-        let to = To { user: &self.user, agent: &self.agent, tool: None };
-        self.guard.reveal(&self.session, to, text)
-    }
-
     /// Remembers a result that was decided about, or that says why there is none.
     pub(crate) fn remember_result(&self, tool: &str, call: &str, result: &Value) {
         self.memory().add(key("result", &json!([tool, call, result])), None);
@@ -352,7 +327,13 @@ impl Conversation {
         for Ruled { call, arguments } in calls {
             let (kept, gone) = by_choice.entry(call.choice).or_default();
             match arguments {
-                Ok(_) => kept.push(call.id),
+                Ok(decided) => {
+                    let handed = self.handed_arguments(&call.tool, &decided);
+                    if handed != decided {
+                        call.place.write(&mut document, &handed);
+                    }
+                    kept.push(call.id);
+                }
                 Err(refusal) if self.refused_calls() == RefusedCalls::Fail => {
                     return Err(GuardError::Refused(refusal));
                 }

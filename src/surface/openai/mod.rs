@@ -13,6 +13,7 @@ mod detect;
 mod error;
 mod keys;
 mod request;
+mod reveal;
 mod run;
 #[cfg(all(unix, feature = "sandbox"))]
 mod sandboxed;

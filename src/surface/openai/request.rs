@@ -15,7 +15,7 @@ const TOGETHER: usize = 64 << 10;
 /// Parts of a request of one kind, which are decided about as one event.
 #[derive(Default)]
 struct Batch {
-    slots: Vec<Slot>,
+    slots: Vec<(Slot, [u8; 32])>,
     bytes: usize,
 }
 
@@ -44,7 +44,11 @@ impl Conversation {
                 continue;
             }
             self.name_tool(&mut slot.body)?;
-            if let Some(known) = self.known(&slot) {
+            let (Memory::Known(name) | Memory::Fresh(name)) = slot.memory;
+            let key = key_of(name, &slot.body);
+            if matches!(slot.memory, Memory::Known(_))
+                && let Some(known) = self.memory().known(&key)
+            {
                 if let Some(decided) = known {
                     self.put(document, &slot.place, &decided)?;
                 }
@@ -53,7 +57,7 @@ impl Conversation {
             if !batch.takes(&slot, self.is_scored(Stage::Input)) {
                 self.parts(std::mem::take(&mut batch), document).await?;
             }
-            batch.push(slot);
+            batch.push(slot, key);
         }
         self.parts(batch, document).await?;
         if offered {
@@ -78,20 +82,12 @@ impl Conversation {
         Ok(())
     }
 
-    /// What became of a part before; inside, what stands there since, where that is something else.
-    fn known(&self, slot: &Slot) -> Option<Option<Value>> {
-        match slot.memory {
-            Memory::Known(name) => self.memory().known(&key_of(name, &slot.body)),
-            Memory::Fresh(_) => None,
-        }
-    }
-
     /// Decides about parts, and remembers what was decided.
     async fn parts(&self, batch: Batch, document: &mut Value) -> Result<(), GuardError> {
         let Some((body, slots)) = batch.together() else { return Ok(()) };
         let (event, verdict) = self.decide(body).await?;
         let edited = !verdict.edits.is_empty();
-        for (number, slot) in slots.iter().enumerate() {
+        for (number, (slot, key)) in slots.iter().enumerate() {
             let decided = if slots.len() == 1 {
                 Some(value_of(&event.body))
             } else {
@@ -101,8 +97,7 @@ impl Conversation {
             if let Some(decided) = &decided {
                 self.put(document, &slot.place, decided)?;
             }
-            let (Memory::Known(name) | Memory::Fresh(name)) = slot.memory;
-            self.memory().add(key_of(name, &slot.body), decided);
+            self.memory().add(*key, decided);
         }
         Ok(())
     }
@@ -137,22 +132,22 @@ fn kind(body: &Body) -> Option<InputPart> {
 impl Batch {
     /// Whether one more part can be decided about with those that are there.
     fn takes(&self, slot: &Slot, is_scored: bool) -> bool {
-        let Some(first) = self.slots.first() else { return true };
+        let Some((first, _)) = self.slots.first() else { return true };
         let one_kind = kind(&first.body).is_some() && kind(&first.body) == kind(&slot.body);
         one_kind && !is_scored && self.bytes + bytes(value_of(&slot.body)) <= TOGETHER
     }
 
-    fn push(&mut self, slot: Slot) {
+    fn push(&mut self, slot: Slot, key: [u8; 32]) {
         self.bytes += bytes(value_of(&slot.body));
-        self.slots.push(slot);
+        self.slots.push((slot, key));
     }
 
     /// The one event of all parts.
-    fn together(self) -> Option<(Body, Vec<Slot>)> {
-        let first = self.slots.first()?;
+    fn together(self) -> Option<(Body, Vec<(Slot, [u8; 32])>)> {
+        let (first, _) = self.slots.first()?;
         let body = match (self.slots.len(), kind(&first.body)) {
             (2.., Some(part)) => {
-                let texts = self.slots.iter().map(|slot| value_of(&slot.body).clone());
+                let texts = self.slots.iter().map(|(slot, _)| value_of(&slot.body).clone());
                 Body::Input { part, text: Value::Array(texts.collect()) }
             }
             _ => first.body.clone(),

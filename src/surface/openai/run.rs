@@ -17,7 +17,6 @@ use super::wire::{Api, Call, set, value_of};
 use super::withheld;
 use crate::bundle::RefusedCalls;
 use crate::event::Body;
-use crate::guard::To;
 
 /// How far one run goes, beyond what the bundle's `limits:` say of the whole session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -323,21 +322,8 @@ impl Talk {
         arguments: Value,
     ) -> Result<Value, ToolError> {
         let Some(tool) = tool else { return Err(ToolError::new("there is no such tool")) };
-        let conversation = &self.agent.guarded.conversation;
-        let mut arguments = arguments;
-        let to = To { user: &conversation.user, agent: &conversation.agent, tool: Some(name) };
-        reveal(&mut arguments, &|text| conversation.guard.reveal(&conversation.session, to, text).text);
+        let arguments = self.agent.guarded.conversation.for_tool(name, &arguments);
         tool.call(arguments).await
-    }
-}
-
-/// Puts values in the place of pseudonyms.
-fn reveal(value: &mut Value, revealed: &dyn Fn(&str) -> String) {
-    match value {
-        Value::String(text) if text.contains('<') => *text = revealed(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| reveal(item, revealed)),
-        Value::Object(entries) => entries.values_mut().for_each(|item| reveal(item, revealed)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -464,7 +464,9 @@ impl ResponseStream {
                     self.open = None;
                     return Ok(());
                 }
-                match arguments {
+                let handed =
+                    arguments.map(|decided| self.conversation.handed_arguments(&call.tool, &decided));
+                match handed {
                     Ok(decided) if call.arguments.as_ref() == Ok(&decided) => {}
                     Ok(decided) => {
                         call.place.write(&mut item, &decided);
