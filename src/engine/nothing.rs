@@ -31,11 +31,13 @@ struct Generations {
     old: Texts,
 }
 
+type Known = HashSet<Box<str>>;
+
 #[derive(Debug, Default)]
 struct Texts {
-    instructions: HashSet<Box<str>>,
+    instructions: Known,
     /// Keys outside instructions, by stage and part.
-    keys: Vec<((Stage, Option<Part>), HashSet<Box<str>>)>,
+    keys: Vec<((Stage, Option<Part>), Known)>,
     bytes: usize,
 }
 
@@ -49,7 +51,7 @@ fn is_instructions(stage: Stage, field: &Field<'_>) -> bool {
 }
 
 impl Texts {
-    fn of(&self, stage: Stage, field: &Field<'_>) -> Option<&HashSet<Box<str>>> {
+    fn of(&self, stage: Stage, field: &Field<'_>) -> Option<&Known> {
         if is_instructions(stage, field) {
             return Some(&self.instructions);
         }

@@ -12,7 +12,7 @@ use super::detect::{self, Watch};
 use super::error::{GuardError, Refusal, What};
 use super::telemetry;
 use super::wire::{self, Api, Call, Memory, Openings, Slot, Unfit, value_of};
-use super::withheld::Withheld;
+use super::withheld::{RefusedCall, Withheld};
 use crate::bundle::RefusedCalls;
 use crate::event::{Body, Event, Stage, User};
 use crate::guard::Guard;
@@ -323,7 +323,7 @@ impl Conversation {
     /// The response for an application that runs the tools: without the calls that were refused.
     pub(crate) fn for_application(&self, api: Api, answered: Answered) -> Result<Value, GuardError> {
         let Answered { mut document, calls, .. } = answered;
-        let mut by_choice: BTreeMap<usize, (Vec<String>, Vec<(Call, Box<Refusal>)>)> = BTreeMap::new();
+        let mut by_choice: BTreeMap<usize, (Vec<String>, Vec<RefusedCall>)> = BTreeMap::new();
         for Ruled { call, arguments } in calls {
             let (kept, gone) = by_choice.entry(call.choice).or_default();
             match arguments {

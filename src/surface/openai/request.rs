@@ -12,10 +12,13 @@ use crate::event::{Body, Event, InputPart, Stage};
 /// Most bytes of parts that are decided about together: little enough for the time that one event has.
 const TOGETHER: usize = 64 << 10;
 
+/// A part, and what it is remembered by.
+type Keyed = (Slot, [u8; 32]);
+
 /// Parts of a request of one kind, which are decided about as one event.
 #[derive(Default)]
 struct Batch {
-    slots: Vec<(Slot, [u8; 32])>,
+    slots: Vec<Keyed>,
     bytes: usize,
 }
 
@@ -143,7 +146,7 @@ impl Batch {
     }
 
     /// The one event of all parts.
-    fn together(self) -> Option<(Body, Vec<(Slot, [u8; 32])>)> {
+    fn together(self) -> Option<(Body, Vec<Keyed>)> {
         let (first, _) = self.slots.first()?;
         let body = match (self.slots.len(), kind(&first.body)) {
             (2.., Some(part)) => {

@@ -10,6 +10,9 @@ use super::wire::{Api, Call, Place};
 /// Most answers whose refused calls are remembered.
 pub(super) const MOST: usize = 256;
 
+/// A call, and why it was refused.
+pub(crate) type RefusedCall = (Call, Box<Refusal>);
+
 /// Refused calls of one answer.
 #[derive(Debug)]
 pub(crate) struct Withheld {
@@ -78,12 +81,7 @@ pub(crate) fn is_custom(call: &Call) -> bool {
 
 impl Conversation {
     /// Remembers calls that the application does not see, and those beside them that it does.
-    pub(crate) fn withhold(
-        &self,
-        response: Option<&str>,
-        beside: Vec<String>,
-        calls: Vec<(Call, Box<Refusal>)>,
-    ) {
+    pub(crate) fn withhold(&self, response: Option<&str>, beside: Vec<String>, calls: Vec<RefusedCall>) {
         if calls.is_empty() {
             return;
         }

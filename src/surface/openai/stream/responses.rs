@@ -10,7 +10,8 @@ use super::{Calls, Outcome};
 use crate::bundle::RefusedCalls;
 use crate::surface::openai::conversation::{Conversation, Ruled};
 use crate::surface::openai::error::{GuardError, Refusal};
-use crate::surface::openai::wire::{self, Call, Unfit, responses, set, value_of};
+use crate::surface::openai::wire::{self, Unfit, responses, set, value_of};
+use crate::surface::openai::withheld::RefusedCall;
 
 /// Most items, and most texts of them, of one answer.
 const MAX_PARTS: usize = 4096;
@@ -33,7 +34,7 @@ pub(super) struct ResponseStream {
     /// Items that were taken out.
     gone: u64,
     /// Calls that were refused, which these items were.
-    refused: Vec<(Call, Box<Refusal>)>,
+    refused: Vec<RefusedCall>,
     sequence: Option<u64>,
     response: Value,
     is_complete: bool,
@@ -237,7 +238,8 @@ impl ResponseStream {
                 }
             }
             "response.code_interpreter_call_code.done" => {
-                if string(&event, "code")? != open.written {
+                let code = string(&event, "code")?;
+                if code != open.written {
                     return unfit("has code that differs from its parts");
                 }
             }
