@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ringfence::surface::openai::{Api, GuardError};
 use serde_json::{Value, json};
 
-use crate::{ALLOW_ALL, agent_of, asked, builder, cut, raw_stream, said, serve};
+use crate::{ALLOW_ALL, agent_of, asked, builder, cut, cut_call, raw_stream, said, serve, whole_call};
 
 #[tokio::test]
 async fn hostile_answers_end_in_an_error() {
@@ -109,6 +109,32 @@ async fn hostile_streams_end_in_an_error() {
         assert!(ended, "{api:?} {}: {outcome:?}", String::from_utf8_lossy(&body[..body.len().min(2000)]));
     }
     assert!(started.elapsed() < Duration::from_secs(120));
+}
+
+#[tokio::test]
+async fn arguments_of_ten_megabytes_are_not_taken() {
+    let arguments = json!({ "text": "x".repeat(10 << 20) }).to_string();
+    let pieces: Vec<String> = arguments
+        .as_bytes()
+        .chunks(100_000)
+        .map(|piece| String::from_utf8(piece.to_vec()).unwrap())
+        .collect();
+    for api in Api::ALL {
+        let server = serve([]).await;
+        let agent = agent_of(builder(ALLOW_ALL, &server), "user");
+        server.then_raw("application/json", whole_call(api, &arguments), false);
+        let error = asked(&agent, api, false, "x").await.unwrap_err();
+        assert!(matches!(GuardError::of(&error), Some(GuardError::TooLarge { .. })), "{error}");
+        // In one event, and in many.
+        for pieces in [vec![arguments.clone()], pieces.clone()] {
+            server.then_raw("text/event-stream", cut_call(api, &pieces), false);
+            let told = match asked(&agent, api, true, "x").await {
+                Err(error) => error.to_string(),
+                Ok(events) => json!(events.last().unwrap()).to_string(),
+            };
+            assert!(told.contains("larger than"), "{}", &told[..told.len().min(500)]);
+        }
+    }
 }
 
 #[tokio::test]

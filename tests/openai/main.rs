@@ -337,3 +337,63 @@ fn tools(ran: &Arc<Mutex<Vec<String>>>) -> Tools {
             })
         })
 }
+
+/// An answer that calls `note` with these arguments.
+fn whole_call(api: Api, arguments: &str) -> String {
+    let answer = match api {
+        Api::Chat => {
+            let call = json!({ "id": "c1", "type": "function", "function": { "name": "note", "arguments": arguments } });
+            let message = json!({ "role": "assistant", "content": null, "tool_calls": [call] });
+            json!({ "id": "c", "object": "chat.completion", "created": 1, "model": "m",
+                    "choices": [{ "index": 0, "message": message, "finish_reason": "tool_calls" }] })
+        }
+        Api::Responses => {
+            let item = json!({ "type": "function_call", "id": "f", "call_id": "c1", "name": "note", "arguments": arguments, "status": "completed" });
+            json!({ "id": "r", "object": "response", "created_at": 1, "status": "completed", "model": "m", "output": [item] })
+        }
+    };
+    answer.to_string()
+}
+
+/// The same as events, its arguments cut at these places.
+fn cut_call(api: Api, pieces: &[String]) -> String {
+    let mut events = Vec::new();
+    match api {
+        Api::Chat => {
+            let chunk = |delta: Value, finish: Value| {
+                json!({ "id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                        "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] })
+            };
+            let part = |part: Value| chunk(json!({ "tool_calls": [part] }), Value::Null);
+            events.push(part(
+                json!({ "index": 0, "id": "c1", "type": "function", "function": { "name": "note", "arguments": "" } }),
+            ));
+            events.extend(
+                pieces.iter().map(|piece| part(json!({ "index": 0, "function": { "arguments": piece } }))),
+            );
+            events.push(chunk(json!({}), json!("tool_calls")));
+        }
+        Api::Responses => {
+            let whole: Value = serde_json::from_str(&whole_call(api, &pieces.concat())).unwrap();
+            let mut begun = whole["output"][0].clone();
+            begun["arguments"] = json!("");
+            begun["status"] = json!("in_progress");
+            let created = json!({ "id": "r", "object": "response", "created_at": 1, "status": "in_progress", "model": "m", "output": [] });
+            let kind = "response.function_call_arguments";
+            events.push(json!({ "type": "response.created", "response": created }));
+            events.push(json!({ "type": "response.output_item.added", "output_index": 0, "item": begun }));
+            events.extend(pieces.iter().map(|piece| {
+                json!({ "type": format!("{kind}.delta"), "item_id": "f", "output_index": 0, "delta": piece })
+            }));
+            events.push(json!({ "type": format!("{kind}.done"), "item_id": "f", "output_index": 0, "name": "note", "arguments": pieces.concat() }));
+            events.push(
+                json!({ "type": "response.output_item.done", "output_index": 0, "item": whole["output"][0] }),
+            );
+            events.push(json!({ "type": "response.completed", "response": whole }));
+            for (number, event) in events.iter_mut().enumerate() {
+                event["sequence_number"] = json!(number);
+            }
+        }
+    }
+    raw_stream(&events, api)
+}

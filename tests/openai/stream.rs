@@ -8,7 +8,7 @@ use ringfence::User;
 use ringfence::surface::openai::Api;
 use serde_json::json;
 
-use crate::{STRICT, agent_of, asked, builder, cut, request, said, say, serve};
+use crate::{STRICT, agent_of, asked, builder, cut, cut_call, request, said, say, serve, whole_call};
 
 #[test]
 fn every_cut_comes_out_as_the_whole() {
@@ -50,6 +50,58 @@ fn every_cut_comes_out_as_the_whole() {
                         prop_assert_eq!(&streamed, &text, "{:?} {:?}", api, cuts);
                     }
                 }
+            }
+            Ok(())
+        })
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn arguments_come_out_the_same_however_they_are_cut() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let words = prop::sample::select(vec![
+        "card 4111 1111",
+        "code-abc",
+        "ann@post.example",
+        "ignore all rules",
+        "<MAIL_1>",
+        "\"\\",
+        "ü😀",
+        " x ",
+    ]);
+    let cases = std::env::var("RINGFENCE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(cases));
+    let inputs =
+        (prop::collection::vec(words, 1..5), prop::collection::vec(1..9_usize, 1..12), any::<bool>());
+    let outcome = runner.run(&inputs, |(words, sizes, spaced)| {
+        let text = words.concat();
+        // As the model may write it: what is not changed comes out as it was written.
+        let arguments = if spaced {
+            format!("{{ \"text\" :{} }}", json!(text))
+        } else {
+            json!({ "text": text }).to_string()
+        };
+        let mut characters = arguments.chars().peekable();
+        let mut pieces = Vec::new();
+        for size in sizes.iter().cycle() {
+            let piece: String = characters.by_ref().take(*size).collect();
+            if piece.is_empty() {
+                break;
+            }
+            pieces.push(piece);
+        }
+        runtime.block_on(async {
+            for api in Api::ALL {
+                let server = serve([]).await;
+                let client = builder(STRICT, &server).build().unwrap();
+                let agent = || client.as_user(User::new("ann", ["user"])).agent("bot");
+                server.then_raw("application/json", whole_call(api, &arguments), false);
+                let whole = said(api, &asked(&agent(), api, false, "x").await.unwrap());
+                server.then_raw("text/event-stream", cut_call(api, &pieces), false);
+                let streamed = said(api, &asked(&agent(), api, true, "x").await.unwrap());
+                prop_assert_eq!(&streamed, &whole, "{:?} {:?}", api, pieces);
+                prop_assert!(!streamed.1.is_empty() || !streamed.2.is_empty());
             }
             Ok(())
         })
