@@ -1,14 +1,18 @@
 //! Events of Responses. Each text stands in up to four of them: all say what was decided.
 
+mod hosted;
+mod item;
+mod refusal;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use self::hosted::hollow;
 use super::flow::Flow;
 use super::{Calls, Outcome};
-use crate::bundle::RefusedCalls;
-use crate::surface::openai::conversation::{Conversation, Ruled};
+use crate::surface::openai::conversation::Conversation;
 use crate::surface::openai::error::{GuardError, Refusal};
 use crate::surface::openai::wire::{self, Unfit, responses, set, value_of};
 use crate::surface::openai::withheld::RefusedCall;
@@ -222,36 +226,6 @@ impl ResponseStream {
         Ok(())
     }
 
-    /// What tools of the provider tell on their way. What they write stands in the item at its end too, where it is decided
-    /// about: until then it waits, and what follows it.
-    fn hosted(&mut self, event: Value, kind: &str, out: &mut Vec<Value>) -> Result<(), GuardError> {
-        let ids_only = ["in_progress", "searching", "completed", "generating", "interpreting"];
-        let limit = self.conversation.settings.answer_bytes;
-        let Some(open) = &mut self.open else {
-            return unfit("has an event of an item that is not under way");
-        };
-        match kind {
-            "response.code_interpreter_call_code.delta" => {
-                open.written.push_str(string(&event, "delta")?);
-                if open.written.len() > limit {
-                    return Err(GuardError::TooLarge { limit });
-                }
-            }
-            "response.code_interpreter_call_code.done" => {
-                let code = string(&event, "code")?;
-                if code != open.written {
-                    return unfit("has code that differs from its parts");
-                }
-            }
-            // Whatever else it is, nothing will have looked at it.
-            _ if !ids_only.iter().any(|end| kind.ends_with(end)) => return Ok(()),
-            _ if self.held.is_empty() => return self.renumbered(event, out),
-            _ => {}
-        }
-        self.held.push(event);
-        Ok(())
-    }
-
     /// Hands on an event that belongs to an item, under the number that the item has now.
     fn renumbered(&self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
         let index = number(&event, "output_index")?;
@@ -389,114 +363,6 @@ impl ResponseStream {
         Ok(None)
     }
 
-    async fn end(&mut self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
-        let index = number(&event, "output_index")?;
-        let Some(open) = self.open.as_ref().filter(|open| open.index == index) else {
-            return unfit("ends an item that is not under way");
-        };
-        let (kind, written) = (open.kind, open.written.clone());
-        let mut item = event.get("item").cloned().unwrap_or_default();
-        match kind {
-            Kind::Text => {
-                if self.flows.keys().any(|key| key.0 == index) {
-                    return unfit("ends an item before its texts");
-                }
-                for list in ["content", "summary"] {
-                    let Some(Value::Array(parts)) = item.get_mut(list) else { continue };
-                    let mut parts = std::mem::take(parts);
-                    for (place, part) in parts.iter_mut().enumerate() {
-                        if let Some(refusal) = self.part(part, (index, list, place as u64)).await? {
-                            return self.deny(&refusal, out);
-                        }
-                    }
-                    set(&mut item, list, Value::Array(parts));
-                }
-                // Whatever else stands in it is read as in a whole answer.
-                let mut read = wire::Response::default();
-                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
-                    .map_err(GuardError::Answer)?;
-                set(&mut event, "item", item.clone());
-                self.renumbered(event, out)?;
-            }
-            Kind::Hosted => {
-                let mut read = wire::Response::default();
-                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
-                    .map_err(GuardError::Answer)?;
-                let came = item.clone();
-                for slot in read.slots {
-                    match self.conversation.decide(slot.body).await {
-                        Ok((decided, _)) => slot.place.write_if_changed(&mut item, value_of(&decided.body)),
-                        Err(refusal) => {
-                            self.held.clear();
-                            return self.deny(&refusal, out);
-                        }
-                    }
-                }
-                self.conversation.remember("hosted", &item);
-                let mut held = std::mem::take(&mut self.held);
-                if !written.is_empty() && came.get("code").and_then(Value::as_str) != Some(&written) {
-                    return unfit("has code that differs from its parts");
-                }
-                if item != came {
-                    // What was written on the way is what was edited at the end.
-                    held.retain(|event| event.get("delta").is_none() && event.get("code").is_none());
-                }
-                for one in held {
-                    self.renumbered(one, out)?;
-                }
-                set(&mut event, "item", item.clone());
-                self.renumbered(event, out)?;
-            }
-            Kind::Call => {
-                let mut read = wire::Response::default();
-                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
-                    .map_err(GuardError::Answer)?;
-                let Some(call) = read.calls.pop() else { return unfit("has a tool call that is none") };
-                if !written.is_empty() && call.text != written {
-                    return unfit("has a tool call whose arguments differ from their parts");
-                }
-                let Ruled { call, arguments } = self.conversation.call(call).await;
-                let mut held = std::mem::take(&mut self.held);
-                if self.calls == Calls::Kept {
-                    if let Ok(decided) = &arguments {
-                        call.place.write_if_changed(&mut item, decided);
-                    }
-                    self.outcome.calls.push(Ruled { call, arguments });
-                    self.items.push(item);
-                    self.open = None;
-                    return Ok(());
-                }
-                let handed =
-                    arguments.map(|decided| self.conversation.handed_arguments(&call.tool, &decided));
-                match handed {
-                    Ok(decided) if call.arguments.as_ref() == Ok(&decided) => {}
-                    Ok(decided) => {
-                        call.place.write(&mut item, &decided);
-                        let name = if item.get("input").is_some() { "input" } else { "arguments" };
-                        rewrite(&mut held, name, item.get(name).cloned().unwrap_or_default());
-                    }
-                    Err(refusal) if self.conversation.refused_calls() == RefusedCalls::Fail => {
-                        return Err(GuardError::Refused(refusal));
-                    }
-                    Err(refusal) => {
-                        self.refused.push((call, refusal));
-                        self.open = None;
-                        self.gone += 1;
-                        return Ok(());
-                    }
-                }
-                for one in held {
-                    self.renumbered(one, out)?;
-                }
-                set(&mut event, "item", item.clone());
-                self.renumbered(event, out)?;
-            }
-        }
-        self.open = None;
-        self.items.push(item);
-        Ok(())
-    }
-
     fn complete(&mut self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
         if self.open.is_some() && event.get("type").and_then(Value::as_str) == Some("response.completed") {
             return unfit("ends before its last item");
@@ -532,101 +398,4 @@ impl ResponseStream {
         out.push(event);
         Ok(())
     }
-
-    /// Ends the stream with a refusal. What was handed on of the item under way stays what it is, and is told to be
-    /// incomplete.
-    fn deny(&mut self, refusal: &Refusal, out: &mut Vec<Value>) -> Result<(), GuardError> {
-        if let Some(open) = self.open.take() {
-            let of_item = |key: &Key| key.0 == open.index && key.1 == "content";
-            let done = self.texts.iter().filter(|(key, _)| of_item(key)).map(|(_, text)| text.as_str());
-            let begun = self.flows.iter().filter(|(key, _)| of_item(key)).map(|(_, flow)| flow.handed());
-            let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [] });
-            let said: Vec<Value> = done.chain(begun).map(part).collect();
-            let item = json!({
-                "type": "message", "id": open.id, "role": "assistant",
-                "status": "incomplete", "content": said,
-            });
-            let index = open.index.saturating_sub(self.gone);
-            out.push(json!({ "type": "response.output_item.done", "output_index": index, "item": item }));
-            self.items.push(item);
-        }
-        self.outcome.refused.get_or_insert_with(|| Box::new(refusal.clone()));
-        self.refuse(refusal.message(), out)
-    }
-
-    fn refuse(&mut self, why: &str, out: &mut Vec<Value>) -> Result<(), GuardError> {
-        let id = self.response.get("id").and_then(Value::as_str).unwrap_or("resp").to_owned();
-        let item = responses::refusal(&id, why);
-        let index = self.items.len();
-        let item_id = item.get("id").cloned().unwrap_or_default();
-        let mut begun = item.clone();
-        set(&mut begun, "status", json!("in_progress"));
-        set(&mut begun, "content", json!([]));
-        let place = |kind: &str, name: &str, value: Value| {
-            let mut event =
-                json!({ "type": kind, "item_id": item_id, "output_index": index, "content_index": 0 });
-            set(&mut event, name, value);
-            event
-        };
-        out.push(json!({ "type": "response.output_item.added", "output_index": index, "item": begun }));
-        out.push(place("response.content_part.added", "part", json!({ "type": "refusal", "refusal": "" })));
-        out.push(place("response.refusal.delta", "delta", json!(why)));
-        out.push(place("response.refusal.done", "refusal", json!(why)));
-        out.push(place("response.content_part.done", "part", json!({ "type": "refusal", "refusal": why })));
-        out.push(json!({ "type": "response.output_item.done", "output_index": index, "item": item }));
-        self.items.push(item);
-        let mut response = self.response.clone();
-        set(&mut response, "output", Value::Array(std::mem::take(&mut self.items)));
-        set(&mut response, "status", json!("incomplete"));
-        set(&mut response, "incomplete_details", json!({ "reason": "content_filter" }));
-        out.push(json!({ "type": "response.incomplete", "response": response }));
-        self.is_complete = true;
-        Ok(())
-    }
-}
-
-/// An item of a tool that the provider runs, as it begins: its shape, which the client's types need, without what it says.
-fn hollow(item: &Value) -> Value {
-    fn inside(value: &Value) -> Value {
-        match value {
-            Value::String(_) => json!(""),
-            Value::Array(_) => json!([]),
-            Value::Object(members) => {
-                let members = members.iter().map(|(name, value)| match (name.as_str(), value) {
-                    ("type", Value::String(kind)) if is_word(kind) => (name.clone(), value.clone()),
-                    _ => (name.clone(), inside(value)),
-                });
-                Value::Object(members.collect())
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-        }
-    }
-    let mut hollow = inside(item);
-    for name in ["id", "status", "container_id"] {
-        if let Some(value) = item.get(name) {
-            set(&mut hollow, name, value.clone());
-        }
-    }
-    hollow
-}
-
-/// Whether it is one of the API's own words, by its looks.
-fn is_word(text: &str) -> bool {
-    text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
-}
-
-/// Puts edited arguments into the events that told them: in one part, and at the end.
-fn rewrite(held: &mut Vec<Value>, name: &str, with: Value) {
-    let mut first = true;
-    held.retain_mut(|event| {
-        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
-        if kind.ends_with(".delta") {
-            set(event, "delta", with.clone());
-            return std::mem::take(&mut first);
-        }
-        if kind.ends_with(".done") {
-            set(event, name, with.clone());
-        }
-        true
-    });
 }
