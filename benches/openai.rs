@@ -1,4 +1,5 @@
-//! What the guard adds to an exchange over loopback: a request of 2 KB with a tool, answered by a tool call, and a stream of text.
+//! What the guard adds to an exchange over loopback: a request of 2 KB with a tool, answered by a tool call, and a stream of text; and
+//! what is held of many sessions.
 //!
 //! `cargo bench --bench openai`. Each exchange is made with and without the guard, in turn; what counts is the difference of
 //! the medians.
@@ -24,10 +25,18 @@ use serde_json::json;
 
 const EXCHANGES: usize = 2000;
 const STREAMS: usize = 100;
+/// Sessions after which memory has settled, and how many there are in all.
+const SESSIONS: [usize; 2] = [1000, 10_000];
 
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
+}
+
+/// Bytes of memory that the process has.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    status.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
 fn request(number: usize) -> CreateChatCompletionRequest {
@@ -95,4 +104,26 @@ async fn main() {
     println!(
         "stream of {deltas} deltas: {without:?} without, {with:?} with the guard: {more:?} more per delta"
     );
+
+    let [settled, all] = SESSIONS;
+    for (what, name) in [("one after the other", None), ("with names, all held", Some("s"))] {
+        let mut before = 0;
+        for number in 0..all {
+            server.then(calls.clone());
+            let agent = match name {
+                None => user.agent("assistant"),
+                Some(name) => user.agent_in("assistant", format!("{name}{number}")),
+            };
+            agent.chat().create(request(number)).await.unwrap();
+            drop(server.take_requests());
+            if number + 1 == settled {
+                before = resident();
+            }
+        }
+        println!(
+            "sessions {what}: from {settled} to {all}, {} KiB more; {} held",
+            resident().saturating_sub(before) / 1024,
+            client.guard().held_sessions()
+        );
+    }
 }

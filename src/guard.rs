@@ -32,7 +32,7 @@ use crate::signed::Trust;
 use crate::text;
 use crate::verdict::{Decision, Reason, ReasonCode, Verdict};
 
-/// Most sessions that are held; the one unused for longest makes room for a new one.
+/// Most sessions that are held, where the host does not say: the ones unused for longest make room for a new one.
 const MAX_SESSIONS: usize = 100_000;
 /// Most agents that are created in one guard's lifetime.
 const MAX_CREATED: usize = 100_000;
@@ -68,6 +68,7 @@ pub struct Guard {
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
     resolver: Arc<dyn Resolver>,
+    max_sessions: usize,
     sessions: Mutex<Sessions>,
     created: Mutex<Created>,
 }
@@ -113,6 +114,7 @@ pub struct GuardBuilder {
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
     resolver: Arc<dyn Resolver>,
+    max_sessions: usize,
 }
 
 impl std::fmt::Debug for GuardBuilder {
@@ -151,6 +153,14 @@ impl GuardBuilder {
         self
     }
 
+    /// The most sessions that are held at once, otherwise 100,000: what bounds memory. Those unused for longest make room for new
+    /// ones; one of them that goes on starts as one whose history is not known (`session_default_labels`).
+    #[must_use]
+    pub fn max_sessions(mut self, most: usize) -> Self {
+        self.max_sessions = most.max(1);
+        self
+    }
+
     /// Lets an event take as long as it takes: for tests and evaluation of files, which must not depend on the machine.
     #[must_use]
     pub fn no_time_limit(mut self) -> Self {
@@ -161,7 +171,7 @@ impl GuardBuilder {
     /// The guard.
     #[must_use]
     pub fn build(self) -> Guard {
-        let Self { engine, sink, clock, time_limit, resolver, .. } = self;
+        let Self { engine, sink, clock, time_limit, resolver, max_sessions, .. } = self;
         Guard {
             #[cfg(feature = "audit")]
             trust: self.trust,
@@ -171,6 +181,7 @@ impl GuardBuilder {
             clock,
             time_limit,
             resolver,
+            max_sessions,
             sessions: Mutex::default(),
             created: Mutex::default(),
         }
@@ -201,6 +212,7 @@ impl Guard {
             clock: Arc::new(SystemClock),
             time_limit: TimeLimit::OfTheBundle,
             resolver: Arc::new(FileSystem),
+            max_sessions: MAX_SESSIONS,
         }
     }
 
@@ -231,6 +243,12 @@ impl Guard {
         let session = lock(&self.sessions).by_id.get(id).map(|(session, _)| Arc::clone(session))?;
         let session = lock(&session).clone();
         Some(session)
+    }
+
+    /// How many sessions are held.
+    #[must_use]
+    pub fn held_sessions(&self) -> usize {
+        lock(&self.sessions).by_id.len()
     }
 
     /// Forgets a session: its next event starts a new one. Where a retention class counts from the end of sessions, that is recorded.
@@ -267,6 +285,22 @@ impl Guard {
     }
 
     /// Decides one event, advances its session and writes the record.
+    ///
+    /// A verdict that nobody looks at protects nobody: where unused results are errors, that is one.
+    ///
+    /// ```compile_fail
+    /// #![deny(unused_must_use)]
+    /// fn act(guard: &ringfence::Guard, event: &ringfence::Event) {
+    ///     guard.check(event);
+    /// }
+    /// ```
+    ///
+    /// ```
+    /// #![deny(unused_must_use)]
+    /// fn act(guard: &ringfence::Guard, event: &ringfence::Event) -> bool {
+    ///     guard.check(event).is_allowed()
+    /// }
+    /// ```
     pub fn check(&self, event: &Event) -> Verdict {
         self.examine(event).0
     }
@@ -412,7 +446,7 @@ impl Guard {
             *used = uses;
             return Arc::clone(session);
         }
-        if sessions.by_id.len() >= MAX_SESSIONS {
+        if sessions.by_id.len() >= self.max_sessions {
             // Rarely and all at once: the older half makes room.
             let mut ages: Vec<u64> = sessions.by_id.values().map(|(_, used)| *used).collect();
             let middle = ages.len() / 2;

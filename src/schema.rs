@@ -34,6 +34,8 @@ pub const NAMES: &[&str] = &[
     "diff-result",
     "scan-result",
     "baseline",
+    #[cfg(feature = "openai")]
+    "script",
 ];
 
 fn of<T: JsonSchema>() -> Value {
@@ -70,6 +72,8 @@ pub fn named(name: &str) -> Option<Value> {
         "retention-export" => of::<crate::retention::Exported>(),
         #[cfg(feature = "audit")]
         "receipt" => of::<crate::retention::Receipt>(),
+        #[cfg(feature = "openai")]
+        "script" => of::<crate::surface::openai::scripted::Script>(),
         _ => return None,
     })
 }

@@ -24,6 +24,9 @@ pub(crate) struct ManifestSpec {
     /// What a tool is that `tools.yaml` does not declare.
     #[serde(default)]
     pub(crate) unlisted_tools: UnlistedSpec,
+    /// What becomes of a tool call that is refused, where the guard stands between model and application.
+    #[serde(default)]
+    pub(crate) refused_calls: RefusedCalls,
     /// Limits on every event and session.
     #[serde(default)]
     pub(crate) limits: LimitsSpec,
@@ -107,6 +110,18 @@ pub(crate) struct UnlistedToolSpec {
     /// Labels of where it sends.
     #[serde(default)]
     pub(crate) writes: Vec<Spanned<String>>,
+}
+
+/// What becomes of a tool call that is refused. Ordered by strictness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedCalls {
+    /// It is not made, and the conversation goes on: a tool loop tells the model why, as the call's result; an application that
+    /// runs the tools does not see the call, and where no other call and no text remains, sees a refusal that says why.
+    #[default]
+    Answer,
+    /// The whole request, or run, fails.
+    Fail,
 }
 
 /// Limits on every event and session. What is absent is not limited, but for `event_bytes` and `decide_ms`.

@@ -13,6 +13,7 @@ pub(crate) use embedded::fingerprint;
 pub use embedded::starter;
 pub(crate) use folder::FolderState;
 pub use folder::LoadError;
+pub use manifest::RefusedCalls;
 pub(crate) use manifest::{
     AttributeTypeSpec, AuditSpec, FactSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
 };

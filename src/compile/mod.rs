@@ -19,7 +19,7 @@ use crate::bundle::{
 use crate::cedar::{self, Checks, Policies, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
-use crate::engine::{ArgumentRules, Engine, Inner, Limits, Named};
+use crate::engine::{ArgumentRules, Engine, Inner, Limits, Named, Nothing};
 use crate::rule::pack::{self, Examples, Fact, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
 use crate::rule::tool::ToolsSpec;
@@ -233,6 +233,7 @@ impl Compiler<'_> {
             mode: manifest.mode.value,
             roles_from: manifest.roles,
             batched_audit: manifest.audit == AuditSpec::Batched,
+            refused_calls: manifest.refused_calls,
             limits: Limits {
                 event_bytes: limits.event_bytes.as_ref().map_or(DEFAULT_EVENT_BYTES, |size| size.value.0),
                 calls: limits.calls.as_ref().map(|limit| limit.value),
@@ -263,6 +264,7 @@ impl Compiler<'_> {
             argument_rules: Arc::new(argument_rules),
             scanner: Arc::new(scanner),
             named: Arc::new(Named::default()),
+            nothing: Nothing::default(),
             rules,
             policies: Arc::new(policies),
             retention,

@@ -5,9 +5,11 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::map::Entry;
+use serde_json::{Map, Value};
 
 use super::Problem;
 use super::node::{Key, Kind, Node, Resolved};
@@ -21,15 +23,19 @@ pub const MAX_JSON_DEPTH: usize = 64;
 /// # Errors
 /// Says what is wrong and at which byte, without repeating any of the text.
 pub fn from_json(text: &str) -> Result<Value, Problem> {
-    node_from_json(text).map(|node| to_value(&node))
+    read(text)
 }
 
 /// Reads strict JSON into a tree. Positions are those of the whole text: JSON of an event is one line.
 pub(crate) fn node_from_json(text: &str) -> Result<Node, Problem> {
+    read(text)
+}
+
+fn read<T: Tree>(text: &str) -> Result<T, Problem> {
     let fault = Cell::new(None);
     let mut reader = serde_json::Deserializer::from_str(text);
-    let seed = Seed { depth: 0, end: text.len(), fault: &fault };
-    let read = seed.deserialize(&mut reader).and_then(|node| reader.end().map(|()| node));
+    let seed = Seed { depth: 0, end: text.len(), fault: &fault, tree: PhantomData };
+    let read = seed.deserialize(&mut reader).and_then(|tree| reader.end().map(|()| tree));
     read.map_err(|error| Problem {
         code: Code::BadValue,
         message: match (fault.get(), error.classify()) {
@@ -67,18 +73,126 @@ enum Fault {
     Depth,
 }
 
-#[derive(Clone, Copy)]
-struct Seed<'a> {
+/// What JSON is read into.
+trait Tree: Sized {
+    type Members: Default;
+
+    fn scalar(kind: Kind, end: usize) -> Self;
+    fn sequence(items: Vec<Self>, end: usize) -> Self;
+    fn mapping(members: Self::Members, end: usize) -> Self;
+
+    /// Adds a member, whose value is read only where there is none of its name yet; says whether it was added.
+    fn add<E>(
+        members: &mut Self::Members,
+        name: String,
+        end: usize,
+        value: impl FnOnce() -> Result<Self, E>,
+    ) -> Result<bool, E>;
+}
+
+impl Tree for Value {
+    type Members = Map<String, Value>;
+
+    fn scalar(kind: Kind, end: usize) -> Self {
+        match kind {
+            Kind::Bool(value) => Value::Bool(value),
+            Kind::Number(number) => Value::Number(number),
+            Kind::Text(text) => Value::String(text),
+            other => to_value(&Node { span: 0..end, kind: other }),
+        }
+    }
+
+    fn sequence(items: Vec<Self>, _: usize) -> Self {
+        Value::Array(items)
+    }
+
+    fn mapping(members: Self::Members, _: usize) -> Self {
+        Value::Object(members)
+    }
+
+    fn add<E>(
+        members: &mut Self::Members,
+        name: String,
+        _: usize,
+        value: impl FnOnce() -> Result<Self, E>,
+    ) -> Result<bool, E> {
+        match members.entry(name) {
+            Entry::Occupied(_) => Ok(false),
+            Entry::Vacant(place) => {
+                place.insert(value()?);
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Members of an object, and their names once they are more than a handful.
+#[derive(Default)]
+struct NodeMembers {
+    entries: Vec<(Key, Node)>,
+    many: BTreeSet<String>,
+}
+
+impl Tree for Node {
+    type Members = NodeMembers;
+
+    fn scalar(kind: Kind, end: usize) -> Self {
+        Node { span: 0..end, kind }
+    }
+
+    fn sequence(items: Vec<Self>, end: usize) -> Self {
+        Node { span: 0..end, kind: Kind::Sequence(items) }
+    }
+
+    fn mapping(members: Self::Members, end: usize) -> Self {
+        Node { span: 0..end, kind: Kind::Mapping(members.entries) }
+    }
+
+    fn add<E>(
+        members: &mut Self::Members,
+        text: String,
+        end: usize,
+        value: impl FnOnce() -> Result<Self, E>,
+    ) -> Result<bool, E> {
+        let NodeMembers { entries, many } = members;
+        // A handful of keys is compared one by one; beyond that a set keeps the cost from growing with the square.
+        let is_new = if entries.len() < 16 {
+            !entries.iter().any(|(key, _)| key.text == text)
+        } else {
+            if many.is_empty() {
+                many.extend(entries.iter().map(|(key, _)| key.text.clone()));
+            }
+            many.insert(text.clone())
+        };
+        if is_new {
+            entries.push((Key { text, span: 0..end }, value()?));
+        }
+        Ok(is_new)
+    }
+}
+
+struct Seed<'a, T> {
     depth: usize,
     end: usize,
     fault: &'a Cell<Option<Fault>>,
+    tree: PhantomData<T>,
 }
 
-impl Seed<'_> {
-    fn node(self, kind: Kind) -> Node {
-        Node { span: 0..self.end, kind }
+// Derived, they would ask the same of what is read into.
+impl<T> Clone for Seed<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Seed<'_, T> {}
+
+impl<T: Tree> Seed<'_, T> {
+    fn made(self, kind: Kind) -> T {
+        T::scalar(kind, self.end)
     }
 
+    /// For what stands inside.
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_JSON_DEPTH {
             self.fault.set(Some(Fault::Depth));
@@ -88,73 +202,61 @@ impl Seed<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Seed<'_> {
-    type Value = Node;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+impl<'de, T: Tree> DeserializeSeed<'de> for Seed<'_, T> {
+    type Value = T;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Seed<'_> {
-    type Value = Node;
+impl<'de, T: Tree> Visitor<'de> for Seed<'_, T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(self.node(Kind::Null))
+    fn visit_unit<E>(self) -> Result<T, E> {
+        Ok(self.made(Kind::Null))
     }
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(self.node(Kind::Bool(value)))
+    fn visit_bool<E>(self, value: bool) -> Result<T, E> {
+        Ok(self.made(Kind::Bool(value)))
     }
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(self.node(Kind::Number(value.into())))
+    fn visit_i64<E>(self, value: i64) -> Result<T, E> {
+        Ok(self.made(Kind::Number(value.into())))
     }
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(self.node(Kind::Number(value.into())))
+    fn visit_u64<E>(self, value: u64) -> Result<T, E> {
+        Ok(self.made(Kind::Number(value.into())))
     }
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Node, E> {
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<T, E> {
         let number = serde_json::Number::from_f64(value).ok_or_else(|| E::custom("not a finite number"))?;
-        Ok(self.node(Kind::Number(number)))
+        Ok(self.made(Kind::Number(number)))
     }
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(self.node(Kind::Text(value.to_owned())))
+    fn visit_str<E>(self, value: &str) -> Result<T, E> {
+        Ok(self.made(Kind::Text(value.to_owned())))
     }
-    fn visit_string<E>(self, value: String) -> Result<Node, E> {
-        Ok(self.node(Kind::Text(value)))
+    fn visit_string<E>(self, value: String) -> Result<T, E> {
+        Ok(self.made(Kind::Text(value)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
         let inner = self.deeper()?;
         let mut items = Vec::new();
         while let Some(item) = seq.next_element_seed(inner)? {
             items.push(item);
         }
-        Ok(self.node(Kind::Sequence(items)))
+        Ok(T::sequence(items, self.end))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
         let inner = self.deeper()?;
-        let mut entries: Vec<(Key, Node)> = Vec::new();
-        let mut many: BTreeSet<String> = BTreeSet::new();
-        while let Some(text) = map.next_key::<String>()? {
-            // A handful of keys is compared one by one; beyond that a set keeps the cost from growing with the square.
-            let seen = if entries.len() < 16 {
-                entries.iter().any(|(key, _)| key.text == text)
-            } else {
-                if many.is_empty() {
-                    many.extend(entries.iter().map(|(key, _)| key.text.clone()));
-                }
-                !many.insert(text.clone())
-            };
-            if seen {
+        let mut members = T::Members::default();
+        while let Some(name) = map.next_key::<String>()? {
+            if !T::add(&mut members, name, self.end, || map.next_value_seed(inner))? {
                 self.fault.set(Some(Fault::Duplicate));
                 return Err(de::Error::custom("duplicate key"));
             }
-            let value = map.next_value_seed(inner)?;
-            entries.push((Key { text, span: 0..self.end }, value));
         }
-        Ok(self.node(Kind::Mapping(entries)))
+        Ok(T::mapping(members, self.end))
     }
 }
 

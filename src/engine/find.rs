@@ -74,7 +74,13 @@ impl Inner {
                 Some(rule) if rule.applies(stage, field.part) => rule.finder(),
                 _ => None,
             };
-            let mut hits = self.scanner.scan(&wanted, field.text, stop)?;
+            let mut hits = Vec::new();
+            if !self.nothing.has(stage, field) {
+                hits = self.scanner.scan(&wanted, field.text, stop)?;
+                if hits.is_empty() {
+                    self.nothing.add(stage, field);
+                }
+            }
             keys.add_named(self, field, &wanted, &mut hits, stop)?;
             for (number, hit) in hits {
                 let Some(rule) = self.rules.get(number) else { continue };

@@ -11,6 +11,7 @@ mod enumerate;
 mod find;
 mod hold_back;
 mod named;
+mod nothing;
 mod question;
 mod scan;
 mod stream;
@@ -24,13 +25,14 @@ pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
 pub use enumerate::{Asking, Doing, May};
 pub use hold_back::HoldBack;
 pub(crate) use named::Named;
+pub(crate) use nothing::Nothing;
 pub use scan::{RuleInfo, RuleSet};
 pub use stream::{Released, StreamScanner};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::bundle::{Missing, Mode, RolesFrom};
+use crate::bundle::{Missing, Mode, RefusedCalls, RolesFrom};
 use crate::cedar::{AttributeType, AttributeValue, Policies, PolicyInfo};
 use crate::rule::argument::Argument;
 use crate::rule::{Class, Data, Rule};
@@ -51,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) mode: Mode,
     pub(crate) roles_from: RolesFrom,
     pub(crate) batched_audit: bool,
+    pub(crate) refused_calls: RefusedCalls,
     pub(crate) limits: Limits,
     pub(crate) default_labels: Vec<String>,
     pub(crate) sensitive_parameters: Vec<String>,
@@ -73,6 +76,7 @@ pub(crate) struct Inner {
     pub(crate) scanner: Arc<Scanner>,
     /// Rules by the words that must stand near a match.
     pub(crate) named: Arc<Named>,
+    pub(crate) nothing: Nothing,
     pub(crate) policies: Arc<Policies>,
     pub(crate) retention: Vec<Class>,
     pub(crate) key: Vec<u8>,
@@ -228,6 +232,12 @@ impl Engine {
     #[must_use]
     pub fn is_audit_batched(&self) -> bool {
         self.0.batched_audit
+    }
+
+    /// What becomes of a tool call that is refused, where a surface stands between model and application.
+    #[must_use]
+    pub fn refused_calls(&self) -> RefusedCalls {
+        self.0.refused_calls
     }
 
     /// Pointers of a tool's arguments whose values may stand in the audit record.

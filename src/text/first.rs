@@ -110,7 +110,7 @@ impl First {
         };
         let (places, ascii) = (table(&prefix.sets), table(&prefix.ascii));
         let differs = places.iter().zip(ascii.iter()).take(0x80).any(|(one, other)| one != other);
-        let ascii = differs.then(|| Ascii(ascii));
+        let ascii = differs.then_some(Ascii(ascii));
         let over =
             (0..PLACES).filter(|place| prefix.least <= *place).fold(0, |over, place| over | 1 << place);
         Self { places, ascii, over, border: prefix.border, at_start, inside, grams: None }

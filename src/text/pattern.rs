@@ -118,7 +118,7 @@ pub(super) struct Pattern {
     first: OnceLock<First>,
     walker: OnceLock<Option<Box<Walker>>>,
     /// What stands before each of the literals by which it is found in a raw text, and in a folded one.
-    backs: [OnceLock<Vec<Option<Back>>>; 2],
+    backs: Box<[OnceLock<Vec<Option<Back>>>; 2]>,
     /// How often such a literal was seen.
     seen: AtomicUsize,
 }
@@ -388,7 +388,7 @@ impl Pattern {
         if before < SEEN_OFTEN {
             return &[];
         }
-        let [raw, of_folded] = &self.backs;
+        let [raw, of_folded] = &*self.backs;
         let backs = if folded { of_folded } else { raw };
         backs.get_or_init(|| {
             ready::make(|| {

@@ -76,3 +76,34 @@ fn a_bundle_that_changes_meanwhile_is_taken_over() {
     lines.for_each(drop);
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
+
+/// Interrupted, it takes its folder and its commands with it.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_conversation_leaves_no_folder_behind() {
+    use std::io::Read;
+    for signal in ["INT", "TERM", "HUP"] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+            .args(["chat", "--offline"])
+            .env("TMPDIR", temporary.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Until it waits for an answer that nobody types.
+        let mut stderr = child.stderr.take().unwrap();
+        let mut shown = Vec::new();
+        while !shown.ends_with(b"approve? [y/N] ") {
+            let mut byte = [0];
+            assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&shown));
+            shown.push(byte[0]);
+        }
+        assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 1);
+        let killed = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "{signal}");
+    }
+}

@@ -17,8 +17,9 @@ const RANKS: &[&str] = &[
     "audit",
     "retention", "signed",
     "guard",
-    "harness", "schema",
+    "harness",
     "surface",
+    "schema",
     "surface::cli", "main",
 ];
 

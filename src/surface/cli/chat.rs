@@ -1,5 +1,8 @@
 //! `ringfence chat`.
 
+mod folder;
+mod screen;
+
 use std::io::{self, BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,12 +14,14 @@ use clap::ValueEnum;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 
+use self::folder::Folder;
+use self::screen::Screen;
 use super::Exit;
 use super::bundle::Signatures;
 use super::report::{self, Out};
 use crate::audit::JsonlSink;
 use crate::engine::Engine;
-use crate::event::{Body, Event, User};
+use crate::event::{Body, Event, Stage, User};
 use crate::guard::{Guard, Reload, ReloadError, Watch};
 use crate::surface::openai::scripted::{Script, ScriptedServer};
 use crate::surface::openai::{
@@ -113,6 +118,7 @@ struct Mail {
 /// Asks on the terminal.
 struct Terminal {
     user: String,
+    screen: Screen,
 }
 
 impl Approver for Terminal {
@@ -120,8 +126,8 @@ impl Approver for Terminal {
         let why = question.verdict.message.clone().unwrap_or_default();
         let shown = report::visible(&shown(question.event));
         Box::pin(async move {
-            report::note(&format!("  ? {}: {shown}", report::visible(&why)));
-            report::prompt("  approve? [y/N] ");
+            self.screen.note(&format!("  ? {}: {shown}", report::visible(&why)));
+            self.screen.prompt("  approve? [y/N] ");
             let line = tokio::task::spawn_blocking(line).await;
             match line {
                 Ok(Ok(Some(line))) if matches!(line.trim(), "y" | "yes") => {
@@ -169,13 +175,21 @@ fn shown(event: &Event) -> String {
 impl Chat {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let exit = runtime.block_on(self.talk(out));
+        let screen = Screen::new(std::mem::take(out), &self.agent);
+        // What is dropped here takes its folder and its commands with it.
+        let exit = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                exit = self.talk(&screen) => exit,
+                () = interrupted() => Ok(Exit::Interrupted),
+            }
+        });
         // A thread may still wait for a line that nobody types any more.
         runtime.shutdown_background();
         exit
     }
 
-    async fn talk(self, out: &mut Out) -> anyhow::Result<Exit> {
+    async fn talk(self, screen: &Screen) -> anyhow::Result<Exit> {
         let options = super::key(self.key_file.as_deref())?;
         let (engine, _) = super::engine(self.bundle.as_deref(), &options, &self.signatures)?;
         let mut guard = Guard::builder(engine.clone());
@@ -202,12 +216,18 @@ impl Chat {
         };
         let coloured = report::stderr_colour();
         let client = GuardedClient::builder(guard, &config)?
-            .approver(Terminal { user: self.user.clone() }, Duration::from_secs(300))
-            .observer(move |event, verdict| report::note(&verdict_line(event, verdict, coloured)))
+            .approver(Terminal { user: self.user.clone(), screen: screen.clone() }, Duration::from_secs(300))
+            .observer({
+                let screen = screen.clone();
+                move |event, verdict| {
+                    let line = verdict_line(event, verdict, coloured);
+                    if event.stage() == Stage::Output { screen.remark(line) } else { screen.note(&line) }
+                }
+            })
             .build()?;
         let agent = client.as_user(User::new(self.user.clone(), self.role.clone())).agent(self.agent.clone());
         let api = if self.api == Spoken::Chat { Api::Chat } else { Api::Responses };
-        let mut talk = agent.talk(api, self.model.clone()).limits(RunLimits::default());
+        let mut talk = agent.talk(api, self.model.clone()).limits(RunLimits::default()).streamed();
         if let Some(instructions) = &self.instructions {
             talk = talk.instructions(instructions.clone());
         }
@@ -218,15 +238,15 @@ impl Chat {
             let said = match (&script, turns.next()) {
                 (Some(_), Some(turn)) => {
                     if !turn.note.is_empty() {
-                        report::note(&format!("\n# {}", turn.note));
+                        screen.note(&format!("\n# {}", turn.note));
                     }
-                    out.line(&format!("you> {}", turn.user))?;
+                    screen.line(&format!("you> {}", turn.user))?;
                     turn.user
                 }
                 (Some(_), None) => break,
                 (None, _) => {
                     if io::stdin().is_terminal() {
-                        report::prompt("you> ");
+                        screen.prompt("you> ");
                     }
                     match tokio::task::spawn_blocking(line).await?? {
                         Some(line) if line.trim().is_empty() => continue,
@@ -235,24 +255,25 @@ impl Chat {
                     }
                 }
             };
-            out.flush()?;
-            let progress = &mut |progress: Progress<'_>| {
-                if let Progress::Calling { tool } = progress {
-                    report::note(&format!("  … {tool}"));
-                }
+            let progress = &mut |progress: Progress<'_>| match progress {
+                Progress::Said { text } => screen.said(text),
+                Progress::Calling { tool } => screen.note(&format!("  … {tool}")),
+                Progress::Called { .. } => {}
             };
             match talk.say_with(&said, &tools, progress).await {
                 Ok(finished) => {
                     refused |= finished.refused.is_some();
-                    out.line(&format!("{}> {}", self.agent, terminal(&finished.text)))?;
+                    screen.finish(&finished.text)?;
                 }
                 Err(GuardError::Refused(refusal)) => {
                     refused = true;
-                    out.line(&format!("{}> [{}]", self.agent, report::visible(&refusal.to_string())))?;
+                    screen.line(&format!("{}> [{}]", self.agent, report::visible(&refusal.to_string())))?;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    screen.end();
+                    return Err(error.into());
+                }
             }
-            out.flush()?;
         }
         Ok(if refused { Exit::Found } else { Exit::Fine })
     }
@@ -321,42 +342,27 @@ impl Chat {
     }
 }
 
-/// A folder, perhaps one that is removed at the end.
-enum Folder {
-    There(PathBuf),
-    Fresh(PathBuf),
-}
-
-impl Folder {
-    fn fresh() -> anyhow::Result<Self> {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).context("the system gives no randomness")?;
-        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = std::env::temp_dir().canonicalize()?.join(format!("ringfence-chat-{name}"));
-        std::fs::create_dir(&path).with_context(|| format!("can't make `{}`", path.display()))?;
-        Ok(Self::Fresh(path))
-    }
-
-    fn path(&self) -> &std::path::Path {
-        match self {
-            Folder::There(path) | Folder::Fresh(path) => path,
+/// Waits until somebody wants the program to end.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let ends = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let waits = ends.into_iter().filter_map(|kind| signal(kind).ok()).map(|mut signal| {
+            Box::pin(async move {
+                signal.recv().await;
+            })
+        });
+        let waits: Vec<_> = waits.collect();
+        if waits.is_empty() {
+            return std::future::pending().await;
         }
+        futures_util::future::select_all(waits).await;
     }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Folder::Fresh(path) = self
-            && std::fs::remove_dir_all(&*path).is_err()
-        {
-            report::note(&format!("`{}` could not be removed", path.display()));
-        }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
     }
-}
-
-/// A model's text as a terminal may have it: lines, and nothing that moves the cursor.
-fn terminal(text: &str) -> String {
-    text.split('\n').map(report::visible).collect::<Vec<_>>().join("\n")
 }
 
 /// One verdict on one line. No content of the event stands in it.

@@ -95,6 +95,8 @@ enum Exit {
     Fine,
     Found,
     Failed,
+    /// Somebody ended it, as a shell tells it.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -103,6 +105,7 @@ impl From<Exit> for ExitCode {
             Exit::Fine => ExitCode::SUCCESS,
             Exit::Found => ExitCode::from(1),
             Exit::Failed => ExitCode::from(2),
+            Exit::Interrupted => ExitCode::from(130),
         }
     }
 }

@@ -8,14 +8,14 @@ use async_openai::config::{Config, OpenAIConfig};
 use async_openai::{Chat, Client, Responses};
 
 use super::approve::Approver;
-use super::conversation::{Conversation, RefusedCalls, Settings};
+use super::conversation::{Conversation, Opened, Settings};
 use super::detect::{Detector, Watch};
 use super::error::GuardError;
 use super::keys::{KeyProvider, Keys, OneKey};
 use super::service::{Guarded, NOWHERE};
 use super::transport::{Transport, Way};
 use super::wire::Openings;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, RefusedCalls};
 use crate::compile::{CompileOptions, compile};
 use crate::engine::Engine;
 use crate::event::{Event, User};
@@ -97,6 +97,24 @@ impl IntoGuard for &Bundle {
 /// agent.files();
 /// # }
 /// ```
+///
+/// Where unused results are errors, so is a call whose outcome nobody looks at:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// use ringfence::surface::openai::{GuardedAgent, Tools};
+/// async fn ask(agent: GuardedAgent, tools: Tools) {
+///     agent.run("gpt-5", "hello", &tools).await;
+/// }
+/// ```
+///
+/// ```
+/// #![deny(unused_must_use)]
+/// use ringfence::surface::openai::{GuardedAgent, Tools};
+/// async fn ask(agent: GuardedAgent, tools: Tools) -> bool {
+///     agent.run("gpt-5", "hello", &tools).await.is_ok()
+/// }
+/// ```
 #[derive(Clone)]
 pub struct GuardedClient {
     guard: Arc<Guard>,
@@ -156,7 +174,7 @@ impl ClientBuilder {
         self
     }
 
-    /// What becomes of refused tool calls where the application runs the tools. [`GuardedAgent::run`] answers them.
+    /// What becomes of refused tool calls, where that is stricter than what the bundle's manifest says (`refused_calls`).
     #[must_use]
     pub fn refused_calls(mut self, refused_calls: RefusedCalls) -> Self {
         self.settings.refused_calls = refused_calls;
@@ -241,7 +259,7 @@ impl GuardedClient {
     }
 
     /// A conversation of an agent for a user.
-    pub(super) fn conversation(&self, user: User, agent: String, session: String) -> Conversation {
+    pub(super) fn conversation(&self, user: User, agent: String, session: Opened) -> Conversation {
         Conversation::new(Arc::clone(&self.guard), Arc::clone(&self.settings), user, agent, session)
     }
 
@@ -269,16 +287,22 @@ pub struct AsUser {
 }
 
 impl AsUser {
-    /// An agent of the directory, or one that was created, in a session of its own.
+    /// An agent of the directory, or one that was created, in a session of its own, which ends when the last clone of the
+    /// agent, its conversations and streams is dropped.
     #[must_use]
     pub fn agent(&self, name: impl Into<String>) -> GuardedAgent {
-        self.agent_in(name, self.client.fresh_session())
+        self.open(name.into(), Opened::Own(self.client.fresh_session()))
     }
 
-    /// An agent in a session that the application names: a new one, or one to be gone on with.
+    /// An agent in a session that the application names: a new one, or one to be gone on with. It lasts until
+    /// [`Guard::end_session`].
     #[must_use]
     pub fn agent_in(&self, name: impl Into<String>, session: impl Into<String>) -> GuardedAgent {
-        let conversation = self.client.conversation(self.user.clone(), name.into(), session.into());
+        self.open(name.into(), Opened::Named(session.into()))
+    }
+
+    fn open(&self, name: String, session: Opened) -> GuardedAgent {
+        let conversation = self.client.conversation(self.user.clone(), name, session);
         let guarded = Guarded { conversation: Arc::new(conversation), way: Arc::clone(&self.client.way) };
         // The SDK has neither the address nor a key: both belong to the way behind the guard.
         let config =

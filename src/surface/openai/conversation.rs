@@ -1,6 +1,6 @@
 //! One run of an agent for a user: every part of what travels is decided here.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +11,11 @@ use super::approve::{Answer, Approver, Question};
 use super::detect::{self, Watch};
 use super::error::{GuardError, Refusal, What};
 use super::telemetry;
-use super::wire::{self, Api, Call, Memory, Openings, Place, Slot, Unfit, value_of};
+use super::wire::{self, Api, Call, Memory, Openings, Slot, Unfit, value_of};
+use super::withheld::{RefusedCall, Withheld};
+use crate::bundle::RefusedCalls;
 use crate::event::{Body, Event, Stage, User};
-use crate::guard::{Guard, Revealed, To};
+use crate::guard::Guard;
 use crate::verdict::{Decision, Verdict};
 
 /// Most parts of a conversation whose decisions are remembered.
@@ -25,16 +27,6 @@ const RESPONSES: usize = 256;
 
 /// Told of every verdict as it comes.
 pub(crate) type Observer = Arc<dyn Fn(&Event, &Verdict) + Send + Sync>;
-
-/// What becomes of a tool call that was refused, where the application runs the tools.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RefusedCalls {
-    /// The application does not see it; where no other call and no text remains, it sees a refusal that says why.
-    #[default]
-    Remove,
-    /// The whole request fails.
-    Fail,
-}
 
 /// How a client is set up.
 pub(crate) struct Settings {
@@ -56,23 +48,48 @@ pub(crate) struct Conversation {
     pub(crate) user: User,
     pub(crate) agent: String,
     pub(crate) session: String,
+    /// Whether the session is this conversation's own, and ends with it.
+    is_own: bool,
     memory: Mutex<Remembered>,
+}
+
+/// The session of a conversation.
+pub(crate) enum Opened {
+    /// Nobody else has it: nothing is kept of it when the conversation is over.
+    Own(String),
+    /// The application named it, and may go on with it later.
+    Named(String),
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        if self.is_own {
+            // Where its end can't be recorded, it counts as ended a day after its last event.
+            let _ = self.guard.end_session(&self.session);
+        }
+    }
 }
 
 /// What was decided before in this conversation, so that history that is sent again is not decided, and counted, again.
 #[derive(Default)]
-struct Remembered {
+pub(super) struct Remembered {
     /// What became of a part; `None` where it stayed as it was.
     parts: HashMap<[u8; 32], Option<Value>>,
     order: VecDeque<([u8; 32], usize)>,
     bytes: usize,
-    responses: VecDeque<String>,
+    pub(super) responses: VecDeque<String>,
+    pub(super) withheld: VecDeque<Withheld>,
     /// Tokens that no event has stated yet.
     tokens: u64,
 }
 
 impl Remembered {
-    fn add(&mut self, key: [u8; 32], edited: Option<Value>) {
+    /// What became of a part that was decided about before; inside, what stands there since, where that is something else.
+    pub(super) fn known(&self, key: &[u8; 32]) -> Option<Option<Value>> {
+        self.parts.get(key).cloned()
+    }
+
+    pub(super) fn add(&mut self, key: [u8; 32], edited: Option<Value>) {
         let bytes = edited.as_ref().map_or(0, |value| value.to_string().len());
         if bytes > REMEMBERED_BYTES || self.parts.insert(key, edited).is_some() {
             return;
@@ -88,19 +105,19 @@ impl Remembered {
 }
 
 /// What a part is remembered by. A result is one of its call: the same text from another call is decided again.
-fn key_of(name: &str, body: &Body) -> [u8; 32] {
+pub(super) fn key_of(name: &str, body: &Body) -> [u8; 32] {
     match body {
         Body::ToolResult { tool, call, result } => key(name, &json!([tool, call, result])),
         body => key(name, value_of(body)),
     }
 }
 
-fn key(name: &str, value: &Value) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    digest.update(name.as_bytes());
-    digest.update([0]);
-    digest.update(value.to_string().as_bytes());
-    digest.finalize().into()
+pub(super) fn key(name: &str, value: &Value) -> [u8; 32] {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.push(0);
+    wire::append(&mut bytes, value);
+    Sha256::digest(bytes).into()
 }
 
 /// A tool call that was decided about.
@@ -126,12 +143,16 @@ impl Conversation {
         settings: Arc<Settings>,
         user: User,
         agent: String,
-        session: String,
+        session: Opened,
     ) -> Self {
-        Self { guard, settings, user, agent, session, memory: Mutex::default() }
+        let (session, is_own) = match session {
+            Opened::Own(session) => (session, true),
+            Opened::Named(session) => (session, false),
+        };
+        Self { guard, settings, user, agent, session, is_own, memory: Mutex::default() }
     }
 
-    fn memory(&self) -> MutexGuard<'_, Remembered> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Remembered> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -140,6 +161,11 @@ impl Conversation {
         let mut event = Event::output(self.session.clone(), self.user.clone(), self.agent.clone(), "");
         event.body = body;
         event
+    }
+
+    /// What becomes of refused tool calls: the stricter of what the bundle says and what the application asked for.
+    pub(crate) fn refused_calls(&self) -> RefusedCalls {
+        self.settings.refused_calls.max(self.guard.engine().refused_calls())
     }
 
     fn observe(&self, event: &Event, verdict: &Verdict) {
@@ -188,7 +214,8 @@ impl Conversation {
         if !verdict.is_allowed() {
             return Err(Box::new(Refusal { what: what(&event), verdict }));
         }
-        Ok((event.with_edits(&verdict.edits), verdict))
+        let event = if verdict.edits.is_empty() { event } else { event.with_edits(&verdict.edits) };
+        Ok((event, verdict))
     }
 
     /// Records that something was no event at all.
@@ -197,54 +224,13 @@ impl Conversation {
         Box::new(Refusal { what, verdict })
     }
 
-    fn unfit(&self, unfit: &Unfit) -> GuardError {
+    pub(super) fn unfit(&self, unfit: &Unfit) -> GuardError {
         GuardError::Refused(self.malformed(What::Input, &unfit.to_string()))
-    }
-
-    /// Decides about a part, or remembers what was decided; gives what stands there now.
-    async fn part(&self, body: Body, memory: Memory) -> Result<Value, Box<Refusal>> {
-        let (Memory::Known(name) | Memory::Fresh(name)) = memory;
-        let value = value_of(&body).clone();
-        let key = key_of(name, &body);
-        if matches!(memory, Memory::Known(_))
-            && let Some(known) = self.memory().parts.get(&key)
-        {
-            return Ok(known.clone().unwrap_or(value));
-        }
-        let (event, _) = self.decide(body).await?;
-        let decided = value_of(&event.body).clone();
-        self.memory().add(key, (decided != value).then(|| decided.clone()));
-        Ok(decided)
     }
 
     /// Remembers what came from the model, as it was handed on: sent back, it is known.
     pub(crate) fn remember(&self, name: &str, value: &Value) {
         self.memory().add(key(name, value), None);
-    }
-
-    /// A model's text for the user: with the values behind pseudonyms, where policy lets the user have them. Sent back, it
-    /// is again what the model wrote.
-    pub(crate) fn handed(&self, decided: &Value) -> Value {
-        let Value::String(text) = decided else { return decided.clone() };
-        if !text.contains('<') || !self.guard.engine().has_pseudonyms("") {
-            return decided.clone();
-        }
-        let revealed = Value::String(self.reveal(text));
-        if revealed != *decided {
-            self.memory().add(key("model", &revealed), Some(decided.clone()));
-        }
-        revealed
-    }
-
-    /// A text with the values that the user may have.
-    pub(crate) fn reveal(&self, text: &str) -> String {
-        self.revealed(text).text
-    }
-
-    /// The same, with what was revealed.
-    pub(crate) fn revealed(&self, text: &str) -> Revealed {
-        let to = To { user: &self.user, agent: &self.agent, tool: None };
-        self.guard.reveal(&self.session, to, text)
     }
 
     /// Remembers a result that was decided about, or that says why there is none.
@@ -259,54 +245,6 @@ impl Conversation {
         if memory.responses.len() > RESPONSES {
             memory.responses.pop_front();
         }
-    }
-
-    /// Decides about a request: the agent's access, every text, every tool. What goes on stands in the document.
-    pub(crate) async fn request(&self, api: Api, document: &mut Value) -> Result<bool, GuardError> {
-        let request =
-            wire::read_request(api, document, &self.settings.openings).map_err(|error| self.unfit(&error))?;
-        if let Some(earlier) = &request.continues
-            && !self.memory().responses.contains(earlier)
-        {
-            let what = "is not a response of this conversation, so that its history is not known: send the history itself";
-            return Err(self.unfit(&Unfit { at: "/previous_response_id".to_owned(), what: what.to_owned() }));
-        }
-        let names: Vec<String> = request.tools.iter().map(|tool| tool.name.clone()).collect();
-        let offered = !names.is_empty();
-        let run = Event::run(&*self.session, self.user.clone(), &*self.agent, request.model.clone(), names);
-        let (_, verdict) = self.decide(run.body).await?;
-        let remain: BTreeSet<String> = verdict.tools.into_iter().flatten().collect();
-        let keep: BTreeSet<usize> =
-            request.tools.iter().filter(|tool| remain.contains(&tool.name)).map(|tool| tool.at).collect();
-        for slot in request.slots {
-            let Slot { mut body, place, memory } = slot;
-            if gone(&place, &keep) {
-                continue;
-            }
-            let custom = document.pointer("/tools").is_some()
-                && matches!(&place, Place::Value(at) if at.starts_with("/tools/"));
-            if let Body::ToolResult { tool, call: Some(call), .. } = &mut body
-                && tool.is_empty()
-            {
-                let known = self.guard.session(&self.session);
-                let Some(called) = known.as_ref().and_then(|session| session.tool_of_call(call)) else {
-                    let what = "answers no tool call that is known".to_owned();
-                    return Err(self.unfit(&Unfit { at: "/input".to_owned(), what }));
-                };
-                called.clone_into(tool);
-            }
-            let before = custom.then(|| wire::tool_name(value_of(&body)));
-            let decided = self.part(body, memory).await?;
-            if before.is_some_and(|before| before != wire::tool_name(&decided)) {
-                let what = "has a name that rules would have to change".to_owned();
-                return Err(self.unfit(&Unfit { at: "/tools".to_owned(), what }));
-            }
-            place.write_if_changed(document, &decided);
-        }
-        if offered {
-            wire::keep_tools(document, &keep).map_err(|error| self.unfit(&error))?;
-        }
-        Ok(request.stream)
     }
 
     /// Decides about a whole response.
@@ -348,8 +286,10 @@ impl Conversation {
         let mut calls = Vec::new();
         for call in response.calls.into_iter().filter(|call| !denied.contains(&call.choice)) {
             let ruled = self.call(call).await;
-            if let Ok(arguments) = &ruled.arguments {
-                ruled.call.place.write_if_changed(&mut document, arguments);
+            if let Ok(arguments) = &ruled.arguments
+                && ruled.call.arguments.as_ref() != Ok(arguments)
+            {
+                ruled.call.place.write(&mut document, arguments);
             }
             calls.push(ruled);
         }
@@ -380,19 +320,28 @@ impl Conversation {
     /// The response for an application that runs the tools: without the calls that were refused.
     pub(crate) fn for_application(&self, api: Api, answered: Answered) -> Result<Value, GuardError> {
         let Answered { mut document, calls, .. } = answered;
-        let mut gone: HashMap<usize, (BTreeSet<String>, String)> = HashMap::new();
+        let mut by_choice: BTreeMap<usize, (Vec<String>, Vec<RefusedCall>)> = BTreeMap::new();
         for Ruled { call, arguments } in calls {
-            let Err(refusal) = arguments else { continue };
-            if self.settings.refused_calls == RefusedCalls::Fail {
-                return Err(GuardError::Refused(refusal));
-            }
-            let (ids, why) = gone.entry(call.choice).or_default();
-            ids.insert(call.id);
-            if why.is_empty() {
-                *why = refusal.to_string();
+            let (kept, gone) = by_choice.entry(call.choice).or_default();
+            match arguments {
+                Ok(decided) => {
+                    let handed = self.handed_arguments(&call.tool, &decided);
+                    if handed != decided {
+                        call.place.write(&mut document, &handed);
+                    }
+                    kept.push(call.id);
+                }
+                Err(refusal) if self.refused_calls() == RefusedCalls::Fail => {
+                    return Err(GuardError::Refused(refusal));
+                }
+                Err(refusal) => gone.push((call, refusal)),
             }
         }
-        for (choice, (ids, why)) in gone {
+        for (choice, (kept, gone)) in by_choice {
+            let Some((_, first)) = gone.first() else { continue };
+            let (why, ids) = (first.to_string(), gone.iter().map(|(call, _)| call.id.clone()).collect());
+            let response = document.get("id").and_then(Value::as_str).filter(|_| api == Api::Responses);
+            self.withhold(response, kept, gone);
             match api {
                 Api::Chat => wire::chat::without_calls(&mut document, choice, &ids, &why),
                 Api::Responses => wire::responses::without_calls(&mut document, &ids, &why),
@@ -400,13 +349,6 @@ impl Conversation {
         }
         Ok(document)
     }
-}
-
-/// Whether a part stands in a tool that does not remain.
-fn gone(place: &Place, keep: &BTreeSet<usize>) -> bool {
-    let Place::Value(at) = place else { return false };
-    let Some(number) = at.strip_prefix("/tools/") else { return false };
-    number.parse().is_ok_and(|number: usize| !keep.contains(&number))
 }
 
 pub(crate) fn what(event: &Event) -> What {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::client::{AsUser, GuardedAgent};
-use super::conversation::Conversation;
+use super::conversation::{Conversation, Opened};
 use super::error::{GuardError, Refusal, What};
 use super::run::{Finished, Talk};
 use super::tools::Tools;
@@ -41,7 +41,8 @@ impl AsUser {
         let AgentConfig { name, instructions, model, tools } = config;
         let event =
             Event::create(&*session, self.user.clone(), name, instructions, Some(model.clone()), tools);
-        let conversation: Conversation = self.client.conversation(self.user.clone(), String::new(), session);
+        let conversation: Conversation =
+            self.client.conversation(self.user.clone(), String::new(), Opened::Own(session));
         let (event, verdict) = conversation.decide_event(event).await?;
         let Body::Access(access) = event.body else {
             return Err(Refusal { what: What::Access, verdict }.into());

@@ -183,6 +183,13 @@ impl CommandKeys {
             time: Duration::from_secs(10),
         }
     }
+
+    /// How long it may take, otherwise ten seconds.
+    #[must_use]
+    pub fn within(mut self, time: Duration) -> Self {
+        self.time = time;
+        self
+    }
 }
 
 impl KeyProvider for CommandKeys {

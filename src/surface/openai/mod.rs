@@ -12,6 +12,8 @@ mod create;
 mod detect;
 mod error;
 mod keys;
+mod request;
+mod reveal;
 mod run;
 #[cfg(all(unix, feature = "sandbox"))]
 mod sandboxed;
@@ -22,10 +24,11 @@ mod telemetry;
 mod tools;
 mod transport;
 mod wire;
+mod withheld;
 
+pub use crate::bundle::RefusedCalls;
 pub use approve::{Answer, Approver, Ask, HttpApprover, Question};
 pub use client::{AsUser, ClientBuilder, GuardedAgent, GuardedClient, IntoGuard};
-pub use conversation::RefusedCalls;
 pub use create::{AgentConfig, CreatedAgent};
 pub use detect::{DetectError, Detector, HttpDetector, Moderation, Scores};
 pub use error::{GuardError, Refusal, What};

@@ -12,9 +12,11 @@ use super::conversation::Ruled;
 use super::error::{GuardError, Refusal};
 use super::telemetry;
 use super::tools::{Tool, ToolError, Tools};
+use super::transport;
 use super::wire::{Api, Call, set, value_of};
+use super::withheld;
+use crate::bundle::RefusedCalls;
 use crate::event::Body;
-use crate::guard::To;
 
 /// How far one run goes, beyond what the bundle's `limits:` say of the whole session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,11 @@ pub struct Finished {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
+    /// More of the model's text has been released, or of the refusal that stands in its place.
+    Said {
+        /// What comes next.
+        text: &'a str,
+    },
     /// A tool is run.
     Calling {
         /// The tool.
@@ -81,6 +88,7 @@ pub struct Talk {
     model: String,
     instructions: Option<String>,
     limits: RunLimits,
+    is_streamed: bool,
     /// What was said, as the API wants it sent.
     history: Vec<Value>,
 }
@@ -104,6 +112,7 @@ impl GuardedAgent {
             model: model.into(),
             instructions: None,
             limits: RunLimits::default(),
+            is_streamed: false,
             history: Vec::new(),
         }
     }
@@ -135,6 +144,13 @@ impl Talk {
     #[must_use]
     pub fn limits(mut self, limits: RunLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Asks for answers bit by bit: [`Progress::Said`] tells of their text as it is released.
+    #[must_use]
+    pub fn streamed(mut self) -> Self {
+        self.is_streamed = true;
         self
     }
 
@@ -182,7 +198,17 @@ impl Talk {
             within("turns", done.turns, self.limits.turns)?;
             within("tokens", done.tokens, self.limits.tokens)?;
             done.turns += 1;
-            let answered = guarded.ask(self.api, self.request(&said, tools)).await?;
+            let request = self.request(&said, tools);
+            let mut answered = if self.is_streamed {
+                let told = &mut |text: &str| progress(Progress::Said { text });
+                guarded.ask(self.api, request, Some(told)).await?
+            } else {
+                guarded.ask(self.api, request, None).await?
+            };
+            if answered.document.get("status").and_then(Value::as_str) == Some("failed") {
+                let error = answered.document.get("error").unwrap_or(&Value::Null);
+                return Err(transport::told(http::StatusCode::OK, error));
+            }
             let usage = answered.document.pointer("/usage/total_tokens").and_then(Value::as_u64);
             done.tokens = done.tokens.saturating_add(usage.unwrap_or(0));
             let (items, text) = spoken(self.api, &answered.document)?;
@@ -196,19 +222,17 @@ impl Talk {
             if done.calls > self.limits.calls {
                 return Err(GuardError::Limit { what: "tool calls", limit: self.limits.calls });
             }
+            if guarded.conversation.refused_calls() == RefusedCalls::Fail
+                && let Some(at) = answered.calls.iter().position(|ruled| ruled.arguments.is_err())
+                && let Err(refusal) = answered.calls.swap_remove(at).arguments
+            {
+                return Err(GuardError::Refused(refusal));
+            }
             let refused = answered.calls.iter().filter(|ruled| ruled.arguments.is_err()).count();
             done.refused_calls = done.refused_calls.saturating_add(refused as u64);
             for (call, result) in self.results(answered.calls, tools, progress).await {
                 guarded.conversation.remember_result(&call.tool, &call.id, &Value::String(result.clone()));
-                said.push(match (self.api, &call.place) {
-                    (Api::Chat, _) => json!({ "role": "tool", "tool_call_id": call.id, "content": result }),
-                    (Api::Responses, super::wire::Place::Member(..)) => {
-                        json!({ "type": "custom_tool_call_output", "call_id": call.id, "output": result })
-                    }
-                    (Api::Responses, _) => {
-                        json!({ "type": "function_call_output", "call_id": call.id, "output": result })
-                    }
-                });
+                said.push(withheld::result(self.api, withheld::is_custom(&call), &call.id, &result));
             }
         }
     }
@@ -217,11 +241,18 @@ impl Talk {
         let mut request = json!({ "model": self.model });
         let Some(members) = request.as_object_mut() else { return request };
         let instructions = self.instructions.as_ref();
+        if self.is_streamed {
+            members.insert("stream".to_owned(), Value::Bool(true));
+        }
         match self.api {
             Api::Chat => {
                 let system = instructions.map(|text| json!({ "role": "system", "content": text }));
                 let messages: Vec<Value> = system.into_iter().chain(said.iter().cloned()).collect();
                 members.insert("messages".to_owned(), Value::Array(messages));
+                if self.is_streamed {
+                    // Otherwise nobody tells of the tokens.
+                    members.insert("stream_options".to_owned(), json!({ "include_usage": true }));
+                }
             }
             Api::Responses => {
                 members.insert("input".to_owned(), Value::Array(said.to_vec()));
@@ -256,7 +287,7 @@ impl Talk {
             async move {
                 let span = telemetry::tool(&call.tool, &call.id, &conversation.session);
                 let outcome = match arguments {
-                    Err(refusal) => Err(format!("refused: {}", refusal.message())),
+                    Err(refusal) => Err(withheld::told(&refusal)),
                     Ok(arguments) => Ok(self.run_tool(tool, &call.tool, arguments).instrument(span).await),
                 };
                 (call, outcome)
@@ -291,21 +322,8 @@ impl Talk {
         arguments: Value,
     ) -> Result<Value, ToolError> {
         let Some(tool) = tool else { return Err(ToolError::new("there is no such tool")) };
-        let conversation = &self.agent.guarded.conversation;
-        let mut arguments = arguments;
-        let to = To { user: &conversation.user, agent: &conversation.agent, tool: Some(name) };
-        reveal(&mut arguments, &|text| conversation.guard.reveal(&conversation.session, to, text).text);
+        let arguments = self.agent.guarded.conversation.for_tool(name, &arguments);
         tool.call(arguments).await
-    }
-}
-
-/// Puts values in the place of pseudonyms.
-fn reveal(value: &mut Value, revealed: &dyn Fn(&str) -> String) {
-    match value {
-        Value::String(text) if text.contains('<') => *text = revealed(text),
-        Value::Array(items) => items.iter_mut().for_each(|item| reveal(item, revealed)),
-        Value::Object(entries) => entries.values_mut().for_each(|item| reveal(item, revealed)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

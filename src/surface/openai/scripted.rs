@@ -9,12 +9,14 @@ pub use server::ScriptedServer;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 /// A script: what the user says and what the model answers, turn by turn.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Script of a conversation (ringfence chat --offline --script FILE)")]
 pub struct Script {
     /// What it shows.
     #[serde(default)]
@@ -31,7 +33,7 @@ pub struct Script {
 }
 
 /// What the user says, and the model's answers to it: one more after each round of tool results.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Turn {
     /// What is shown here, for the reader.
@@ -44,7 +46,7 @@ pub struct Turn {
 }
 
 /// One answer of the model.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
     /// Text.
@@ -54,7 +56,7 @@ pub struct Step {
 }
 
 /// A tool call of a script.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedCall {
     /// The tool.

@@ -10,12 +10,12 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 use tracing::Instrument;
 
-use super::conversation::Conversation;
+use super::conversation::{Answered, Conversation};
 use super::error::GuardError;
 use super::stream;
 use super::telemetry;
 use super::transport::{self, Limits, Way};
-use super::wire::Api;
+use super::wire::{self, Api};
 
 /// The address that the SDK is given. No request goes there.
 pub(crate) const NOWHERE: &str = "http://guarded.invalid/v1";
@@ -73,7 +73,7 @@ impl Guarded {
             }
             let answered = self.answered(api, response).await?;
             let document = conversation.for_application(api, answered)?;
-            Ok(respond("application/json", reqwest::Body::from(document.to_string())))
+            Ok(respond("application/json", reqwest::Body::from(wire::written(&document))))
         }
         .instrument(span)
         .await
@@ -84,7 +84,7 @@ impl Guarded {
         &self,
         api: Api,
         response: reqwest::Response,
-    ) -> Result<super::conversation::Answered, GuardError> {
+    ) -> Result<Answered, GuardError> {
         let settings = &self.conversation.settings;
         let limits =
             Limits { bytes: settings.answer_bytes, time: settings.answer_time, idle: settings.idle_time };
@@ -101,22 +101,29 @@ pub(crate) fn respond(kind: &'static str, body: reqwest::Body) -> reqwest::Respo
 }
 
 impl Guarded {
-    /// One exchange of the tool loop: refused calls still stand in the answer, to be answered.
+    /// One exchange of the tool loop: refused calls still stand in the answer, to be answered. Where somebody is to be told of
+    /// the text as it comes, it is asked for bit by bit.
     pub(crate) async fn ask(
         &self,
         api: Api,
         mut document: Value,
-    ) -> Result<super::conversation::Answered, GuardError> {
+        told: Option<&mut (dyn FnMut(&str) + Send)>,
+    ) -> Result<Answered, GuardError> {
         let conversation = &self.conversation;
         let model = document.get("model").and_then(Value::as_str).map(str::to_owned);
         let span = telemetry::exchange(api, &conversation.agent, &conversation.session, model.as_deref());
         async {
-            conversation.request(api, &mut document).await?;
+            let streams = conversation.request(api, &mut document).await?;
             let limit = conversation.settings.answer_time;
-            let sent = self.way.send(&conversation.user, api.path(), &document, false);
+            let sent = self.way.send(&conversation.user, api.path(), &document, streams);
             let response =
                 tokio::time::timeout(limit, sent).await.map_err(|_| GuardError::TimedOut { limit })??;
-            self.answered(api, response).await
+            match told {
+                Some(told) if streams => {
+                    stream::together(api, Arc::clone(conversation), response, told).await
+                }
+                _ => self.answered(api, response).await,
+            }
         }
         .instrument(span)
         .await

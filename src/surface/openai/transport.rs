@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt};
 
 use super::error::GuardError;
 use super::keys::Keys;
-use super::wire::{Api, Unfit};
+use super::wire::{self, Api, Unfit};
 use crate::event::User;
 
 /// Most bytes of an error that a provider tells.
@@ -68,7 +68,7 @@ impl Transport {
         if streams {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         }
-        let body = Bytes::from(document.to_string());
+        let body = Bytes::from(wire::written(document));
         let (http, url) = (self.http.clone(), format!("{}{path}", self.base));
         let query = self.query.clone();
         let factory = HttpRequestFactory::new(move || {
@@ -104,11 +104,14 @@ async fn failure(response: reqwest::Response) -> GuardError {
     let limits = Limits { bytes: MAX_ERROR, time: Duration::from_secs(10), idle: Duration::from_secs(10) };
     let body = read(response, &limits).await.unwrap_or_default();
     let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let text =
-        |name: &str| value.pointer(&format!("/error/{name}")).and_then(Value::as_str).map(str::to_owned);
+    told(status_code, value.get("error").unwrap_or(&Value::Null))
+}
+
+/// What a provider tells of a failure of its own.
+pub(crate) fn told(status_code: http::StatusCode, error: &Value) -> GuardError {
+    let text = |name: &str| error.get(name).and_then(Value::as_str).map(str::to_owned);
     let api_error = ApiError {
-        message: text("message")
-            .unwrap_or_else(|| "the provider refused the request and did not say why".to_owned()),
+        message: text("message").unwrap_or_else(|| "the provider failed and did not say why".to_owned()),
         r#type: text("type"),
         param: text("param"),
         code: text("code"),

@@ -18,8 +18,14 @@ fn call_id(number: u64, index: usize) -> String {
     format!("call_{number}_{index}")
 }
 
-/// The whole answer.
-pub(super) fn whole(api: Api, step: &Step, number: u64, model: &str) -> Value {
+/// The model that a request names.
+fn model(request: &Value) -> &str {
+    request.get("model").and_then(Value::as_str).unwrap_or("scripted")
+}
+
+/// The whole answer to a request.
+pub(super) fn whole(api: Api, step: &Step, number: u64, request: &Value) -> Value {
+    let model = model(request);
     match api {
         Api::Chat => chat(step, number, model),
         Api::Responses => response(step, number, model, "completed"),
@@ -42,14 +48,22 @@ fn chat(step: &Step, number: u64, model: &str) -> Value {
     json!({
         "id": format!("chatcmpl-{number}"), "object": "chat.completion", "created": 1_760_000_000, "model": model,
         "choices": [{ "index": 0, "message": message, "finish_reason": finish }],
-        "usage": { "prompt_tokens": 10, "completion_tokens": tokens(step), "total_tokens": 10 + tokens(step) },
+        "usage": usage(step),
     })
+}
+
+fn usage(step: &Step) -> Value {
+    json!({ "prompt_tokens": 10, "completion_tokens": tokens(step), "total_tokens": 10 + tokens(step) })
+}
+
+fn text_part(text: &str) -> Value {
+    json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
 }
 
 fn message(step: &Step, number: u64) -> Value {
     json!({
         "type": "message", "id": format!("msg_{number}"), "role": "assistant", "status": "completed",
-        "content": [{ "type": "output_text", "text": step.say, "annotations": [] }],
+        "content": [text_part(&step.say)],
     })
 }
 
@@ -75,7 +89,7 @@ fn response(step: &Step, number: u64, model: &str, status: &str) -> Value {
     });
     if status == "completed" {
         let usage = json!({
-            "input_tokens": 10, "input_tokens_details": { "cached_tokens": 0 }, "output_tokens": tokens(step),
+            "input_tokens": 10, "input_tokens_details": { "cached_tokens": 0, "cache_write_tokens": 0 }, "output_tokens": tokens(step),
             "output_tokens_details": { "reasoning_tokens": 0 }, "total_tokens": 10 + tokens(step),
         });
         set(&mut response, "usage", usage);
@@ -88,12 +102,18 @@ fn pieces(text: &str) -> Vec<String> {
     characters.chunks(PIECE).map(|piece| piece.iter().collect()).collect()
 }
 
-/// The answer as events, as they stand on the wire.
-pub(super) fn streamed(api: Api, step: &Step, number: u64, model: &str) -> String {
+/// The answer to a request as events, as they stand on the wire.
+pub(super) fn streamed(api: Api, step: &Step, number: u64, request: &Value) -> String {
+    let model = model(request);
     match api {
         Api::Chat => {
-            let mut text: String =
-                chunks(step, number, model).iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
+            let mut chunks = chunks(step, number, model);
+            if request.pointer("/stream_options/include_usage").and_then(Value::as_bool) == Some(true) {
+                let mut last = chunk(number, model, json!([]));
+                set(&mut last, "usage", usage(step));
+                chunks.push(last);
+            }
+            let mut text: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
             text.push_str("data: [DONE]\n\n");
             text
         }
@@ -108,12 +128,16 @@ pub(super) fn streamed(api: Api, step: &Step, number: u64, model: &str) -> Strin
     }
 }
 
+fn chunk(number: u64, model: &str, choices: Value) -> Value {
+    json!({
+        "id": format!("chatcmpl-{number}"), "object": "chat.completion.chunk", "created": 1_760_000_000,
+        "model": model, "choices": choices,
+    })
+}
+
 fn chunks(step: &Step, number: u64, model: &str) -> Vec<Value> {
     let chunk = |delta: Value, finish: Value| {
-        json!({
-            "id": format!("chatcmpl-{number}"), "object": "chat.completion.chunk", "created": 1_760_000_000,
-            "model": model, "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }],
-        })
+        chunk(number, model, json!([{ "index": 0, "delta": delta, "finish_reason": finish }]))
     };
     let mut chunks = vec![chunk(json!({ "role": "assistant", "content": "" }), Value::Null)];
     chunks.extend(pieces(&step.say).into_iter().map(|text| chunk(json!({ "content": text }), Value::Null)));
@@ -151,15 +175,17 @@ fn events(step: &Step, number: u64, model: &str) -> Vec<Value> {
                 set(&mut event, name, value);
                 event
             };
-            let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [] });
             events.push(json!({ "type": "response.output_item.added", "output_index": at, "item": begun }));
-            events.push(with("response.content_part.added", "part", part("")));
+            events.push(with("response.content_part.added", "part", text_part("")));
             let deltas = pieces(&step.say);
-            events.extend(
-                deltas.into_iter().map(|text| with("response.output_text.delta", "delta", json!(text))),
-            );
-            events.push(with("response.output_text.done", "text", json!(step.say)));
-            events.push(with("response.content_part.done", "part", part(&step.say)));
+            let texts =
+                deltas.into_iter().map(|text| with("response.output_text.delta", "delta", json!(text)));
+            let texts = texts.chain([with("response.output_text.done", "text", json!(step.say))]);
+            events.extend(texts.map(|mut event| {
+                set(&mut event, "logprobs", json!([]));
+                event
+            }));
+            events.push(with("response.content_part.done", "part", text_part(&step.say)));
         } else {
             let written = item.get("arguments").and_then(Value::as_str).unwrap_or_default().to_owned();
             set(&mut begun, "arguments", json!(""));

@@ -102,6 +102,14 @@ impl ScriptedServer {
     }
 }
 
+impl ScriptedServer {
+    /// The same, and forgets them.
+    #[must_use]
+    pub fn take_requests(&self) -> Vec<Value> {
+        std::mem::take(&mut *self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Drop for ScriptedServer {
     fn drop(&mut self) {
         self.task.abort();
@@ -135,14 +143,13 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         Some(Reply::Step(step)) => step,
     };
     let number = shared.number.fetch_add(1, Ordering::Relaxed);
-    let model = document.get("model").and_then(Value::as_str).unwrap_or("scripted");
     if document.get("stream").and_then(Value::as_bool) == Some(true) {
-        let text = answer::streamed(api, &step, number, model);
+        let text = answer::streamed(api, &step, number, &document);
         stream.write_all(head("200 OK", "text/event-stream", None).as_bytes()).await?;
         stream.write_all(text.as_bytes()).await?;
         return stream.shutdown().await;
     }
-    send(&mut stream, "200 OK", "application/json", &answer::whole(api, &step, number, model)).await
+    send(&mut stream, "200 OK", "application/json", &answer::whole(api, &step, number, &document)).await
 }
 
 /// Scores by a word: a text that holds `hateful` is.

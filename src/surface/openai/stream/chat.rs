@@ -6,9 +6,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::flow::Flow;
-use crate::surface::openai::conversation::{Conversation, RefusedCalls, Ruled};
+use super::{Calls as Kept, Outcome};
+use crate::bundle::RefusedCalls;
+use crate::surface::openai::conversation::{Conversation, Ruled};
 use crate::surface::openai::error::{GuardError, Refusal};
-use crate::surface::openai::wire::{Call, Place, Unfit, arguments};
+use crate::surface::openai::wire::{Call, Place, Unfit, arguments, set};
 
 /// Most choices of one answer.
 const MAX_CHOICES: usize = 128;
@@ -21,6 +23,8 @@ pub(super) struct ChatStream {
     choices: BTreeMap<u64, Choice>,
     /// Whether the provider told of a failure of its own.
     failed: bool,
+    calls: Kept,
+    pub(super) outcome: Outcome,
 }
 
 /// One choice under way.
@@ -60,8 +64,9 @@ const CHUNK: &[&str] = &[
 ];
 
 impl ChatStream {
-    pub(super) fn new(conversation: Arc<Conversation>) -> Self {
-        Self { conversation, choices: BTreeMap::new(), failed: false }
+    pub(super) fn new(conversation: Arc<Conversation>, calls: Kept) -> Self {
+        let outcome = Outcome::default();
+        Self { conversation, choices: BTreeMap::new(), failed: false, calls, outcome }
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -85,18 +90,21 @@ impl ChatStream {
         if choices.is_empty() {
             return Ok(vec![chunk]);
         }
-        let mut out = Vec::new();
+        let (mut pieces, mut each) = (Vec::new(), true);
+        let several = choices.len() > 1;
         for choice in choices {
-            self.choice(&chunk, choice, &mut out).await?;
+            let before = pieces.len();
+            self.choice(&chunk, choice, &mut pieces).await?;
+            each &= pieces.len() <= before + 1;
         }
-        Ok(out)
+        Ok(chunks(chunk, pieces, several && each))
     }
 
     async fn choice(
         &mut self,
         envelope: &Value,
-        choice: Value,
-        out: &mut Vec<Value>,
+        mut choice: Value,
+        out: &mut Vec<Piece>,
     ) -> Result<(), GuardError> {
         let Some(index) = choice.get("index").and_then(Value::as_u64) else {
             return unfit("/choices", "has no index");
@@ -109,19 +117,14 @@ impl ChatStream {
         if state.is_done {
             return unfit("/choices", "go on behind their end");
         }
-        let chunk = |delta: Value, finish: Value| {
-            let mut chunk = envelope.clone();
-            if let Some(members) = chunk.as_object_mut() {
-                let choice = json!({ "index": index, "delta": delta, "finish_reason": finish });
-                members.insert("choices".to_owned(), json!([choice]));
-            }
-            chunk
+        let piece = |delta: Value, finish: Value| {
+            Piece::Told(json!({ "index": index, "delta": delta, "finish_reason": finish }))
         };
         if choice.get("logprobs").is_some_and(|value| !value.is_null()) {
             return unfit("/choices/logprobs", "was not asked for");
         }
-        let delta = match choice.get("delta") {
-            Some(Value::Object(delta)) => delta.clone(),
+        let delta = match choice.get_mut("delta").map(Value::take) {
+            Some(Value::Object(delta)) => delta,
             None | Some(Value::Null) => Map::new(),
             Some(_) => return unfit("/choices/delta", "is no object"),
         };
@@ -165,52 +168,96 @@ impl ChatStream {
             let has_text = kept.iter().any(|(name, value)| name != "role" && value.is_string());
             let mut delta = if has_text { Map::new() } else { std::mem::take(&mut kept) };
             delta.insert("tool_calls".to_owned(), parts);
-            state.held.push(chunk(Value::Object(delta), Value::Null));
+            let told = json!({ "index": index, "delta": delta, "finish_reason": null });
+            state.held.push(with_choices(envelope.clone(), vec![told]));
         }
         if finish.is_null() {
             if !kept.is_empty() || !withheld {
-                out.push(chunk(Value::Object(kept), Value::Null));
+                out.push(piece(Value::Object(kept), Value::Null));
             }
             return Ok(());
         }
-        let finished = state.finish(&conversation).await?;
+        let mut finished = state.finish(&conversation, self.calls).await?;
+        self.outcome.calls.append(&mut finished.kept);
         let nothing_more = finished.rest.iter().all(|(_, rest)| rest.is_empty());
         if nothing_more && finished.refused.is_none() && state.held.is_empty() {
-            out.push(chunk(Value::Object(kept), finish));
+            out.push(piece(Value::Object(kept), finish));
             return Ok(());
         }
         if !kept.is_empty() {
-            out.push(chunk(Value::Object(kept), Value::Null));
+            out.push(piece(Value::Object(kept), Value::Null));
         }
         for (name, rest) in finished.rest {
             if !rest.is_empty() {
-                out.push(chunk(json!({ name: rest }), Value::Null));
+                out.push(piece(json!({ name: rest }), Value::Null));
             }
         }
         if let Some(refusal) = finished.refused {
-            out.push(chunk(json!({ "refusal": refusal.message() }), Value::Null));
-            out.push(chunk(json!({}), json!("content_filter")));
+            out.push(piece(json!({ "refusal": refusal.message() }), Value::Null));
+            out.push(piece(json!({}), json!("content_filter")));
+            self.outcome.refused.get_or_insert(refusal);
             return Ok(());
         }
         match finished.calls {
-            Calls::AsTheyCame => out.append(&mut state.held),
+            Calls::AsTheyCame => out.extend(state.held.drain(..).map(Piece::Held)),
             Calls::Rewritten(calls) => {
                 for (number, (call, arguments)) in calls.into_iter().enumerate() {
                     let function = json!({ "name": call.tool, "arguments": arguments });
                     let part =
                         json!({ "index": number, "id": call.id, "type": "function", "function": function });
-                    out.push(chunk(json!({ "role": "assistant", "tool_calls": [part] }), Value::Null));
+                    out.push(piece(json!({ "role": "assistant", "tool_calls": [part] }), Value::Null));
                 }
             }
             Calls::AllRefused(why) => {
-                out.push(chunk(json!({ "refusal": why }), Value::Null));
-                out.push(chunk(json!({}), json!("content_filter")));
+                out.push(piece(json!({ "refusal": why }), Value::Null));
+                out.push(piece(json!({}), json!("content_filter")));
                 return Ok(());
             }
         }
-        out.push(chunk(json!({}), finish));
+        out.push(piece(json!({}), finish));
         Ok(())
     }
+}
+
+/// What is handed on of a choice.
+enum Piece {
+    /// As it stands in a chunk now.
+    Told(Value),
+    /// A chunk that was held until now.
+    Held(Value),
+}
+
+fn with_choices(mut chunk: Value, choices: Vec<Value>) -> Value {
+    set(&mut chunk, "choices", Value::Array(choices));
+    chunk
+}
+
+/// Pieces as chunks: each its own, or where they came in one, all in one.
+fn chunks(envelope: Value, pieces: Vec<Piece>, together: bool) -> Vec<Value> {
+    if together && pieces.iter().all(|piece| matches!(piece, Piece::Told(_))) && !pieces.is_empty() {
+        let choices = pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Told(choice) => Some(choice),
+            Piece::Held(_) => None,
+        });
+        return vec![with_choices(envelope, choices.collect())];
+    }
+    let last = pieces.len().saturating_sub(1);
+    let mut envelope = Some(envelope);
+    let chunk = |(number, piece)| match piece {
+        Piece::Told(choice) if number == last => {
+            envelope.take().map(|envelope| with_choices(envelope, vec![choice]))
+        }
+        Piece::Told(choice) => {
+            let mut chunk = with_choices(envelope.clone().unwrap_or_default(), vec![choice]);
+            // What was used is told once.
+            if chunk.get("usage").is_some() {
+                set(&mut chunk, "usage", Value::Null);
+            }
+            Some(chunk)
+        }
+        Piece::Held(chunk) => Some(chunk),
+    };
+    pieces.into_iter().enumerate().filter_map(chunk).collect()
 }
 
 /// What a choice came to.
@@ -218,6 +265,8 @@ struct Finished {
     rest: Vec<(&'static str, String)>,
     refused: Option<Box<Refusal>>,
     calls: Calls,
+    /// Calls that do not stand in the stream.
+    kept: Vec<Ruled>,
 }
 
 enum Calls {
@@ -258,9 +307,14 @@ impl Choice {
         Ok(())
     }
 
-    async fn finish(&mut self, conversation: &Arc<Conversation>) -> Result<Finished, GuardError> {
+    async fn finish(
+        &mut self,
+        conversation: &Arc<Conversation>,
+        calls: Kept,
+    ) -> Result<Finished, GuardError> {
         self.is_done = true;
-        let mut finished = Finished { rest: Vec::new(), refused: None, calls: Calls::AsTheyCame };
+        let mut finished =
+            Finished { rest: Vec::new(), refused: None, calls: Calls::AsTheyCame, kept: Vec::new() };
         for (name, flow) in [("content", &mut self.content), ("refusal", &mut self.refusal)] {
             let Some(flow) = flow else { continue };
             match flow.finish().await {
@@ -272,7 +326,7 @@ impl Choice {
             }
         }
         let mut changed = false;
-        let mut why: Option<String> = None;
+        let mut gone = Vec::new();
         let mut kept = Vec::new();
         let mut ids = std::collections::BTreeSet::new();
         for begun in std::mem::take(&mut self.calls).into_values() {
@@ -288,23 +342,31 @@ impl Choice {
                 at: String::new(),
                 choice: 0,
             };
-            let Ruled { call, arguments } = conversation.call(call).await;
+            let ruled = conversation.call(call).await;
+            if calls == Kept::Kept {
+                finished.kept.push(ruled);
+                continue;
+            }
+            let Ruled { call, arguments } = ruled;
             match arguments {
                 Ok(decided) => {
+                    let decided = conversation.handed_arguments(&call.tool, &decided);
                     let is_same = call.arguments.as_ref() == Ok(&decided);
                     changed |= !is_same;
                     let text = if is_same { call.text.clone() } else { decided.to_string() };
                     kept.push((call, text));
                 }
-                Err(refusal) if conversation.settings.refused_calls == RefusedCalls::Fail => {
+                Err(refusal) if conversation.refused_calls() == RefusedCalls::Fail => {
                     return Err(GuardError::Refused(refusal));
                 }
                 Err(refusal) => {
                     changed = true;
-                    why.get_or_insert_with(|| refusal.to_string());
+                    gone.push((call, refusal));
                 }
             }
         }
+        let why = gone.first().map(|(_, refusal)| refusal.to_string());
+        conversation.withhold(None, kept.iter().map(|(call, _)| call.id.clone()).collect(), gone);
         finished.calls = match why {
             Some(why) if kept.is_empty() => Calls::AllRefused(why),
             _ if changed => Calls::Rewritten(kept),

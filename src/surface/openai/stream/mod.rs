@@ -1,6 +1,7 @@
 //! Answers that come bit by bit: read, decided about, and written anew.
 
 mod chat;
+mod collect;
 mod flow;
 mod responses;
 mod sse;
@@ -13,15 +14,34 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+pub(crate) use self::collect::together;
 use self::sse::Frames;
-use super::conversation::Conversation;
-use super::error::{GuardError, What};
+use super::conversation::{Conversation, Ruled};
+use super::error::{GuardError, Refusal, What};
 use super::service::respond;
 use super::transport;
-use super::wire::Api;
+use super::wire::{self, Api};
 
 /// How much longer an answer is as events than as a document, at most.
 const OVERHEAD: usize = 64;
+
+/// What becomes of tool calls that were decided about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Calls {
+    /// They stand in the stream, but for refused ones.
+    Told,
+    /// They are kept for the tool loop, refused ones too, and do not stand in the stream.
+    Kept,
+}
+
+/// What is known of an answer beside its events.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// Calls that were kept, in order.
+    calls: Vec<Ruled>,
+    /// The refusal of what the model wrote.
+    refused: Option<Box<Refusal>>,
+}
 
 /// What one API's events become.
 enum Decider {
@@ -34,6 +54,21 @@ impl Decider {
         match self {
             Decider::Chat(stream) => stream.push(event).await,
             Decider::Responses(stream) => stream.push(event).await,
+        }
+    }
+
+    fn outcome(self) -> Outcome {
+        match self {
+            Decider::Chat(stream) => stream.outcome,
+            Decider::Responses(stream) => stream.outcome,
+        }
+    }
+
+    /// The number of the next event, where events have one.
+    fn next_number(&self) -> u64 {
+        match self {
+            Decider::Chat(_) => 0,
+            Decider::Responses(stream) => stream.next_number(),
         }
     }
 
@@ -60,6 +95,8 @@ struct Pump {
     decider: Decider,
     ready: VecDeque<Bytes>,
     ended: bool,
+    /// Whether the provider has marked the end.
+    is_marked: bool,
     read: usize,
     deadline: Instant,
 }
@@ -70,29 +107,7 @@ pub(crate) fn guarded(
     conversation: Arc<Conversation>,
     response: reqwest::Response,
 ) -> Result<reqwest::Response, GuardError> {
-    let kind = response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if kind.is_none_or(|kind| !kind.starts_with("text/event-stream")) {
-        let what = "is no stream of events, though one was asked for".to_owned();
-        return Err(GuardError::Answer(super::wire::Unfit { at: String::new(), what }));
-    }
-    let decider = match api {
-        Api::Chat => Decider::Chat(Box::new(chat::ChatStream::new(Arc::clone(&conversation)))),
-        Api::Responses => {
-            Decider::Responses(Box::new(responses::ResponseStream::new(Arc::clone(&conversation))))
-        }
-    };
-    let settings = &conversation.settings;
-    let pump = Pump {
-        api,
-        response,
-        frames: Frames::new(settings.answer_bytes),
-        decider,
-        ready: VecDeque::new(),
-        ended: false,
-        read: 0,
-        deadline: Instant::now() + settings.answer_time,
-        conversation,
-    };
+    let pump = Pump::new(api, conversation, response, Calls::Told)?;
     let body = futures_util::stream::unfold(pump, |mut pump| async move {
         let bytes = pump.next().await?;
         Some((Ok::<_, Infallible>(bytes), pump))
@@ -101,6 +116,38 @@ pub(crate) fn guarded(
 }
 
 impl Pump {
+    fn new(
+        api: Api,
+        conversation: Arc<Conversation>,
+        response: reqwest::Response,
+        calls: Calls,
+    ) -> Result<Self, GuardError> {
+        let kind = response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        if kind.is_none_or(|kind| !kind.starts_with("text/event-stream")) {
+            let what = "is no stream of events, though one was asked for".to_owned();
+            return Err(GuardError::Answer(wire::Unfit { at: String::new(), what }));
+        }
+        let decider = match api {
+            Api::Chat => Decider::Chat(Box::new(chat::ChatStream::new(Arc::clone(&conversation), calls))),
+            Api::Responses => {
+                Decider::Responses(Box::new(responses::ResponseStream::new(Arc::clone(&conversation), calls)))
+            }
+        };
+        let settings = &conversation.settings;
+        Ok(Self {
+            api,
+            response,
+            frames: Frames::new(settings.answer_bytes),
+            decider,
+            ready: VecDeque::new(),
+            ended: false,
+            is_marked: false,
+            read: 0,
+            deadline: Instant::now() + settings.answer_time,
+            conversation,
+        })
+    }
+
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(bytes) = self.ready.pop_front() {
@@ -109,18 +156,31 @@ impl Pump {
             if self.ended {
                 return None;
             }
-            if let Err(error) = self.step().await {
-                self.ended = true;
-                if let GuardError::Answer(unfit) = &error {
-                    let _ = self.conversation.malformed(What::Output, &unfit.to_string());
-                }
+            let mut events = Vec::new();
+            let stepped = self.step(&mut events).await;
+            events.iter().for_each(|event| self.write(event));
+            if let Err(error) = stepped {
                 self.fail(&error);
+            }
+            if std::mem::take(&mut self.is_marked) {
+                self.ready.push_back(Bytes::from_static(b"data: [DONE]\n\n"));
             }
         }
     }
 
-    /// Reads what has come, and decides about each event in it.
-    async fn step(&mut self) -> Result<(), GuardError> {
+    /// Reads what has come, and decides about each event in it. What failed is over.
+    async fn step(&mut self, out: &mut Vec<Value>) -> Result<(), GuardError> {
+        let stepped = self.read_on(out).await;
+        if let Err(error) = &stepped {
+            self.ended = true;
+            if let GuardError::Answer(unfit) = error {
+                let _ = self.conversation.malformed(What::Output, &unfit.to_string());
+            }
+        }
+        stepped
+    }
+
+    async fn read_on(&mut self, out: &mut Vec<Value>) -> Result<(), GuardError> {
         let settings = Arc::clone(&self.conversation.settings);
         let idle = Instant::now() + settings.idle_time;
         let until = idle.min(self.deadline);
@@ -142,14 +202,12 @@ impl Pump {
                 if !self.decider.is_complete() {
                     return Err(GuardError::Truncated);
                 }
-                self.ready.push_back(Bytes::from_static(b"data: [DONE]\n\n"));
+                self.is_marked = true;
                 self.ended = true;
                 return Ok(());
             }
             let event = transport::document(&data)?;
-            for event in self.decider.push(event).await? {
-                self.write(&event);
-            }
+            out.extend(self.decider.push(event).await?);
             if self.decider.is_over() {
                 self.ended = true;
                 return Ok(());
@@ -160,11 +218,16 @@ impl Pump {
 
     fn write(&mut self, event: &Value) {
         let kind = event.get("type").and_then(Value::as_str).filter(|_| self.api == Api::Responses);
-        let text = match kind {
-            Some(kind) => format!("event: {kind}\ndata: {event}\n\n"),
-            None => format!("data: {event}\n\n"),
-        };
-        self.ready.push_back(Bytes::from(text));
+        let mut bytes = Vec::with_capacity(512);
+        if let Some(kind) = kind {
+            bytes.extend_from_slice(b"event: ");
+            bytes.extend_from_slice(kind.as_bytes());
+            bytes.push(b'\n');
+        }
+        bytes.extend_from_slice(b"data: ");
+        wire::append(&mut bytes, event);
+        bytes.extend_from_slice(b"\n\n");
+        self.ready.push_back(Bytes::from(bytes));
     }
 
     /// Tells of a failure as the API does in the middle of a stream.
@@ -175,7 +238,8 @@ impl Pump {
                 json!({ "error": { "message": message, "type": "guard_error", "param": null, "code": code } })
             }
             Api::Responses => {
-                json!({ "type": "error", "code": code, "message": message, "param": null, "sequence_number": 0 })
+                let number = self.decider.next_number();
+                json!({ "type": "error", "code": code, "message": message, "param": null, "sequence_number": number })
             }
         };
         self.write(&event);

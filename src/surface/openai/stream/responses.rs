@@ -1,14 +1,21 @@
 //! Events of Responses. Each text stands in up to four of them: all say what was decided.
 
+mod hosted;
+mod item;
+mod refusal;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use self::hosted::hollow;
 use super::flow::Flow;
-use crate::surface::openai::conversation::{Conversation, RefusedCalls, Ruled};
+use super::{Calls, Outcome};
+use crate::surface::openai::conversation::Conversation;
 use crate::surface::openai::error::{GuardError, Refusal};
 use crate::surface::openai::wire::{self, Unfit, responses, set, value_of};
+use crate::surface::openai::withheld::RefusedCall;
 
 /// Most items, and most texts of them, of one answer.
 const MAX_PARTS: usize = 4096;
@@ -30,10 +37,13 @@ pub(super) struct ResponseStream {
     open: Option<Open>,
     /// Items that were taken out.
     gone: u64,
-    why: Option<String>,
+    /// Calls that were refused, which these items were.
+    refused: Vec<RefusedCall>,
     sequence: Option<u64>,
     response: Value,
     is_complete: bool,
+    calls: Calls,
+    pub(super) outcome: Outcome,
 }
 
 /// The item under way.
@@ -92,7 +102,7 @@ fn texts_of(kind: &str) -> Option<(&'static str, &'static str, &'static str)> {
 }
 
 impl ResponseStream {
-    pub(super) fn new(conversation: Arc<Conversation>) -> Self {
+    pub(super) fn new(conversation: Arc<Conversation>, calls: Calls) -> Self {
         Self {
             conversation,
             flows: BTreeMap::new(),
@@ -101,15 +111,21 @@ impl ResponseStream {
             held: Vec::new(),
             open: None,
             gone: 0,
-            why: None,
+            refused: Vec::new(),
             sequence: None,
             response: Value::Null,
             is_complete: false,
+            calls,
+            outcome: Outcome::default(),
         }
     }
 
     pub(super) fn is_complete(&self) -> bool {
         self.is_complete
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.sequence.unwrap_or_default()
     }
 
     pub(super) async fn push(&mut self, event: Value) -> Result<Vec<Value>, GuardError> {
@@ -203,11 +219,7 @@ impl ResponseStream {
                 out.push(event);
             }
             _ if self.open.as_ref().is_some_and(|open| open.kind == Kind::Hosted) => {
-                let ids_only = ["in_progress", "searching", "completed", "generating", "interpreting"];
-                // What they wrote on the way stands in the item at its end, where it is decided about.
-                if ids_only.iter().any(|end| kind.ends_with(end)) {
-                    self.renumbered(event, out)?;
-                }
+                self.hosted(event, &kind, out)?;
             }
             _ => return unfit("has an event of a type that is not understood"),
         }
@@ -261,10 +273,8 @@ impl ResponseStream {
             Kind::Text => self.renumbered(event, out)?,
             // Known once it has ended.
             Kind::Hosted => {
-                let bare =
-                    json!({ "type": item.get("type"), "id": item.get("id"), "status": item.get("status") });
                 let mut event = event;
-                set(&mut event, "item", bare);
+                set(&mut event, "item", hollow(&item));
                 self.renumbered(event, out)?;
             }
         }
@@ -353,88 +363,6 @@ impl ResponseStream {
         Ok(None)
     }
 
-    async fn end(&mut self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
-        let index = number(&event, "output_index")?;
-        let Some(open) = self.open.as_ref().filter(|open| open.index == index) else {
-            return unfit("ends an item that is not under way");
-        };
-        let (kind, written) = (open.kind, open.written.clone());
-        let mut item = event.get("item").cloned().unwrap_or_default();
-        match kind {
-            Kind::Text => {
-                if self.flows.keys().any(|key| key.0 == index) {
-                    return unfit("ends an item before its texts");
-                }
-                for list in ["content", "summary"] {
-                    let Some(Value::Array(parts)) = item.get_mut(list) else { continue };
-                    let mut parts = std::mem::take(parts);
-                    for (place, part) in parts.iter_mut().enumerate() {
-                        if let Some(refusal) = self.part(part, (index, list, place as u64)).await? {
-                            return self.deny(&refusal, out);
-                        }
-                    }
-                    set(&mut item, list, Value::Array(parts));
-                }
-                // Whatever else stands in it is read as in a whole answer.
-                let mut read = wire::Response::default();
-                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
-                    .map_err(GuardError::Answer)?;
-                set(&mut event, "item", item.clone());
-                self.renumbered(event, out)?;
-            }
-            Kind::Hosted => {
-                let mut read = wire::Response::default();
-                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
-                    .map_err(GuardError::Answer)?;
-                for slot in read.slots {
-                    match self.conversation.decide(slot.body).await {
-                        Ok((decided, _)) => slot.place.write_if_changed(&mut item, value_of(&decided.body)),
-                        Err(refusal) => return self.deny(&refusal, out),
-                    }
-                }
-                self.conversation.remember("hosted", &item);
-                set(&mut event, "item", item.clone());
-                self.renumbered(event, out)?;
-            }
-            Kind::Call => {
-                let mut read = wire::Response::default();
-                responses::output_item(&item, "", &self.conversation.settings.openings, &mut read)
-                    .map_err(GuardError::Answer)?;
-                let Some(call) = read.calls.pop() else { return unfit("has a tool call that is none") };
-                if !written.is_empty() && call.text != written {
-                    return unfit("has a tool call whose arguments differ from their parts");
-                }
-                let Ruled { call, arguments } = self.conversation.call(call).await;
-                let mut held = std::mem::take(&mut self.held);
-                match arguments {
-                    Ok(decided) if call.arguments.as_ref() == Ok(&decided) => {}
-                    Ok(decided) => {
-                        call.place.write(&mut item, &decided);
-                        let name = if item.get("input").is_some() { "input" } else { "arguments" };
-                        rewrite(&mut held, name, item.get(name).cloned().unwrap_or_default());
-                    }
-                    Err(refusal) if self.conversation.settings.refused_calls == RefusedCalls::Fail => {
-                        return Err(GuardError::Refused(refusal));
-                    }
-                    Err(refusal) => {
-                        self.why.get_or_insert_with(|| refusal.to_string());
-                        self.open = None;
-                        self.gone += 1;
-                        return Ok(());
-                    }
-                }
-                for one in held {
-                    self.renumbered(one, out)?;
-                }
-                set(&mut event, "item", item.clone());
-                self.renumbered(event, out)?;
-            }
-        }
-        self.open = None;
-        self.items.push(item);
-        Ok(())
-    }
-
     fn complete(&mut self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
         if self.open.is_some() && event.get("type").and_then(Value::as_str) == Some("response.completed") {
             return unfit("ends before its last item");
@@ -450,13 +378,18 @@ impl ResponseStream {
         let read =
             wire::read_response(wire::Api::Responses, &mut response, open).map_err(GuardError::Answer)?;
         self.conversation.spent(read.tokens);
+        let ids = self.items.iter().filter_map(|item| item.get("call_id")?.as_str());
+        let beside = ids.map(str::to_owned).collect();
+        let refused = std::mem::take(&mut self.refused);
+        let why = refused.first().map(|(_, refusal)| refusal.to_string());
+        self.conversation.withhold(read.id.as_deref(), beside, refused);
         if let Some(id) = read.id {
             self.conversation.remember_response(&id);
         }
         self.is_complete = true;
         let said =
             self.items.iter().any(|item| item.get("type").and_then(Value::as_str) != Some("reasoning"));
-        if let Some(why) = self.why.clone().filter(|_| !said) {
+        if let Some(why) = why.filter(|_| !said) {
             self.response = response;
             return self.refuse(&why, out);
         }
@@ -465,70 +398,4 @@ impl ResponseStream {
         out.push(event);
         Ok(())
     }
-
-    /// Ends the stream with a refusal. What was handed on of the item under way stays what it is, and is told to be
-    /// incomplete.
-    fn deny(&mut self, refusal: &Refusal, out: &mut Vec<Value>) -> Result<(), GuardError> {
-        if let Some(open) = self.open.take() {
-            let of_item = |key: &Key| key.0 == open.index && key.1 == "content";
-            let done = self.texts.iter().filter(|(key, _)| of_item(key)).map(|(_, text)| text.as_str());
-            let begun = self.flows.iter().filter(|(key, _)| of_item(key)).map(|(_, flow)| flow.handed());
-            let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [] });
-            let said: Vec<Value> = done.chain(begun).map(part).collect();
-            let item = json!({
-                "type": "message", "id": open.id, "role": "assistant",
-                "status": "incomplete", "content": said,
-            });
-            let index = open.index.saturating_sub(self.gone);
-            out.push(json!({ "type": "response.output_item.done", "output_index": index, "item": item }));
-            self.items.push(item);
-        }
-        self.refuse(refusal.message(), out)
-    }
-
-    fn refuse(&mut self, why: &str, out: &mut Vec<Value>) -> Result<(), GuardError> {
-        let id = self.response.get("id").and_then(Value::as_str).unwrap_or("resp").to_owned();
-        let item = responses::refusal(&id, why);
-        let index = self.items.len();
-        let item_id = item.get("id").cloned().unwrap_or_default();
-        let mut begun = item.clone();
-        set(&mut begun, "status", json!("in_progress"));
-        set(&mut begun, "content", json!([]));
-        let place = |kind: &str, name: &str, value: Value| {
-            let mut event =
-                json!({ "type": kind, "item_id": item_id, "output_index": index, "content_index": 0 });
-            set(&mut event, name, value);
-            event
-        };
-        out.push(json!({ "type": "response.output_item.added", "output_index": index, "item": begun }));
-        out.push(place("response.content_part.added", "part", json!({ "type": "refusal", "refusal": "" })));
-        out.push(place("response.refusal.delta", "delta", json!(why)));
-        out.push(place("response.refusal.done", "refusal", json!(why)));
-        out.push(place("response.content_part.done", "part", json!({ "type": "refusal", "refusal": why })));
-        out.push(json!({ "type": "response.output_item.done", "output_index": index, "item": item }));
-        self.items.push(item);
-        let mut response = self.response.clone();
-        set(&mut response, "output", Value::Array(std::mem::take(&mut self.items)));
-        set(&mut response, "status", json!("incomplete"));
-        set(&mut response, "incomplete_details", json!({ "reason": "content_filter" }));
-        out.push(json!({ "type": "response.incomplete", "response": response }));
-        self.is_complete = true;
-        Ok(())
-    }
-}
-
-/// Puts edited arguments into the events that told them: in one part, and at the end.
-fn rewrite(held: &mut Vec<Value>, name: &str, with: Value) {
-    let mut first = true;
-    held.retain_mut(|event| {
-        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default();
-        if kind.ends_with(".delta") {
-            set(event, "delta", with.clone());
-            return std::mem::take(&mut first);
-        }
-        if kind.ends_with(".done") {
-            set(event, name, with.clone());
-        }
-        true
-    });
 }

@@ -31,14 +31,25 @@ impl Frames {
     }
 
     pub(super) fn push(&mut self, chunk: &[u8]) {
-        for &byte in chunk {
-            match byte {
-                b'\n' if self.after_return => {}
-                b'\n' | b'\r' => self.end_line(),
-                byte if self.line.len() + self.data.len() < self.limit => self.line.push(byte),
-                _ => self.is_over = true,
+        let mut rest = chunk;
+        while let Some((&first, behind)) = rest.split_first() {
+            let skipped = first == b'\n' && std::mem::take(&mut self.after_return);
+            if skipped {
+                rest = behind;
+                continue;
             }
-            self.after_return = byte == b'\r';
+            self.after_return = false;
+            let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let (line, behind) = rest.split_at(end.unwrap_or(rest.len()));
+            let room = self.limit.saturating_sub(self.line.len() + self.data.len());
+            self.is_over |= line.len() > room;
+            self.line.extend_from_slice(line.get(..room).unwrap_or(line));
+            rest = behind;
+            if let Some((&ends, behind)) = rest.split_first() {
+                self.after_return = ends == b'\r';
+                self.end_line();
+                rest = behind;
+            }
         }
     }
 

@@ -297,6 +297,19 @@ fn output(text: Value) -> Body {
     Body::Output { text }
 }
 
+/// Writes a document behind what stands there.
+pub(crate) fn append(bytes: &mut Vec<u8>, document: &Value) {
+    // Writing to memory does not fail, and all keys are texts.
+    let _ = serde_json::to_writer(bytes, document);
+}
+
+/// A document as it is sent.
+pub(crate) fn written(document: &Value) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1024);
+    append(&mut bytes, document);
+    bytes
+}
+
 /// Gives an object a member.
 pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(members) = object.as_object_mut() {

@@ -1,0 +1,177 @@
+//! What goes to the model: the agent's access, every text, every tool.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::conversation::{Conversation, key_of};
+use super::error::GuardError;
+use super::wire::{self, Api, Memory, Place, Slot, Unfit, value_of};
+use crate::event::{Body, Event, InputPart, Stage};
+
+/// Most bytes of parts that are decided about together: little enough for the time that one event has.
+const TOGETHER: usize = 64 << 10;
+
+/// A part, and what it is remembered by.
+type Keyed = (Slot, [u8; 32]);
+
+/// Parts of a request of one kind, which are decided about as one event.
+#[derive(Default)]
+struct Batch {
+    slots: Vec<Keyed>,
+    bytes: usize,
+}
+
+impl Conversation {
+    /// Decides about a request. What goes on stands in the document. Says whether a stream is asked for.
+    pub(crate) async fn request(&self, api: Api, document: &mut Value) -> Result<bool, GuardError> {
+        self.give_back(api, document);
+        let request =
+            wire::read_request(api, document, &self.settings.openings).map_err(|error| self.unfit(&error))?;
+        if let Some(earlier) = &request.continues
+            && !self.memory().responses.contains(earlier)
+        {
+            let what = "is not a response of this conversation, so that its history is not known: send the history itself";
+            return Err(self.unfit(&Unfit { at: "/previous_response_id".to_owned(), what: what.to_owned() }));
+        }
+        let names: Vec<String> = request.tools.iter().map(|tool| tool.name.clone()).collect();
+        let offered = !names.is_empty();
+        let run = Event::run(&*self.session, self.user.clone(), &*self.agent, request.model.clone(), names);
+        let (_, verdict) = self.decide(run.body).await?;
+        let remain: BTreeSet<String> = verdict.tools.into_iter().flatten().collect();
+        let keep: BTreeSet<usize> =
+            request.tools.iter().filter(|tool| remain.contains(&tool.name)).map(|tool| tool.at).collect();
+        let mut batch = Batch::default();
+        for mut slot in request.slots {
+            if gone(&slot.place, &keep) {
+                continue;
+            }
+            self.name_tool(&mut slot.body)?;
+            let (Memory::Known(name) | Memory::Fresh(name)) = slot.memory;
+            let key = key_of(name, &slot.body);
+            if matches!(slot.memory, Memory::Known(_))
+                && let Some(known) = self.memory().known(&key)
+            {
+                if let Some(decided) = known {
+                    self.put(document, &slot.place, &decided)?;
+                }
+                continue;
+            }
+            if !batch.takes(&slot, self.is_scored(Stage::Input)) {
+                self.parts(std::mem::take(&mut batch), document).await?;
+            }
+            batch.push(slot, key);
+        }
+        self.parts(batch, document).await?;
+        if offered {
+            wire::keep_tools(document, &keep).map_err(|error| self.unfit(&error))?;
+        }
+        Ok(request.stream)
+    }
+
+    /// The tool of a result whose call stands in a response that the request continues: the session knows it.
+    fn name_tool(&self, body: &mut Body) -> Result<(), GuardError> {
+        if let Body::ToolResult { tool, call: Some(call), .. } = body
+            && tool.is_empty()
+        {
+            let session = self.guard.session(&self.session);
+            let called = session.as_ref().and_then(|session| session.tool_of_call(call)).map(str::to_owned);
+            let Some(called) = called.or_else(|| self.withheld_tool(call)) else {
+                let what = "answers no tool call that is known".to_owned();
+                return Err(self.unfit(&Unfit { at: "/input".to_owned(), what }));
+            };
+            *tool = called;
+        }
+        Ok(())
+    }
+
+    /// Decides about parts, and remembers what was decided.
+    async fn parts(&self, batch: Batch, document: &mut Value) -> Result<(), GuardError> {
+        let Some((body, slots)) = batch.together() else { return Ok(()) };
+        let (event, verdict) = self.decide(body).await?;
+        let edited = !verdict.edits.is_empty();
+        for (number, (slot, key)) in slots.iter().enumerate() {
+            let decided = if slots.len() == 1 {
+                Some(value_of(&event.body))
+            } else {
+                value_of(&event.body).get(number)
+            };
+            let decided = decided.filter(|decided| edited && *decided != value_of(&slot.body)).cloned();
+            if let Some(decided) = &decided {
+                self.put(document, &slot.place, decided)?;
+            }
+            self.memory().add(*key, decided);
+        }
+        Ok(())
+    }
+
+    /// Writes what was decided of a part.
+    fn put(&self, document: &mut Value, place: &Place, decided: &Value) -> Result<(), GuardError> {
+        if let Place::Value(at) = place
+            && at.starts_with("/tools/")
+            && document.pointer(at).and_then(wire::tool_name) != wire::tool_name(decided)
+        {
+            let what = "has a name that rules would have to change".to_owned();
+            return Err(self.unfit(&Unfit { at: "/tools".to_owned(), what }));
+        }
+        place.write(document, decided);
+        Ok(())
+    }
+
+    /// Whether a detector looks at texts of a stage: it scores each by itself.
+    fn is_scored(&self, stage: Stage) -> bool {
+        self.settings.detectors.iter().any(|watch| watch.looks_at(stage))
+    }
+}
+
+/// The kind of a part, where parts of its kind can be decided about together.
+fn kind(body: &Body) -> Option<InputPart> {
+    match body {
+        Body::Input { part: part @ (InputPart::Instructions | InputPart::History), .. } => Some(*part),
+        _ => None,
+    }
+}
+
+impl Batch {
+    /// Whether one more part can be decided about with those that are there.
+    fn takes(&self, slot: &Slot, is_scored: bool) -> bool {
+        let Some((first, _)) = self.slots.first() else { return true };
+        let one_kind = kind(&first.body).is_some() && kind(&first.body) == kind(&slot.body);
+        one_kind && !is_scored && self.bytes + bytes(value_of(&slot.body)) <= TOGETHER
+    }
+
+    fn push(&mut self, slot: Slot, key: [u8; 32]) {
+        self.bytes += bytes(value_of(&slot.body));
+        self.slots.push((slot, key));
+    }
+
+    /// The one event of all parts.
+    fn together(self) -> Option<(Body, Vec<Keyed>)> {
+        let (first, _) = self.slots.first()?;
+        let body = match (self.slots.len(), kind(&first.body)) {
+            (2.., Some(part)) => {
+                let texts = self.slots.iter().map(|(slot, _)| value_of(&slot.body).clone());
+                Body::Input { part, text: Value::Array(texts.collect()) }
+            }
+            _ => first.body.clone(),
+        };
+        Some((body, self.slots))
+    }
+}
+
+/// About how long a value is.
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(bytes).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + bytes(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+    }
+}
+
+/// Whether a part stands in a tool that does not remain.
+fn gone(place: &Place, keep: &BTreeSet<usize>) -> bool {
+    let Place::Value(at) = place else { return false };
+    let Some(number) = at.strip_prefix("/tools/") else { return false };
+    number.parse().is_ok_and(|number: usize| !keep.contains(&number))
+}
