@@ -166,4 +166,37 @@ mod tests {
                      memory_bytes: 1GiB, file_bytes: 0, processes: 8, descriptors: 64 } }";
         assert_eq!(said(whole), []);
     }
+
+    #[test]
+    #[cfg(all(unix, feature = "sandbox"))]
+    fn what_a_bundle_requires_is_put_upon_a_command() {
+        use std::collections::BTreeSet;
+        use std::ffi::OsString;
+
+        use crate::sandbox::{Command, Limits, Program, Protection};
+
+        const ALL: &str = "limits, processes, tree, no-new-privileges, no-capabilities, files, network, signals, system-calls, namespaces";
+        let manifest = format!(
+            "name: t\nversion: 1\nsandbox: {{ require: [{ALL}], environment: [KEPT], limits: {{ time: 5s, processes: 100000 }} }}\n"
+        );
+        let bundle = Bundle::from_sources("t", [("ringfence.yaml", manifest.as_str())]);
+        let engine = compile(&bundle, &CompileOptions::default()).unwrap().engine;
+        let policy = engine.sandbox();
+        let names: BTreeSet<&str> = policy.required().collect();
+        assert_eq!(names, ALL.split(", ").collect());
+        // Every protection has one name, in manifests and in reports.
+        let applied = policy.required.iter().map(|required| Protection::from(*required));
+        assert_eq!(applied.map(Protection::name).collect::<BTreeSet<_>>(), names);
+        let limits = policy.limits();
+        assert_eq!((limits.time.as_secs(), limits.processes), (5, 100_000));
+        assert_eq!(limits.memory_bytes, Limits::default().memory_bytes);
+        let command = Command::new(Program::find("sh", ["/bin", "/usr/bin"]).unwrap());
+        let host = [("KEPT", "a"), ("OTHER", "b")]
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let shown = format!("{:?}", policy.confine(command, host));
+        // The bundle's time is lower than what was asked for, its number of processes is not.
+        assert!(shown.contains("time: 5s") && shown.contains("processes: 64"), "{shown}");
+        assert!(shown.contains("KEPT") && !shown.contains("OTHER"), "{shown}");
+        assert!(shown.contains("NoNewPrivileges") && shown.contains("Namespaces"), "{shown}");
+    }
 }
