@@ -16,7 +16,8 @@ pub(crate) fn tidy(text: &str) -> Result<String, Problem> {
     let plain = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let root = if plain == text { before.clone() } else { parse(&plain)? };
     let mut texts = BTreeSet::new();
-    lines_of_texts(&root, &plain, &mut texts);
+    let ends: Vec<usize> = plain.match_indices('\n').map(|(at, _)| at).collect();
+    lines_of_texts(&root, &ends, &mut texts);
     let mut tidied = String::with_capacity(plain.len());
     for (number, line) in plain.lines().enumerate() {
         // Within a text white space is part of it.
@@ -30,20 +31,20 @@ pub(crate) fn tidy(text: &str) -> Result<String, Problem> {
     Ok(if is_same { tidied } else { text.to_owned() })
 }
 
-/// Numbers of the lines that a text of more than one line stands in.
-fn lines_of_texts(node: &Node, text: &str, lines: &mut BTreeSet<usize>) {
+/// Numbers of the lines that a text of more than one line stands in, of lines that end at these places.
+fn lines_of_texts(node: &Node, ends: &[usize], lines: &mut BTreeSet<usize>) {
     let mut add = |span: &Range<usize>| {
-        let number = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count();
+        let number = |at: usize| ends.partition_point(|end| *end < at);
         let (first, last) = (number(span.start), number(span.end));
         if first < last {
             lines.extend(first..=last);
         }
     };
     match &node.kind {
-        Kind::Sequence(items) => items.iter().for_each(|item| lines_of_texts(item, text, lines)),
+        Kind::Sequence(items) => items.iter().for_each(|item| lines_of_texts(item, ends, lines)),
         Kind::Mapping(entries) => {
             entries.iter().for_each(|(key, _)| add(&key.span));
-            entries.iter().for_each(|(_, value)| lines_of_texts(value, text, lines));
+            entries.iter().for_each(|(_, value)| lines_of_texts(value, ends, lines));
         }
         Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::Plain(_) => add(&node.span),
     }

@@ -196,3 +196,16 @@ fn mutations_of_commands_paths_and_urls() {
         assert!(named.check(&url).is_err() || any.check(&url).is_ok(), "{url:?}");
     }
 }
+
+#[test]
+fn mutations_of_packed_bundles() {
+    let mut dice = Dice(7);
+    let packed = ringfence::bundle::starter().pack().unwrap();
+    for _ in 0..rounds(2000) {
+        let text = mutate(&packed, &mut dice);
+        // What is read is exactly what would be written.
+        if let Ok(bundle) = Bundle::unpack("mutated", &text) {
+            assert_eq!(bundle.pack().unwrap(), text);
+        }
+    }
+}

@@ -1,14 +1,17 @@
 //! Streams: released as they come, and the same however they are cut.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use proptest::prelude::*;
-use ringfence::User;
-use ringfence::surface::openai::Api;
+use ringfence::surface::openai::{Api, GuardedClient};
+use ringfence::{Bundle, Guard, User};
 use serde_json::json;
 
-use crate::{STRICT, agent_of, asked, builder, cut, cut_call, request, said, say, serve, whole_call};
+use crate::{
+    STRICT, agent_of, asked, builder, config, cut, cut_call, engine, request, said, say, serve, whole_call,
+};
 
 #[test]
 fn every_cut_comes_out_as_the_whole() {
@@ -149,5 +152,49 @@ async fn text_is_released_before_the_answer_ends() {
         // The server then said nothing more, and did not end either: the client is told.
         assert!(failed || shown.contains("did not answer within 2 seconds"), "{api:?}: {shown}");
         assert!(started.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[tokio::test]
+async fn a_text_under_way_ends_by_the_bundle_that_has_come_into_force() {
+    let later: Vec<(&str, String)> = STRICT
+        .iter()
+        .map(|(name, text)| (*name, text.replace("[CODE]", "[LATER]").replace("version: 1", "version: 2")))
+        .collect();
+    let later = Bundle::from_sources("later", later);
+    for api in Api::ALL {
+        let server = serve([]).await;
+        let guard = Arc::new(Guard::builder(engine(STRICT)).no_time_limit().build());
+        let client = GuardedClient::builder(Arc::clone(&guard), &config(&server)).unwrap();
+        let agent = agent_of(client, "user");
+        // More than arrives at once.
+        let line = |number: usize| format!("Line {number} says nothing{}.\n", " at all".repeat(70));
+        let mut pieces: Vec<String> = (0..1200).map(line).collect();
+        pieces.push("It ends with code-abc.".to_owned());
+        server.then_raw("text/event-stream", cut(api, &pieces), false);
+        let mut request = request(api, "x", &json!({}));
+        request["stream"] = json!(true);
+        let (mut shown, mut reloaded) = (String::new(), false);
+        macro_rules! read {
+            ($stream:expr) => {{
+                let mut stream = $stream.await.unwrap();
+                while let Some(event) = stream.next().await {
+                    shown.push_str(&serde_json::to_string(&event.unwrap()).unwrap());
+                    if !reloaded && shown.contains("Line 3") {
+                        assert!(!shown.contains("It ends"), "{api:?}: it is still under way");
+                        assert!(guard.reload(&later).is_ok());
+                        reloaded = true;
+                    }
+                }
+            }};
+        }
+        match api {
+            Api::Chat => read!(agent.chat().create_stream(serde_json::from_value(request).unwrap())),
+            Api::Responses => {
+                read!(agent.responses().create_stream(serde_json::from_value(request).unwrap()))
+            }
+        }
+        assert!(reloaded && shown.contains("It ends with [LATER]."), "{api:?} {reloaded}");
+        assert!(!shown.contains("[CODE]"), "{api:?} {reloaded}");
     }
 }
