@@ -112,8 +112,6 @@ impl Conversation {
         if memory.withheld.is_empty() {
             return;
         }
-        let of_call =
-            |id: &str| memory.withheld.iter().rev().find(|one| one.beside.iter().any(|beside| beside == id));
         match api {
             Api::Chat => {
                 let Some(Value::Array(messages)) = document.get_mut("messages") else { return };
@@ -121,22 +119,24 @@ impl Conversation {
                 for mut message in all {
                     let mut results = Vec::new();
                     if let Some(Value::Array(calls)) = message.get_mut("tool_calls") {
-                        let of = |call: &Value| of_call(call.get("id")?.as_str()?);
-                        if let Some(withheld) = calls.iter().find_map(of) {
-                            let has = |calls: &[Value], id: &str| {
-                                calls.iter().any(|call| call.get("id").and_then(Value::as_str) == Some(id))
-                            };
-                            let missing = withheld.calls.iter().filter(|one| !has(calls, &one.id));
-                            let missing: Vec<&Refused> = missing.collect();
-                            calls.extend(missing.iter().map(|one| one.call(api)));
-                            results.extend(missing.iter().map(|one| one.result(api)));
-                        }
+                        let ids: Vec<&str> =
+                            calls.iter().filter_map(|call| call.get("id")?.as_str()).collect();
+                        // All of them, since there are providers that number the calls of each answer anew.
+                        let withheld = memory.withheld.iter().rev().find(|one| {
+                            !ids.is_empty() && one.beside.iter().map(String::as_str).eq(ids.iter().copied())
+                        });
+                        let gone = withheld.map_or(&[][..], |withheld| &withheld.calls);
+                        calls.extend(gone.iter().map(|one| one.call(api)));
+                        results.extend(gone.iter().map(|one| one.result(api)));
                     }
                     messages.push(message);
                     messages.extend(results);
                 }
             }
             Api::Responses => {
+                let of_call = |id: &str| {
+                    memory.withheld.iter().rev().find(|one| one.beside.iter().any(|beside| beside == id))
+                };
                 let earlier = document.get("previous_response_id").and_then(Value::as_str);
                 let continued = earlier.and_then(|id| {
                     memory.withheld.iter().rev().find(|one| one.response.as_deref() == Some(id))
