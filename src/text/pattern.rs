@@ -117,9 +117,16 @@ pub(super) struct Pattern {
     bound: Bound,
     first: OnceLock<First>,
     walker: OnceLock<Option<Box<Walker>>>,
-    /// What stands before each of the literals by which it is found in a raw text, and in a folded one.
-    backs: Box<[OnceLock<Vec<Option<Back>>>; 2]>,
-    /// How often such a literal was seen.
+    backs: Box<Backs>,
+}
+
+/// What stands before the literals by which a pattern is found.
+#[derive(Debug, Default)]
+struct Backs {
+    /// Of each literal in a raw text.
+    raw: OnceLock<Vec<Option<Back>>>,
+    folded: OnceLock<Vec<Option<Back>>>,
+    /// How often one was seen.
     seen: AtomicUsize,
 }
 
@@ -148,14 +155,7 @@ impl Pattern {
             (_, Some(max_bytes)) => Bound::Window(max_bytes),
             (_, None) => return Err(FindError::Unbounded),
         };
-        Ok(Self {
-            expression,
-            bound,
-            first: OnceLock::new(),
-            walker: OnceLock::new(),
-            backs: Default::default(),
-            seen: AtomicUsize::new(0),
-        })
+        Ok(Self { expression, bound, first: OnceLock::new(), walker: OnceLock::new(), backs: Box::default() })
     }
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
@@ -384,12 +384,11 @@ impl Pattern {
     /// What tells where a match begins that holds one of the literals by which the pattern is found, by their numbers;
     /// made when these have been seen often enough for that to be worth it.
     pub(super) fn backs(&self, folded: bool, seen: usize) -> &[Option<Back>] {
-        let before = self.seen.fetch_add(seen, Relaxed);
+        let before = self.backs.seen.fetch_add(seen, Relaxed);
         if before < SEEN_OFTEN {
             return &[];
         }
-        let [raw, of_folded] = &*self.backs;
-        let backs = if folded { of_folded } else { raw };
+        let backs = if folded { &self.backs.folded } else { &self.backs.raw };
         backs.get_or_init(|| {
             ready::make(|| {
                 let all = literals::with_before(&self.expression.hir, folded).unwrap_or_default();

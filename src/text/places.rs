@@ -111,6 +111,7 @@ impl Gathered {
 
     /// Forgets them all.
     pub(super) fn clear(&mut self) {
+        self.sightings.iter_mut().for_each(Vec::clear);
         for place in self.places.drain(..) {
             self.latest.get_mut(place.unit as usize).into_iter().for_each(|latest| *latest = 0);
         }

@@ -7,6 +7,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use regex_syntax::hir::Hir;
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,29 @@ pub struct Scanner {
     near_bytes: usize,
     /// Finders that read decoded views.
     decoding: Vec<usize>,
+    #[serde(skip)]
+    spare: Spare,
+}
+
+/// Memory of earlier scans, to be used again: it has room for every unit.
+#[derive(Debug, Default)]
+struct Spare(Mutex<Vec<Gathered>>);
+
+impl Spare {
+    /// Most that are kept.
+    const MOST: usize = 16;
+
+    fn take(&self) -> Option<Gathered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give(&self, mut gathered: Gathered) {
+        gathered.clear();
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < Self::MOST {
+            spare.push(gathered);
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -286,6 +310,7 @@ impl Scanner {
             near_bytes,
             decoding,
             phrases: builder.phrases,
+            spare: Spare::default(),
         }
     }
 
@@ -304,18 +329,29 @@ impl Scanner {
         if stop() {
             return Err(Stopped);
         }
-        let text = Text::new(text);
-        let mut gathered = self.gathered();
-        gathered.sightings = Some(Vec::new());
+        let mut gathered = self.spare.take().unwrap_or_else(|| self.gathered());
+        gathered.sightings.get_or_insert_default();
+        let hits = self.scan_with(&mut gathered, finder, &Text::new(text), stop);
+        self.spare.give(gathered);
+        hits
+    }
+
+    fn scan_with<'f>(
+        &self,
+        gathered: &mut Gathered,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        text: &Text<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<(usize, Hit)>, Stopped> {
         let mut hints = Hints::default();
         let mut hits = Vec::new();
-        self.gather(&text, &mut gathered, &mut hints);
-        self.confirm(finder, &text, Views::default(), &mut gathered, stop, &mut |number, hit| {
+        self.gather(text, gathered, &mut hints);
+        self.confirm(finder, text, Views::default(), gathered, stop, &mut |number, hit| {
             hits.push((number, hit));
         })?;
         if !self.decoding.is_empty() {
             decoded::each(text.raw(), Some(hints), &mut |text, views, original| {
-                self.read_decoded(finder, text, views, &mut gathered, stop, &mut |number, hit| {
+                self.read_decoded(finder, text, views, gathered, stop, &mut |number, hit| {
                     hits.extend(original(hit.start, hit.end).map(|hit| (number, hit)));
                 })
             })?;
