@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::grams::Grams;
 
 /// A set of bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub(super) struct ByteSet([u64; 4]);
 
 impl ByteSet {

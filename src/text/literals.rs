@@ -1,7 +1,9 @@
 //! The literals that every match of a pattern holds.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
@@ -128,8 +130,8 @@ pub(super) fn with_before(hir: &Hir, spaced: bool) -> Option<Vec<Required>> {
 fn choose(hir: &Hir, spaced: bool, keep: bool) -> Option<(Vec<Required>, f64)> {
     let starts = prefix::<PLACES>(hir, hir.properties().look_set().contains(Look::Start)).sets;
     let first = frequency::share(starts.get(..INDEPENDENT).unwrap_or_default());
-    let set =
-        Extractor { spaced, first, keep }.best(hir, Edges { before: ByteSet::ALL, after: ByteSet::ALL })?;
+    let set = Extractor { spaced, first, keep, reckoned: Reckoned::default() }
+        .best(hir, Edges { before: ByteSet::ALL, after: ByteSet::ALL })?;
     Some((set.items, set.cost))
 }
 
@@ -197,6 +199,7 @@ struct Extractor {
     first: f64,
     /// What stands before literals is kept.
     keep: bool,
+    reckoned: Reckoned,
 }
 
 impl Extractor {
@@ -315,7 +318,7 @@ impl Extractor {
         {
             return None;
         }
-        let cost = items.iter().map(|item| item.cost(self.first)).sum();
+        let cost = items.iter().map(|item| item.cost(self.first, &self.reckoned)).sum();
         Some(Set { items, cost })
     }
 
@@ -463,17 +466,47 @@ struct ByteSetOf {
     can_be_empty: bool,
 }
 
+/// What was reckoned before: the parts of an expression are looked at in many ways.
+#[derive(Debug, Default)]
+struct Reckoned {
+    /// What a literal costs, and how often it stands somewhere.
+    literals: RefCell<HashMap<Vec<u8>, (f64, f64)>>,
+    /// How many bytes of a set stand in a row.
+    runs: RefCell<HashMap<(ByteSet, usize), f64>>,
+    /// The share of places between two bytes.
+    shares: RefCell<HashMap<[ByteSet; 2], f64>>,
+}
+
+impl Reckoned {
+    fn literal(&self, bytes: &[u8]) -> (f64, f64) {
+        if let Some(known) = self.literals.borrow().get(bytes) {
+            return *known;
+        }
+        let new = (frequency::cost(bytes), frequency::hits(bytes));
+        self.literals.borrow_mut().insert(bytes.to_vec(), new);
+        new
+    }
+
+    fn run(&self, set: &ByteSet, most: usize) -> f64 {
+        *self.runs.borrow_mut().entry((*set, most)).or_insert_with(|| frequency::run(set, most))
+    }
+
+    fn share(&self, sets: [ByteSet; 2]) -> f64 {
+        *self.shares.borrow_mut().entry(sets).or_insert_with(|| frequency::share(&sets))
+    }
+}
+
 impl Required {
     /// What looking for it costs, and trying the places before it, in nanoseconds for each byte of a text; `first` is the
     /// share of places at which a match may begin.
-    fn cost(&self, first: f64) -> f64 {
-        let (seen, hits) = (frequency::cost(&self.literal.bytes), frequency::hits(&self.literal.bytes));
+    fn cost(&self, first: f64, reckoned: &Reckoned) -> f64 {
+        let (seen, hits) = reckoned.literal(&self.literal.bytes);
         let Around { lead, before, after } = &self.around;
-        let places = 1.0 + frequency::run(lead, self.max - self.min);
+        let places = 1.0 + reckoned.run(lead, self.max - self.min);
         // What the first bytes tell may be the literal itself.
         let within = self.max + self.literal.bytes.len() <= PLACES;
         let tried = if within { (first / hits).min(1.0).max(first) } else { first };
-        let left = frequency::share(&[*before, *after]);
+        let left = reckoned.share([*before, *after]);
         seen * SEEN + hits * (HIT + left * places * (LOOK + tried * TRIAL))
     }
 }

@@ -36,6 +36,11 @@ struct Entry {
     literal: u32,
     /// Bytes of the literal before it.
     before: u32,
+    /// Bytes of the literal.
+    length: u32,
+    /// Its first and its last byte, in lower case.
+    first: u8,
+    last: u8,
 }
 
 /// Grams, by a hash of so many bits.
@@ -55,11 +60,21 @@ impl<const BITS: u32, const WORDS: usize> Grams<BITS, WORDS> {
         gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)
     }
 
-    fn new(grams: impl Iterator<Item = (u32, u32, usize)>) -> Self {
+    fn new(grams: &[(u32, u32, usize)], literals: &[Literal]) -> Self {
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let entry =
-            |(gram, literal, before)| Entry { hash: Self::hash(gram), gram, literal, before: small(before) };
-        let mut entries: Vec<Entry> = grams.map(entry).collect();
+        let entry = |(gram, number, before): &(u32, u32, usize)| {
+            let bytes = &literals.get(*number as usize)?.bytes;
+            Some(Entry {
+                hash: Self::hash(*gram),
+                gram: *gram,
+                literal: *number,
+                before: small(*before),
+                length: small(bytes.len()),
+                first: bytes.first()? | 0x20,
+                last: bytes.last()? | 0x20,
+            })
+        };
+        let mut entries: Vec<Entry> = grams.iter().filter_map(entry).collect();
         entries.sort_unstable();
         entries.dedup();
         let mut hashes = Box::new([0_u64; WORDS]);
@@ -135,8 +150,8 @@ impl Sieve {
             }
         }
         Self {
-            long: Grams::new(long.into_iter()),
-            short: Grams::new(short.into_iter()),
+            long: Grams::new(&long, &literals),
+            short: Grams::new(&short, &literals),
             literals,
             pairs,
             single,
@@ -193,11 +208,21 @@ impl Sieve {
 
     /// Whether the literal of an entry whose gram is at a place stands there.
     fn check(&self, bytes: &[u8], at: usize, entry: &Entry, found: &mut dyn FnMut(u32, usize)) {
-        let start = at.checked_sub(entry.before as usize);
-        let Some((start, literal)) = start.zip(self.literals.get(entry.literal as usize)) else { return };
-        let here = bytes.get(start..start + literal.bytes.len());
-        let same = here.is_some_and(|here| {
-            if literal.any_case { here.eq_ignore_ascii_case(&literal.bytes) } else { here == literal.bytes }
+        let Some(start) = at.checked_sub(entry.before as usize) else { return };
+        // Most often the first or the last byte tells: neither is in the gram, but of the shortest ones.
+        let last = start + entry.length as usize - 1;
+        let fits = |at: usize, lower: u8| bytes.get(at).is_some_and(|byte| byte | 0x20 == lower);
+        if !fits(start, entry.first) || !fits(last, entry.last) {
+            return;
+        }
+        let Some(literal) = self.literals.get(entry.literal as usize) else { return };
+        let same = bytes.get(start..=last).is_some_and(|here| {
+            let mut both = here.iter().zip(&literal.bytes);
+            if literal.any_case {
+                both.all(|(here, there)| here.to_ascii_lowercase() == *there)
+            } else {
+                here == literal.bytes
+            }
         });
         if same {
             found(entry.literal, start);
