@@ -125,7 +125,8 @@ pub(super) struct Pattern {
 struct Backs {
     /// Of each literal in a raw text.
     raw: OnceLock<Vec<Option<Back>>>,
-    folded: OnceLock<Vec<Option<Back>>>,
+    /// Of each literal in a folded one, where they are others.
+    folded: OnceLock<Option<Vec<Option<Back>>>>,
     /// How often one was seen.
     seen: AtomicUsize,
 }
@@ -384,20 +385,28 @@ impl Pattern {
     /// What tells where a match begins that holds one of the literals by which the pattern is found, by their numbers;
     /// made when these have been seen often enough for that to be worth it.
     pub(super) fn backs(&self, folded: bool, seen: usize) -> &[Option<Back>] {
-        let before = self.backs.seen.fetch_add(seen, Relaxed);
-        if before < SEEN_OFTEN {
+        let Backs { raw, folded: of_folded, seen: often } = &*self.backs;
+        if often.load(Relaxed) < SEEN_OFTEN {
+            often.fetch_add(seen, Relaxed);
             return &[];
         }
-        let backs = if folded { &self.backs.folded } else { &self.backs.raw };
-        backs.get_or_init(|| {
+        let hir = &self.expression.hir;
+        let required = |folded| literals::with_before(hir, folded).unwrap_or_default();
+        let back = |required: &Required| {
+            required.before.hir().filter(|_| required.max <= FARTHEST).and_then(|hir| Back::new(&hir))
+        };
+        let raw = || raw.get_or_init(|| ready::make(|| required(false).iter().map(back).collect()));
+        if !folded {
+            return raw();
+        }
+        let of_folded = of_folded.get_or_init(|| {
             ready::make(|| {
-                let all = literals::with_before(&self.expression.hir, folded).unwrap_or_default();
-                let back = |required: &Required| {
-                    required.before.hir().filter(|_| required.max <= FARTHEST).and_then(|hir| Back::new(&hir))
-                };
-                all.iter().map(back).collect()
+                let all = required(true);
+                // Most often there is no difference.
+                (all != required(false)).then(|| all.iter().map(back).collect())
             })
-        })
+        });
+        of_folded.as_ref().unwrap_or_else(|| raw())
     }
 
     fn first(&self) -> &First {
