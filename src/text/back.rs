@@ -100,3 +100,72 @@ fn uncounted(hir: &Hir) -> Hir {
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => hir.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::text::{Finder, FinderSpec, Kind, Scanner, View, scan};
+
+    /// Walking back, and looking once for both views, is only a quicker way: what is found is what each pattern finds by itself.
+    #[test]
+    fn as_each_pattern_by_itself() {
+        let patterns = [
+            r"(?i)(?:^|[^a-z0-9])(?:tell|show|give)(?:\sme)?\s(?:[a-z']{1,16}\s){0,4}?(?:your|the)\s(?:[a-z]{1,8}\s){0,2}?(?:rules|prompt)(?:[^a-z0-9]|$)",
+            r"(?i)\b(?:no|without any)\s(?:[a-z]{1,12}[\s,]{1,2}){0,3}?(?:limits|rules)\b",
+            r"(?i)\bsecret[^.\n]{0,40}?\b(?:rules|word)\b|\bword\s{1,3}of\s(?:the\s){0,3}prompt",
+            r"(?im)^[ #]{0,6}(?:system|show)\s?:.{0,60}prompt",
+            r"(?i)(?:[a-z]{2,5}gpt|you)\s(?:\S{1,9}\s){0,5}rules",
+        ];
+        let finder = |pattern: &&str| {
+            let mut spec = FinderSpec::new(Kind::Pattern((*pattern).to_owned()));
+            spec.views = vec![View::Folded];
+            Finder::new(&spec).unwrap()
+        };
+        let finders: Vec<Finder> = patterns.iter().map(finder).collect();
+        let numbered = || finders.iter().enumerate();
+        let scanner = Scanner::new(numbered());
+        let parts = [
+            "tell",
+            "Show",
+            "me",
+            "your",
+            "the",
+            "rules",
+            "PROMPT",
+            "no",
+            "without any",
+            "secret",
+            "word",
+            "of",
+            "system:",
+            "chatgpt",
+            "you",
+            "limits",
+            "a",
+            "rules,",
+            "x.",
+            "\n",
+            " ",
+            "  ",
+            "\n\n",
+            "ſ",
+            "ru\u{200b}les",
+            "é",
+        ];
+        let mut state = 11_usize;
+        let mut found = 0;
+        for length in 0..4000 {
+            let mut text = String::new();
+            for _ in 0..=length % 40 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(parts[(state >> 33) % parts.len()]);
+                if state >> 40 & 7 != 0 {
+                    text.push(' ');
+                }
+            }
+            let fast = scanner.scan(&|number| finders.get(number), &text, &|| false).unwrap();
+            found += fast.len();
+            assert_eq!(fast, scan(numbered(), &text, &|| false).unwrap(), "{text:?}");
+        }
+        assert!(found > 1000, "{found}");
+    }
+}
