@@ -57,6 +57,8 @@ impl ByteSet {
     }
 }
 
+/// Places that are looked at together.
+const BLOCK: usize = 256;
 /// Places of a match that are looked at.
 pub(super) const PLACES: usize = 8;
 
@@ -204,15 +206,17 @@ impl First {
             return;
         }
         // All places at once: how far each of those fits that a byte may end, bit by bit (Baeza-Yates and Gonnet, 1992).
-        let looked_at = bytes.get(from..known + PLACES - 1).unwrap_or_default();
-        let table = self.table(looked_at);
-        let mut fit = 0_u8;
-        for (ahead, byte) in looked_at.iter().enumerate() {
-            fit = (fit << 1 | 1) & table.get(usize::from(*byte)).copied().unwrap_or_default();
-            if fit >> (PLACES - 1) == 1 {
-                let start = from + ahead + 1 - PLACES;
-                if self.begins(bytes, start) && found(start).is_break() {
-                    return;
+        for from in (from..known).step_by(BLOCK) {
+            let looked_at = bytes.get(from..known.min(from + BLOCK) + PLACES - 1).unwrap_or_default();
+            let table = self.table(looked_at);
+            let mut fit = 0_u8;
+            for (ahead, byte) in looked_at.iter().enumerate() {
+                fit = (fit << 1 | 1) & table.get(usize::from(*byte)).copied().unwrap_or_default();
+                if fit >> (PLACES - 1) == 1 {
+                    let start = from + ahead + 1 - PLACES;
+                    if self.begins(bytes, start) && found(start).is_break() {
+                        return;
+                    }
                 }
             }
         }

@@ -12,7 +12,7 @@ use super::back::{Back, FARTHEST};
 use super::expression::Expression;
 use super::first::First;
 use super::literals::{self, Required};
-use super::walker::{Step, Tried, Tries, Walk, Walked, Walker};
+use super::walker::{Step, Tried, Walk, Walked, Walker};
 use super::{FindError, Stopped, ready};
 
 /// Longest match, in bytes, that a pattern may need to see before it is decided.
@@ -23,7 +23,7 @@ pub(super) const SEARCH_AGAIN: usize = 256;
 pub(crate) const MAX_PART: usize = 16 << 10;
 /// Earlier ends of a refused match that are tried.
 const SHORTER: usize = 24;
-/// Ranges that lie no further apart are searched as one where one by one would take long.
+/// Places that lie no further apart are searched together where one by one would take long.
 const JOIN: usize = 32;
 /// A literal that was seen so often will be seen more often yet.
 const SEEN_OFTEN: usize = 64;
@@ -190,17 +190,14 @@ impl Pattern {
             return Ok(());
         }
         let mut count = 0_usize;
-        let mut tries = Tries::new(self.bound());
         let mut places = places.peekable();
+        let mut near = Vec::new();
         while let Some((first, mut last)) = places.next() {
-            tries.more(first, last.min(text.len()));
-            // Places close to each other are searched at once where one by one would take long.
-            let at_once = tries.none_left() || self.is_endless();
-            while at_once
-                && let Some((_, next)) = places.next_if(|(next, _)| *next <= last.saturating_add(JOIN))
-            {
-                tries.more(last, next);
-                last = last.max(next);
+            near.clear();
+            near.push((first, last));
+            while let Some((next, to)) = places.next_if(|(next, _)| *next <= last.saturating_add(JOIN)) {
+                near.push((next, to));
+                last = last.max(to);
             }
             progress.at = progress.at.max(first);
             let mut undecided: Option<usize> = None;
@@ -220,7 +217,7 @@ impl Pattern {
                     return Ok(());
                 }
                 let limit = undecided.map_or(last, |undecided| undecided - 1);
-                match self.next(shown, progress.at, limit, &mut tries, stop)? {
+                match self.next(shown, progress.at, limit, &near, stop)? {
                     Next::None if undecided.is_none() => break,
                     Next::None => {
                         progress.undecided = undecided;
@@ -448,7 +445,7 @@ impl Pattern {
         text: Shown<'_>,
         at: usize,
         last: usize,
-        tries: &mut Tries,
+        places: &[(usize, usize)],
         stop: &dyn Fn() -> bool,
     ) -> Result<Next, Stopped> {
         let shown = text.text;
@@ -465,9 +462,7 @@ impl Pattern {
             }
             regex.search(&input).map(|found| Found::of(found.start(), found.end()))
         };
-        // Of a single place it is known that a match may begin there.
-        let first = if at == last { None } else { Some(self.first()) };
-        let found = match walker.find(text, at, last, first, tries) {
+        let found = match walker.find(text, (at, last), places, || self.first()) {
             Tried::None => None,
             Tried::Match(start, end) if !self.expression.has_value => Some(Found::of(start, end)),
             Tried::Match(start, _) => search(input(start, start).anchored(Anchored::Yes)),

@@ -47,31 +47,6 @@ pub(super) enum Tried {
     From(usize),
 }
 
-/// How much may still be read in trying places one by one: so many times what searching them at once would.
-#[derive(Debug)]
-pub(super) struct Tries {
-    left: usize,
-    /// Places before this are counted.
-    to: usize,
-}
-
-impl Tries {
-    pub(super) fn new(bound: usize) -> Self {
-        Self { left: TRIES.saturating_mul(bound), to: 0 }
-    }
-
-    /// There are places from `first` to `last`.
-    pub(super) fn more(&mut self, first: usize, last: usize) {
-        let from = first.max(self.to);
-        self.left = self.left.saturating_add(TRIES * last.saturating_add(1).saturating_sub(from));
-        self.to = self.to.max(last.saturating_add(1));
-    }
-
-    pub(super) fn none_left(&self) -> bool {
-        self.left == 0
-    }
-}
-
 /// A walk along a match, to be gone on with.
 pub(super) struct Walk {
     cache: Cache,
@@ -132,33 +107,40 @@ impl Walker {
         Ok(Self { bound, dfa, caches: Pool::new(Box::new(move || of.create_cache())) })
     }
 
-    /// The leftmost match that begins from `at` to `last`, for a pattern whose longest match is the bound; `first` tells
-    /// where one may.
-    pub(super) fn find(
+    /// The leftmost match that begins from `at` to `last`, at one of some places, for a pattern whose longest match is the bound.
+    /// Of a single place it is known that a match may begin there; of more, `first` tells.
+    pub(super) fn find<'f>(
         &self,
         shown: Shown<'_>,
-        mut at: usize,
-        last: usize,
-        first: Option<&First>,
-        tries: &mut Tries,
+        (mut at, last): (usize, usize),
+        places: &[(usize, usize)],
+        first: impl Fn() -> &'f First,
     ) -> Tried {
         let text = shown.text;
         let last = last.min(text.len());
         let mut cache = self.caches.get();
-        let next = |at: usize| match first {
-            Some(first) => first.find(text.as_bytes(), at, last, shown.open),
-            None => Some(at).filter(|at| *at <= last),
-        };
-        while let Some(start) = next(at) {
-            if tries.none_left() {
-                return Tried::From(start);
-            }
-            at = start + 1;
-            if text.is_char_boundary(start) {
-                match self.matches(&mut cache, text, start) {
-                    Ok((Some(end), _)) => return Tried::Match(start, end),
-                    Ok((None, steps)) => tries.left = tries.left.saturating_sub(steps + 1),
-                    Err(_) => return Tried::From(start),
+        let mut left = TRIES * (self.bound + (last + 1).saturating_sub(at));
+        let passed = places.partition_point(|(_, to)| *to < at);
+        for (from, to) in places.iter().skip(passed) {
+            let to = last.min(*to);
+            at = at.max(*from);
+            while at <= to {
+                let start = if from == &to {
+                    at
+                } else {
+                    let Some(start) = first().find(text.as_bytes(), at, to, shown.open) else { break };
+                    start
+                };
+                if left == 0 {
+                    return Tried::From(start);
+                }
+                at = start + 1;
+                if text.is_char_boundary(start) {
+                    match self.matches(&mut cache, text, start) {
+                        Ok((Some(end), _)) => return Tried::Match(start, end),
+                        Ok((None, steps)) => left = left.saturating_sub(steps + 1),
+                        Err(_) => return Tried::From(start),
+                    }
                 }
             }
         }
