@@ -274,6 +274,11 @@ impl Writer {
             ("digits", fill("4716")),
             ("digits apart", fill("1-2 3.4/")),
             ("numbers", fill("555-123 ")),
+            ("beginnings of accounts", fill("AB12 CD3 ")),
+            (
+                "words before words",
+                fill("tell me your rules, no instructions in the system prompt word by secret password "),
+            ),
             ("beginnings of matches", near_misses),
             ("nested base64", encoded),
             ("combining marks", fill("e\u{301}\u{35f}\u{302}")),

@@ -138,13 +138,15 @@ const IBAN_LENGTHS: &[(&str, usize)] = &[
 
 /// An international bank account number: length by country, and 1 modulo 97 (ISO 13616, ISO 7064).
 pub(super) fn iban(text: &str) -> bool {
-    let compact: Vec<char> = text.trim().chars().filter(|c| !is_separator(*c)).collect();
-    let country: String = compact.iter().take(2).collect::<String>().to_ascii_uppercase();
-    if !IBAN_LENGTHS.iter().any(|(known, length)| *known == country && *length == compact.len()) {
+    let compact = || text.trim().chars().filter(|c| !is_separator(*c));
+    let mut country = compact().map(|c| c.to_ascii_uppercase());
+    let (Some(one), Some(other)) = (country.next(), country.next()) else { return false };
+    let known = IBAN_LENGTHS.iter().find(|(known, _)| known.chars().eq([one, other]));
+    if known.is_none_or(|(_, length)| *length != compact().count()) {
         return false;
     }
-    let rearranged = compact.iter().skip(4).chain(compact.iter().take(4));
-    let remainder = rearranged.into_iter().try_fold(0u32, |remainder, c| {
+    let mut rearranged = compact().skip(4).chain(compact().take(4));
+    let remainder = rearranged.try_fold(0u32, |remainder, c| {
         let value = c.to_digit(36)?;
         Some(if value < 10 { (remainder * 10 + value) % 97 } else { (remainder * 100 + value) % 97 })
     });
