@@ -396,6 +396,18 @@ rules:
         outcome.unwrap();
     }
 
+    #[test]
+    fn runs_of_letters_in_two_parts() {
+        let flows = nasty(false);
+        let engines = [(&flows, all(&flows))];
+        for (one, other) in [(28, 35), (28, 3), (5, 30), (16, 16), (40, 1)] {
+            let text = ["a".repeat(one), "e".repeat(other)].concat();
+            for length in [1, 16, 31, 59] {
+                same(&engines, &text, &[length]).unwrap();
+            }
+        }
+    }
+
     /// Floods, near misses and matches that never end.
     fn adversarial() -> Vec<(&'static str, String)> {
         let long = |piece: &str, bytes: usize| piece.repeat(bytes / piece.len() + 1);

@@ -27,6 +27,7 @@ mod scanner;
 mod sieve;
 mod stream;
 mod tails;
+mod uniform;
 mod utf8;
 mod view;
 mod walker;

@@ -191,12 +191,15 @@ impl Pattern {
         }
         let mut count = 0_usize;
         let mut places = places.peekable();
-        let mut near = Vec::new();
+        let mut near: Vec<(usize, usize)> = Vec::new();
         while let Some((first, mut last)) = places.next() {
             near.clear();
             near.push((first, last));
             while let Some((next, to)) = places.next_if(|(next, _)| *next <= last.saturating_add(JOIN)) {
-                near.push((next, to));
+                match near.last_mut() {
+                    Some((_, before)) if next <= before.saturating_add(1) => *before = to.max(*before),
+                    _ => near.push((next, to)),
+                }
                 last = last.max(to);
             }
             progress.at = progress.at.max(first);

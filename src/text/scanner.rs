@@ -4,37 +4,32 @@
 //! found by its digits and the bytes that can begin a match; or a byte. What a text says decoded is passed over in the same
 //! way, for the rules that name the view. Findings are those of the plain scanner.
 
+mod collect;
+mod starts;
+
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use regex_syntax::hir::Hir;
 use serde::{Deserialize, Serialize};
 
-use super::back::FARTHEST;
 use super::decoded::{self, Hint, Hints, Part, hint_literals};
 use super::digits::Digits;
-use super::first::{ByteSet, First, PLACES, Uniform, prefix};
+use super::first::{ByteSet, First};
 use super::fold::fold;
-use super::literals::{Around, Literal, Required};
-use super::matcher::Leaf;
-use super::pattern::{Pattern, floor_boundary};
+use super::literals::Around;
+use super::pattern::floor_boundary;
 use super::phrases::{Neighbours, Standing, stands};
-use super::places::{Gathered, Places, Unit, unit};
-use super::required::{Trigger, trigger};
+use super::places::{Gathered, Places, Unit};
 use super::sieve::Sieve;
-use super::tails::{self, Tails};
+use super::tails::Tails;
 use super::view::{Mapped, Text, Views, is_plain};
 use super::{Finder, Hit, Stopped, unite_all};
+use collect::Builder;
 
 /// No literal is longer.
 const MAX_LITERAL: usize = 32;
 
-/// Bytes before a literal from which on it is worth walking back.
-const FAR: usize = 24;
-/// Of one pattern, so many bytes are read back for each byte of a text.
-const STEPS: usize = 8;
 /// Bytes that are looked at together.
 const BLOCK: usize = 64;
 
@@ -131,147 +126,6 @@ enum Twin {
 pub(super) struct Sighting {
     place: Place,
     at: usize,
-}
-
-/// Collects what a scanner looks for.
-#[derive(Debug, Default)]
-struct Builder {
-    literals: BTreeMap<Literal, Vec<Use>>,
-    firsts: Numbered<First>,
-    arounds: Numbered<Around>,
-    leads: Numbered<ByteSet>,
-    digits: Vec<super::digits::Unit>,
-    bytes: Vec<(Unit, ByteSet)>,
-    always: Vec<Unit>,
-    starts: Vec<(Unit, bool, u32)>,
-    phrases: Vec<Box<str>>,
-    tails: tails::Builder,
-}
-
-/// Different things in the order in which they came.
-#[derive(Debug)]
-struct Numbered<T>(BTreeMap<T, u32>);
-
-impl<T> Default for Numbered<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<T: Ord> Numbered<T> {
-    fn number(&mut self, one: T) -> u32 {
-        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        *self.0.entry(one).or_insert(next)
-    }
-
-    fn all(self) -> Vec<T> {
-        let mut all: Vec<(T, u32)> = self.0.into_iter().collect();
-        all.sort_unstable_by_key(|(_, number)| *number);
-        all.into_iter().map(|(one, _)| one).collect()
-    }
-}
-
-impl Builder {
-    fn trigger(&mut self, unit: Unit, folded: bool, hir: &Hir, trigger: Trigger) {
-        self.tails.trigger(unit, folded, hir, &trigger);
-        match trigger {
-            Trigger::Literals(all) => {
-                let first = First::new(hir);
-                // Where the literal begins the match, it is enough.
-                let looks = all.iter().any(|required| required.max > 0);
-                let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
-                for (number, required) in (0..).zip(all) {
-                    self.required((unit, folded, Twin::None), (first, number), required);
-                }
-            }
-            Trigger::Digits { min, max, count } => {
-                let prefix = (!folded).then(|| prefix(hir, false));
-                self.digits.push(super::digits::Unit { unit, min, max, count, prefix });
-            }
-            Trigger::Bytes(_) if folded => self.always.push(unit),
-            Trigger::Bytes(set) => self.bytes.push((unit, set)),
-            Trigger::Start => {
-                let first = self.firsts.number(First::new(hir));
-                self.starts.push((unit, folded, first));
-            }
-        }
-    }
-
-    /// A pattern of both views for which a text and its folded view are the same as far as it was copied there, and that
-    /// both are told by the same literals.
-    fn twins(&mut self, unit: Unit, hir: &Hir, triggers: &(Trigger, Trigger)) -> bool {
-        let (Trigger::Literals(raw), Trigger::Literals(folded)) = triggers else { return false };
-        let any_case = |Required { literal, .. }: &Required| {
-            literal.any_case || !literal.bytes.iter().any(u8::is_ascii_alphabetic)
-        };
-        let uniform = Uniform::of(hir);
-        if raw != folded || !raw.iter().all(any_case) || !uniform.case {
-            return false;
-        }
-        let twin = if uniform.spaces { Twin::Copied } else { Twin::Same };
-        self.tails.trigger(unit, false, hir, &triggers.0);
-        self.tails.trigger(unit + 1, true, hir, &triggers.1);
-        let first = First::new(hir);
-        let looks = raw.iter().any(|required| required.max > 0);
-        let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
-        for (number, required) in (0..).zip(raw) {
-            self.required((unit, false, twin), (first, number), required.clone());
-        }
-        true
-    }
-
-    fn required(
-        &mut self,
-        (unit, folded, twin): (Unit, bool, Twin),
-        (first, number): (u32, u32),
-        required: Required,
-    ) {
-        let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let shown = |literal: Literal| if folded { literal.in_any_case() } else { literal };
-        let lead = self.leads.number(required.around.lead);
-        let around = self.arounds.number(required.around);
-        let (min, max) = (small(required.min), small(required.max));
-        let one = Use::Pattern(Place { unit, folded, twin, min, max, first, around, lead, number });
-        self.literals.entry(shown(required.literal)).or_default().push(one);
-    }
-
-    fn leaf(&mut self, base: Unit, number: usize, leaf: &Leaf) {
-        match leaf {
-            Leaf::Pattern(pattern, folded) => {
-                let (hir, raw) = (pattern.hir(), unit(base, number, false));
-                if *folded {
-                    let triggers = (trigger(hir, false), trigger(hir, true));
-                    if !self.twins(raw, hir, &triggers) {
-                        self.trigger(raw, false, hir, triggers.0);
-                        self.trigger(unit(base, number, true), true, hir, triggers.1);
-                    }
-                } else {
-                    self.trigger(raw, false, hir, trigger(hir, false));
-                }
-            }
-            Leaf::Phrases(phrases) => {
-                let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-                let first = small(self.phrases.len());
-                self.phrases.extend(phrases.words().iter().map(|phrase| phrase.as_str().into()));
-                for anchor in phrases.anchors() {
-                    let phrase = small(anchor.phrase);
-                    let words = phrases.words().get(anchor.phrase).map_or("", String::as_str);
-                    let neighbours = Neighbours::new(words, anchor.before, anchor.word.bytes.len());
-                    let one = Use::Phrase {
-                        unit: unit(base, number, false),
-                        text: first + phrase,
-                        phrase,
-                        before: small(anchor.before),
-                        neighbours,
-                    };
-                    self.literals.entry(anchor.word).or_default().push(one);
-                }
-                if let Some(hir) = phrases.signs().map(Pattern::hir) {
-                    self.trigger(unit(base, number, true), true, hir, trigger(hir, true));
-                }
-            }
-        }
-    }
 }
 
 impl Scanner {
@@ -500,134 +354,6 @@ impl Scanner {
         }
     }
 
-    /// Whether a literal that a place is told by stands between what can stand around it; and where, in the text that the
-    /// unit reads.
-    #[inline]
-    fn stands_so(
-        &self,
-        place: &Place,
-        literal: u32,
-        at: usize,
-        view: View,
-        text: &Text<'_>,
-    ) -> Option<usize> {
-        let around = self.arounds.get(place.around as usize)?;
-        let length = self.sieve.length(literal);
-        let fits = |shown: &[u8], at: usize, byte: fn(u8) -> u8| {
-            let before = at.checked_sub(1).and_then(|at| shown.get(at));
-            before.is_none_or(|before| around.before.contains(byte(*before)))
-                && shown.get(at + length).is_none_or(|after| around.after.contains(byte(*after)))
-        };
-        if !place.folded {
-            return Some(at)
-                .filter(|at| view != View::Folded && fits(text.raw().as_bytes(), *at, |byte| byte));
-        }
-        match view {
-            View::Both => fits(text.raw().as_bytes(), at, folded_byte).then(|| text.folded().position(at)),
-            View::Mixed => copied(text, at, length),
-            View::Folded => Some(at),
-        }
-        .filter(|at| view == View::Both || fits(text.folded().text.as_bytes(), *at, |byte| byte))
-    }
-
-    /// Notes what it means that a literal of a pattern is there.
-    fn pattern(
-        &self,
-        place: &Place,
-        literal: u32,
-        at: usize,
-        view: View,
-        text: &Text<'_>,
-        gathered: &mut Gathered,
-    ) {
-        if let Some(at) = self.stands_so(place, literal, at, view, text) {
-            let far = (FAR..=FARTHEST).contains(&(place.max as usize));
-            if far && let Some(sightings) = &mut gathered.sightings {
-                sightings.push(Sighting { place: *place, at });
-            } else if self.starts(place, text, at, gathered) {
-                return;
-            }
-        }
-        if place.twin != Twin::None {
-            gathered.forget(place.unit);
-            let folded = Place { unit: place.unit + 1, folded: true, twin: Twin::None, ..*place };
-            self.pattern(&folded, literal, at, view, text, gathered);
-        }
-    }
-
-    /// Notes where matches can begin that hold the literals from which to walk back, of finders that are wanted.
-    fn walk_back<'f>(
-        &self,
-        finder: &dyn Fn(usize) -> Option<&'f Finder>,
-        text: &Text<'_>,
-        gathered: &mut Gathered,
-    ) {
-        let mut sightings = gathered.sightings.replace(Vec::new()).unwrap_or_default();
-        let (mut starts, mut rest) = (Vec::new(), Vec::new());
-        sightings.sort_unstable_by_key(|sighting| (sighting.place.unit, sighting.at));
-        for same in sightings.chunk_by(|one, other| one.place.unit == other.place.unit) {
-            let Some(Sighting { place, .. }) = same.first() else { continue };
-            let wanted = self.finder_of(place.unit).and_then(finder);
-            let leaf = (place.unit - self.base(place.unit)) / 2;
-            let Some(pattern) = wanted.and_then(|finder| finder.pattern(leaf as usize, place.folded)) else {
-                continue;
-            };
-            let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
-            let backs = pattern.backs(place.folded, same.len());
-            let mut left = STEPS * (shown.len() + FARTHEST);
-            starts.clear();
-            rest.clear();
-            for sighting in same {
-                let back = backs.get(sighting.place.number as usize).and_then(Option::as_ref);
-                let read = back.filter(|_| left > 0).and_then(|back| {
-                    back.starts(shown, sighting.at, sighting.place.max as usize, &mut |start| {
-                        starts.push(start)
-                    })
-                });
-                match read {
-                    Some(read) => left = left.saturating_sub(read),
-                    None => rest.push(*sighting),
-                }
-            }
-            starts.sort_unstable();
-            starts.dedup();
-            starts.iter().for_each(|start| gathered.range(place.unit, *start, *start));
-            for Sighting { place, at } in &rest {
-                let place = Place { twin: Twin::None, ..*place };
-                self.starts(&place, text, *at, gathered);
-            }
-        }
-        // The memory serves again.
-        sightings.clear();
-        gathered.sightings = Some(sightings);
-    }
-
-    /// Notes where a match can begin that has a literal at `at`. Whether that is done for the folded view, too.
-    fn starts(&self, place: &Place, text: &Text<'_>, at: usize, gathered: &mut Gathered) -> bool {
-        let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
-        let (bytes, open) = (shown.as_bytes(), text.is_open());
-        let first = self.firsts.get(place.first as usize);
-        let Some((first, around)) = first.zip(self.arounds.get(place.around as usize)) else { return false };
-        let within = (place.min as usize, place.max as usize);
-        let starts = gathered.starts((place.unit, place.lead), at, within, bytes, &around.lead);
-        // What is looked at, with what stands before and behind it, is copied into the folded view.
-        let window = starts.start.saturating_sub(1)..(at + MAX_LITERAL + PLACES).min(bytes.len());
-        let same = match place.twin {
-            Twin::None => false,
-            Twin::Same => !bytes.get(window.clone()).is_none_or(has_breaks) && text.is_clean(),
-            Twin::Copied => text.is_clean(),
-        };
-        let to = if same { text.folded().copy_of(window.start, window.end) } else { None };
-        first.each(bytes, starts, open, &mut |start| {
-            gathered.range(place.unit, start, start);
-            if let Some(to) = to {
-                let start = start - window.start + to;
-                gathered.range(place.unit + 1, start, start);
-            }
-        });
-        to.is_some()
-    }
-
     /// Notes units whose matches begin where the text does.
     fn at_start(&self, text: &Text<'_>, gathered: &mut Gathered) {
         /// More than is looked at, however it is folded.
@@ -695,16 +421,6 @@ enum View {
 fn is_ordinary(bytes: &[u8]) -> bool {
     // Without a branch per byte, so that it is done many bytes at a time.
     bytes.iter().fold(true, |all, byte| all & matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
-}
-
-/// Whether there is other white space than spaces.
-fn has_breaks(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |any, byte| any | matches!(byte, b'\t'..=b'\r'))
-}
-
-/// What the folded view shows for a byte of a clean text.
-fn folded_byte(byte: u8) -> u8 {
-    if byte.is_ascii_whitespace() || byte == 0x0b { b' ' } else { byte.to_ascii_lowercase() }
 }
 
 /// Where the folded view shows a literal of the raw text that was copied there.

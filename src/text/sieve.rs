@@ -178,7 +178,13 @@ impl Sieve {
             at += 4;
         }
         for (pair, literal) in &self.pairs {
-            pair.find_iter(bytes).for_each(|at| found(*literal, at));
+            // Twice the same byte may stand at two places next to each other.
+            let step = if matches!(pair.needle(), [one, other] if one == other) { 1 } else { 2 };
+            let mut from = 0;
+            while let Some(at) = bytes.get(from..).and_then(|rest| pair.find(rest)) {
+                found(*literal, from + at);
+                from += at + step;
+            }
         }
         for (byte, literal) in &self.single {
             memchr::memchr_iter(*byte, bytes).for_each(|at| found(*literal, at));

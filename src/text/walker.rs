@@ -107,8 +107,8 @@ impl Walker {
         Ok(Self { bound, dfa, caches: Pool::new(Box::new(move || of.create_cache())) })
     }
 
-    /// The leftmost match that begins from `at` to `last`, at one of some places, for a pattern whose longest match is the bound.
-    /// Of a single place it is known that a match may begin there; of more, `first` tells.
+    /// The leftmost match that begins from `at` to `last`, in one of some ranges that lie apart, for a pattern whose longest match is
+    /// the bound. Of a single place it is known that a match may begin there; of more, `first` tells.
     pub(super) fn find<'f>(
         &self,
         shown: Shown<'_>,
