@@ -65,8 +65,6 @@ pub(super) struct Group {
     /// The same up to the first byte that is none of ASCII.
     #[serde(with = "tables")]
     ascii: Vec<[u64; 256]>,
-    /// By first byte, the units whose match can have it there.
-    begin: Vec<u64>,
     /// Units whose match can end at this place.
     over: [u64; PLACES],
     /// Units that begin with a word border.
@@ -87,7 +85,6 @@ impl Group {
             before,
             places: vec![[0; 256]; PLACES],
             ascii: vec![[0; 256]; PLACES],
-            begin: vec![0; 256],
             over: [0; PLACES],
             border: 0,
             at_start: 0,
@@ -102,10 +99,6 @@ impl Group {
                     let stands = (0..=u8::MAX).zip(table).filter(|(byte, _)| set.contains(*byte));
                     stands.for_each(|(_, units)| *units |= bit);
                 }
-            }
-            for (byte, units) in (0..=u8::MAX).zip(&mut group.begin) {
-                let [first, ..] = if byte.is_ascii() { &prefix.ascii } else { &prefix.sets };
-                *units |= if first.contains(byte) { bit } else { 0 };
             }
             group.over.iter_mut().skip(prefix.least).for_each(|units| *units |= bit);
             if prefix.border {
@@ -123,6 +116,12 @@ impl Group {
     /// The units for which a number has digits enough.
     pub(super) fn enough(&self, digits: usize) -> u64 {
         self.enough.get(digits.min(MAX_DIGITS)).copied().unwrap_or(u64::MAX)
+    }
+
+    /// The units whose match can begin with this byte.
+    fn begin(&self, byte: u8) -> Option<&u64> {
+        let tables = if byte.is_ascii() { &self.ascii } else { &self.places };
+        tables.first()?.get(usize::from(byte))
     }
 
     /// Those of some units whose match can begin here; behind the end of an `open` text anything may stand.
@@ -208,7 +207,7 @@ impl Digits {
                 }
                 for start in from..=last {
                     let reach = group.reach.get(first.saturating_sub(start).min(FAR));
-                    let begin = bytes.get(start).and_then(|byte| group.begin.get(usize::from(*byte)));
+                    let begin = bytes.get(start).and_then(|byte| group.begin(*byte));
                     let begun = reach.zip(begin).map_or(0, |(reach, begin)| reach & begin);
                     let mut units = group.at(bytes, start, enough & begun, open);
                     while units != 0 {

@@ -478,6 +478,18 @@ fn each<const N: usize>(places: u32, sets: &mut [ByteSet; N], mut mark: impl FnM
     }
 }
 
+/// Whether a byte of ASCII is a member of a class.
+pub(super) fn holds(class: &Class, byte: u8) -> bool {
+    match class {
+        Class::Bytes(class) => {
+            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte))
+        }
+        Class::Unicode(class) => {
+            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&char::from(byte)))
+        }
+    }
+}
+
 pub(super) fn only(class: &Class, fits: impl Fn(u8) -> bool) -> bool {
     match class {
         Class::Unicode(class) => class

@@ -3,6 +3,8 @@
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde::{Deserialize, Serialize};
 
+use super::first::holds;
+
 /// Most texts that are kept.
 const MOST: usize = 512;
 /// Bits for each of them.
@@ -152,16 +154,7 @@ fn few(mut begun: Vec<Begun>) -> Option<Vec<Begun>> {
 
 /// The members of a class that are ASCII, in lower case.
 fn ascii(class: &Class) -> Vec<u8> {
-    let holds = |byte: u8| match class {
-        Class::Bytes(class) => {
-            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte))
-        }
-        Class::Unicode(class) => {
-            let c = char::from(byte);
-            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&c))
-        }
-    };
-    let mut all: Vec<u8> = (0..0x80).filter(|byte| holds(*byte)).map(|byte| byte | 0x20).collect();
+    let mut all: Vec<u8> = (0..0x80).filter(|byte| holds(class, *byte)).map(|byte| byte | 0x20).collect();
     all.sort_unstable();
     all.dedup();
     all

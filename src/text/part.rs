@@ -116,9 +116,12 @@ impl Scanner {
 
     /// Places where units can match, in order; for a unit with a match under way, at least an empty one.
     fn places(&self, text: &Text<'_>, units: &Units) -> Vec<Place> {
-        let mut gathered = self.gathered();
-        self.gather(text, &mut gathered, &mut Hints::default());
-        let mut places = gathered.places;
+        let mut places = self.with_gathered(|gathered| {
+            // How a stream goes on is told by the places themselves.
+            gathered.sightings = None;
+            self.gather(text, gathered, &mut Hints::default());
+            gathered.places.clone()
+        });
         let under_way = units.iter().filter(|(_, progress)| progress.long.is_some());
         places.extend(under_way.map(|(unit, _)| Place { unit: *unit, first: 1, last: 0, phrase: 0 }));
         places.sort_unstable();

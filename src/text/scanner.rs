@@ -146,10 +146,10 @@ impl Scanner {
         }
         if !decoding.is_empty() {
             for (literal, hint) in hint_literals() {
-                builder.literals.entry(literal).or_default().push(Use::Hint(hint));
+                builder.uses.entry(literal).or_default().push(Use::Hint(hint));
             }
         }
-        let (literals, uses) = builder.literals.into_iter().unzip();
+        let (literals, uses) = builder.uses.into_iter().unzip();
         Self {
             units,
             sieve: Sieve::new(literals),
@@ -183,11 +183,18 @@ impl Scanner {
         if stop() {
             return Err(Stopped);
         }
-        let mut gathered = self.spare.take().unwrap_or_else(|| self.gathered());
-        gathered.sightings.get_or_insert_default();
-        let hits = self.scan_with(&mut gathered, finder, &Text::new(text), stop);
+        self.with_gathered(|gathered| {
+            gathered.sightings.get_or_insert_default();
+            self.scan_with(gathered, finder, &Text::new(text), stop)
+        })
+    }
+
+    /// Lends memory for places, of an earlier scan if there is any.
+    pub(super) fn with_gathered<T>(&self, work: impl FnOnce(&mut Gathered) -> T) -> T {
+        let mut gathered = self.spare.take().unwrap_or_else(|| Gathered::new(self.units.len()));
+        let done = work(&mut gathered);
         self.spare.give(gathered);
-        hits
+        done
     }
 
     fn scan_with<'f>(
@@ -234,13 +241,14 @@ impl Scanner {
         part: &Part<'_>,
     ) -> (Vec<(usize, Hit)>, usize) {
         let (mut hits, mut bytes) = (Vec::new(), 0);
-        let mut gathered = self.gathered();
-        // Nothing stops it.
-        let _ = decoded::each_of(part, &mut |text, views, original| {
-            bytes += text.raw().len();
-            self.read_decoded(finder, text, views, &mut gathered, &|| false, &mut |number, hit| {
-                hits.extend(original(hit.start, hit.end).map(|hit| (number, hit)));
-            })
+        self.with_gathered(|gathered| {
+            // Nothing stops it.
+            let _ = decoded::each_of(part, &mut |text, views, original| {
+                bytes += text.raw().len();
+                self.read_decoded(finder, text, views, gathered, &|| false, &mut |number, hit| {
+                    hits.extend(original(hit.start, hit.end).map(|hit| (number, hit)));
+                })
+            });
         });
         (hits, bytes)
     }
@@ -302,10 +310,6 @@ impl Scanner {
         self.near_bytes
     }
 
-    pub(super) fn gathered(&self) -> Gathered {
-        Gathered::new(self.units.len())
-    }
-
     pub(super) fn phrases(&self) -> &[Box<str>] {
         &self.phrases
     }
@@ -329,28 +333,19 @@ impl Scanner {
             }
             self.digits.find_folded(text, gathered);
         }
-        self.bytes(text, gathered);
-        self.at_start(text, gathered);
-        for unit in &self.always {
-            gathered.range(*unit, 0, u32::MAX as usize);
-        }
-    }
-
-    /// Notes where units can begin that are told by their first byte alone.
-    fn bytes(&self, text: &Text<'_>, gathered: &mut Gathered) {
-        if self.bytes.is_empty() {
-            return;
-        }
-        let (mut at, unseen) = (0, self.bytes.iter().all(|(_, set)| set.is_unseen()));
-        for block in text.raw().as_bytes().chunks(BLOCK) {
-            let ordinary = is_ordinary(block);
-            for (unit, set) in self.bytes.iter().filter(|_| !(ordinary && unseen)) {
-                if !(ordinary && set.is_unseen()) {
+        for (unit, set) in &self.bytes {
+            let (unseen, mut at) = (set.is_unseen(), 0);
+            for block in raw.as_bytes().chunks(BLOCK) {
+                if !(unseen && is_ordinary(block)) {
                     let found = (at..).zip(block).filter(|(_, byte)| set.contains(**byte));
                     found.for_each(|(at, _)| gathered.range(*unit, at, at));
                 }
+                at += block.len();
             }
-            at += block.len();
+        }
+        self.at_start(text, gathered);
+        for unit in &self.always {
+            gathered.range(*unit, 0, u32::MAX as usize);
         }
     }
 

@@ -1,6 +1,8 @@
 //! What makes no difference to a pattern: then the raw and the folded view of a text are the same to it.
 
-use regex_syntax::hir::{Class, Hir, HirKind, Look};
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+use super::first::holds;
 
 /// For what a pattern does not care, as far as there is ASCII.
 #[derive(Debug, Clone, Copy)]
@@ -25,15 +27,7 @@ impl Uniform {
                 spaces: !literal.0.iter().any(|byte| spaces().any(|space| space == *byte)),
             },
             HirKind::Class(class) => {
-                let holds = |byte: u8| match class {
-                    Class::Unicode(class) => {
-                        let c = char::from(byte);
-                        class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&c))
-                    }
-                    Class::Bytes(class) => {
-                        class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte))
-                    }
-                };
+                let holds = |byte: u8| holds(class, byte);
                 Self {
                     case: (b'a'..=b'z').all(|byte| holds(byte) == holds(byte.to_ascii_uppercase())),
                     spaces: spaces().all(|space| holds(space) == holds(b' ')),

@@ -19,7 +19,7 @@ use crate::text::uniform::Uniform;
 /// Collects what a scanner looks for.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
-    pub(super) literals: BTreeMap<Literal, Vec<Use>>,
+    pub(super) uses: BTreeMap<Literal, Vec<Use>>,
     pub(super) firsts: Numbered<First>,
     pub(super) arounds: Numbered<Around>,
     pub(super) leads: Numbered<ByteSet>,
@@ -58,15 +58,7 @@ impl Builder {
     fn trigger(&mut self, unit: Unit, folded: bool, hir: &Hir, trigger: Trigger) {
         self.tails.trigger(unit, folded, hir, &trigger);
         match trigger {
-            Trigger::Literals(all) => {
-                let first = First::new(hir);
-                // Where the literal begins the match, it is enough.
-                let looks = all.iter().any(|required| required.max > 0);
-                let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
-                for (number, required) in (0..).zip(all) {
-                    self.required((unit, folded, Twin::None), (first, number), required);
-                }
-            }
+            Trigger::Literals(all) => self.literals((unit, folded, Twin::None), hir, all),
             Trigger::Digits { min, max, count } => {
                 let prefix = (!folded).then(|| prefix(hir, false));
                 self.digits.push(digits::Unit { unit, min, max, count, prefix });
@@ -94,13 +86,19 @@ impl Builder {
         let twin = if uniform.spaces { Twin::Copied } else { Twin::Same };
         self.tails.trigger(unit, false, hir, &triggers.0);
         self.tails.trigger(unit + 1, true, hir, &triggers.1);
-        let first = First::new(hir);
-        let looks = raw.iter().any(|required| required.max > 0);
-        let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
-        for (number, required) in (0..).zip(raw) {
-            self.required((unit, false, twin), (first, number), required.clone());
-        }
+        self.literals((unit, false, twin), hir, raw.clone());
         true
+    }
+
+    /// A unit whose every match holds one of these.
+    fn literals(&mut self, unit: (Unit, bool, Twin), hir: &Hir, all: Vec<Required>) {
+        let first = First::new(hir);
+        // Where the literal begins the match, it is enough.
+        let looks = all.iter().any(|required| required.max > 0);
+        let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
+        for (number, required) in (0..).zip(all) {
+            self.required(unit, (first, number), required);
+        }
     }
 
     fn required(
@@ -115,7 +113,7 @@ impl Builder {
         let around = self.arounds.number(required.around);
         let (min, max) = (small(required.min), small(required.max));
         let one = Use::Pattern(Place { unit, folded, twin, min, max, first, around, lead, number });
-        self.literals.entry(shown(required.literal)).or_default().push(one);
+        self.uses.entry(shown(required.literal)).or_default().push(one);
     }
 
     pub(super) fn leaf(&mut self, base: Unit, number: usize, leaf: &Leaf) {
@@ -147,7 +145,7 @@ impl Builder {
                         before: small(anchor.before),
                         neighbours,
                     };
-                    self.literals.entry(anchor.word).or_default().push(one);
+                    self.uses.entry(anchor.word).or_default().push(one);
                 }
                 if let Some(hir) = phrases.signs().map(Pattern::hir) {
                     self.trigger(unit(base, number, true), true, hir, trigger(hir, true));
