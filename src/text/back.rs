@@ -14,6 +14,13 @@ use super::expression::SIZE_LIMIT;
 
 /// Most bytes before a literal for which that is done.
 pub(super) const FARTHEST: usize = 512;
+/// Bytes before a literal from which on it is worth it.
+const FAR: usize = 24;
+
+/// Whether a way back from a literal, of so many bytes at most, is walked.
+pub(super) fn is_far(most: usize) -> bool {
+    (FAR..=FARTHEST).contains(&most)
+}
 
 /// Most repetitions that are counted.
 const FEW: u32 = 2;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::first::Prefix;
+use super::first::{Prefix, is_inside_word, is_word};
 use super::places::{Gathered, Unit as UnitNumber};
 use super::required::is_joiner;
 use super::view::Text;
@@ -67,10 +67,13 @@ pub(super) struct Group {
     ascii: Vec<[u64; 256]>,
     /// Units whose match can end at this place.
     over: [u64; PLACES],
-    /// Units that begin with a word border.
+    /// Units that begin with a word border: no word character of ASCII stands before one.
     border: u64,
     /// Units that begin where the text does.
     at_start: u64,
+    /// By byte, the units whose match can begin with it, and those that can so behind a word character.
+    #[serde(with = "tables")]
+    begins: Vec<[u64; 256]>,
     /// By number of digits, the units that need no more.
     enough: Vec<u64>,
     /// By bytes before the first digit, the units that can begin so far before it.
@@ -88,6 +91,7 @@ impl Group {
             over: [0; PLACES],
             border: 0,
             at_start: 0,
+            begins: vec![[0; 256]; 2],
             enough: vec![0; MAX_DIGITS + 1],
             reach: vec![0; before.min(FAR) + 1],
         };
@@ -108,6 +112,14 @@ impl Group {
                 group.at_start |= bit;
             }
             group.enough.iter_mut().skip(unit.count).for_each(|units| *units |= bit);
+            for (inside, table) in [false, true].into_iter().zip(&mut group.begins) {
+                for (byte, units) in (0..=u8::MAX).zip(table) {
+                    let set = if byte.is_ascii() { &prefix.ascii } else { &prefix.sets };
+                    let stands = set.first().is_some_and(|set| set.contains(byte));
+                    let border = inside && prefix.border && is_word(byte);
+                    *units |= if stands && !border { bit } else { 0 };
+                }
+            }
             group.reach.iter_mut().take(unit.max.saturating_add(1)).for_each(|units| *units |= bit);
         }
         group
@@ -118,22 +130,12 @@ impl Group {
         self.enough.get(digits.min(MAX_DIGITS)).copied().unwrap_or(u64::MAX)
     }
 
-    /// The units whose match can begin with this byte.
-    fn begin(&self, byte: u8) -> Option<&u64> {
-        let tables = if byte.is_ascii() { &self.ascii } else { &self.places };
-        tables.first()?.get(usize::from(byte))
-    }
-
     /// Those of some units whose match can begin here; behind the end of an `open` text anything may stand.
     pub(super) fn at(&self, bytes: &[u8], start: usize, mut units: u64, open: bool) -> u64 {
         if units == 0 {
             return 0;
         }
-        let after_word = start
-            .checked_sub(1)
-            .and_then(|before| bytes.get(before))
-            .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-        if after_word {
+        if is_inside_word(bytes, start) {
             units &= !self.border;
         }
         if start > 0 {
@@ -195,6 +197,7 @@ impl Digits {
     pub(super) fn find(&self, text: &Text<'_>, gathered: &mut Gathered) {
         let (bytes, open) = (text.raw().as_bytes(), text.is_open());
         let clean = Some(text).filter(|text| text.is_clean());
+        let word = |byte: &u8| is_word(*byte);
         self.numbers(bytes, open, &mut |first, last, digits| {
             for group in &self.groups {
                 let from = first.saturating_sub(group.before);
@@ -205,11 +208,17 @@ impl Digits {
                 if enough == 0 {
                     continue;
                 }
-                for start in from..=last {
+                let mut in_word = from.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(word);
+                for (start, byte) in (from..).zip(bytes.get(from..=last).unwrap_or_default()) {
+                    let begins = group.begins.get(usize::from(in_word));
+                    let begins = begins.and_then(|all| all.get(usize::from(*byte)));
+                    in_word = word(byte);
                     let reach = group.reach.get(first.saturating_sub(start).min(FAR));
-                    let begin = bytes.get(start).and_then(|byte| group.begin(*byte));
-                    let begun = reach.zip(begin).map_or(0, |(reach, begin)| reach & begin);
-                    let mut units = group.at(bytes, start, enough & begun, open);
+                    let begun = enough & begins.zip(reach).map_or(0, |(begins, reach)| begins & reach);
+                    if begun == 0 {
+                        continue;
+                    }
+                    let mut units = group.at(bytes, start, begun, open);
                     while units != 0 {
                         let bit = units.trailing_zeros() as usize;
                         units &= units - 1;

@@ -52,8 +52,9 @@ impl ByteSet {
         self.0.iter_mut().zip(other.0).for_each(|(word, other)| *word |= other);
     }
 
-    fn all(&self, fits: impl Fn(u8) -> bool) -> bool {
-        (0..=u8::MAX).all(|byte| !self.contains(byte) || fits(byte))
+    /// Whether one of its bytes is so.
+    pub(super) fn any(&self, is: impl Fn(&u8) -> bool) -> bool {
+        (0..=u8::MAX).any(|byte| self.contains(byte) && is(&byte))
     }
 }
 
@@ -127,7 +128,7 @@ impl First {
     pub(super) fn allows(&self, bytes: &[u8], start: usize, open: bool) -> bool {
         match start.checked_sub(1).and_then(|before| bytes.get(before)) {
             None if self.inside => return true,
-            Some(before) if self.at_start || (self.border && is_word(*before)) => return false,
+            Some(_) if self.at_start || (self.border && is_inside_word(bytes, start)) => return false,
             _ => {}
         }
         let rest = bytes.get(start..).unwrap_or_default();
@@ -156,10 +157,9 @@ impl First {
 
     /// Whether a match may begin here whose first places fit, inside a text.
     fn begins(&self, bytes: &[u8], start: usize) -> bool {
-        let after_word = || bytes.get(start.wrapping_sub(1)).is_some_and(|before| is_word(*before));
         self.grams.as_ref().is_none_or(|grams| grams.allow(bytes, start))
             && !self.at_start
-            && !(self.border && after_word())
+            && !(self.border && is_inside_word(bytes, start))
     }
 
     /// The first place from `at` to `last` where a match may begin.
@@ -232,7 +232,7 @@ pub(super) struct Prefix<const N: usize> {
     pub(super) ascii: [ByteSet; N],
     /// Length of the shortest match.
     pub(super) least: usize,
-    /// It begins with a word border before a word character.
+    /// It begins with a word border: no word character of ASCII stands before one.
     pub(super) border: bool,
     /// It begins where the text does.
     pub(super) at_start: bool,
@@ -255,8 +255,7 @@ pub(super) fn prefix<const N: usize>(hir: &Hir, inside: bool) -> Prefix<N> {
     };
     let at_start = begins_at_start(hir);
     let (sets, ascii) = (sets(false), sets(true));
-    let border = begins_with(hir, &[Look::WordAscii, Look::WordStartAscii])
-        && sets.first().is_some_and(|set| set.all(is_word));
+    let border = begins_with(hir, &[Look::WordAscii, Look::WordStartAscii]);
     Prefix { sets, ascii, least: hir.properties().minimum_len().unwrap_or(0), border, at_start }
 }
 
@@ -278,6 +277,12 @@ fn begins_with(hir: &Hir, looks: &[Look]) -> bool {
 
 pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether a word character of ASCII stands at a place and one before it.
+pub(super) fn is_inside_word(bytes: &[u8], at: usize) -> bool {
+    let both = at.checked_sub(1).and_then(|before| bytes.get(before..=at));
+    both.is_some_and(|both| both.iter().all(|byte| is_word(*byte)))
 }
 
 /// Whether every match ends with a word border behind a word character.

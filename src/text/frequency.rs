@@ -241,6 +241,15 @@ pub(super) fn rarest_three(bytes: &[u8]) -> usize {
     best.0
 }
 
+/// Estimated share of positions at which a word begins with these three or four bytes.
+pub(super) fn part_of_word(bytes: &[u8]) -> f64 {
+    match *bytes {
+        [a, b, c, d] => triple(a, b, c) * after(c, d),
+        [a, b, c] => triple(a, b, c),
+        _ => 1.0,
+    }
+}
+
 /// Estimated share of positions at which a literal stands.
 pub(super) fn hits(bytes: &[u8]) -> f64 {
     let Some(first) = bytes.first() else { return 1.0 };
@@ -295,6 +304,15 @@ pub(super) fn run(set: &ByteSet, most: usize) -> f64 {
 /// The share of places at which each of these sets has the byte there.
 pub(super) fn share(sets: &[ByteSet]) -> f64 {
     sets.iter().map(|set| in_set(set).min(1.0)).product()
+}
+
+/// The share of places next to which a byte of a set stands; of those at the border of a `word`, about all of which stand
+/// by themselves in prose, among what stands between words.
+pub(super) fn side(set: &ByteSet, word: bool) -> f64 {
+    let in_word = |byte: u8| byte.is_ascii_alphanumeric();
+    let between = || in_set(&set.without(in_word)) / in_set(&ByteSet::ALL.without(in_word)).max(1e-9);
+    let share = in_set(set);
+    if word { share.max(between()) } else { share }.min(1.0)
 }
 
 /// The share of bytes that are in a set.

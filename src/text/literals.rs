@@ -9,6 +9,7 @@ use std::rc::Rc;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 use serde::{Deserialize, Serialize};
 
+use super::back::is_far;
 use super::first::{ByteSet, PLACES, bytes, edge, is_word, prefix};
 use super::frequency;
 
@@ -33,6 +34,9 @@ const HIT: f64 = 12.0;
 const LOOK: f64 = 1.5;
 /// What trying it costs.
 const TRIAL: f64 = 150.0;
+/// What walking back from a literal costs, to where a match may begin, and for each byte of the way.
+const WALK: f64 = 30.0;
+const STEP: f64 = 8.0;
 
 /// A text that stands in a match.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,7 +135,7 @@ fn choose(hir: &Hir, spaced: bool, keep: bool) -> Option<(Vec<Required>, f64)> {
     let starts = prefix::<PLACES>(hir, hir.properties().look_set().contains(Look::Start)).sets;
     let first = frequency::share(starts.get(..INDEPENDENT).unwrap_or_default());
     let set = Extractor { spaced, first, keep, reckoned: Reckoned::default() }
-        .best(hir, Edges { before: ByteSet::ALL, after: ByteSet::ALL })?;
+        .best(hir, Edges { before: Edge::ANY, after: Edge::ANY })?;
     Some((set.items, set.cost))
 }
 
@@ -144,8 +148,68 @@ struct Set {
 /// What can stand before and behind a part.
 #[derive(Debug, Clone, Copy)]
 struct Edges {
-    before: ByteSet,
-    after: ByteSet,
+    before: Edge,
+    after: Edge,
+}
+
+/// What can stand on one side.
+#[derive(Debug, Clone, Copy)]
+struct Edge {
+    /// The byte there, if there is one.
+    bytes: ByteSet,
+    /// Between it and the part there is a word border.
+    border: bool,
+}
+
+impl Edge {
+    const ANY: Self = Self { bytes: ByteSet::ALL, border: false };
+
+    /// What can stand next to this byte.
+    fn next_to(&self, byte: Option<&u8>) -> ByteSet {
+        match byte {
+            Some(byte) if self.border && is_word(*byte) => self.bytes.without(is_word),
+            _ => self.bytes,
+        }
+    }
+
+    /// What can stand on this side of what is next to a piece.
+    fn past(self, piece: &Piece<'_>, end: bool) -> Self {
+        let bytes = match piece {
+            Piece::Space => ByteSet::of(b" "),
+            Piece::Part(hir) => past(hir, self.bytes, end),
+        };
+        let empty = piece.lengths().1 == Some(0);
+        Self { bytes, border: empty && (self.border || piece.is_border()) }
+    }
+}
+
+/// What can stand before the end of an expression, or behind its beginning, where this can stand on its other side.
+fn past(hir: &Hir, outer: ByteSet, end: bool) -> ByteSet {
+    match hir.kind() {
+        HirKind::Look(Look::Start) if end => ByteSet::default(),
+        HirKind::Look(Look::End) if !end => ByteSet::default(),
+        HirKind::Look(Look::StartLF) if end => outer.without(|byte| byte != b'\n'),
+        HirKind::Look(Look::EndLF) if !end => outer.without(|byte| byte != b'\n'),
+        HirKind::Empty | HirKind::Look(_) => outer,
+        HirKind::Literal(_) | HirKind::Class(_) => edge(hir, end),
+        HirKind::Capture(capture) => past(&capture.sub, outer, end),
+        HirKind::Repetition(repetition) => {
+            let mut again = outer;
+            again.insert_all(&edge(hir, end));
+            let mut all = past(&repetition.sub, again, end);
+            if repetition.min == 0 {
+                all.insert_all(&outer);
+            }
+            all
+        }
+        HirKind::Alternation(parts) => {
+            let mut all = ByteSet::default();
+            parts.iter().for_each(|part| all.insert_all(&past(part, outer, end)));
+            all
+        }
+        HirKind::Concat(parts) if end => parts.iter().fold(outer, |outer, part| past(part, outer, end)),
+        HirKind::Concat(parts) => parts.iter().rev().fold(outer, |outer, part| past(part, outer, end)),
+    }
 }
 
 enum Piece<'h> {
@@ -171,14 +235,6 @@ impl Piece<'_> {
         match self {
             Piece::Space => ByteSet::of(b" "),
             Piece::Part(hir) => bytes(hir),
-        }
-    }
-
-    /// The bytes at its end, or at its beginning.
-    fn edge(&self, end: bool) -> ByteSet {
-        match self {
-            Piece::Space => ByteSet::of(b" "),
-            Piece::Part(hir) => edge(hir, end),
         }
     }
 
@@ -211,7 +267,8 @@ impl Extractor {
             HirKind::Repetition(repetition) if repetition.min > 0 => {
                 let whole = self.concat(std::slice::from_ref(hir), edges);
                 let mut inner = edges;
-                inner.after.insert_all(&edge(&repetition.sub, false));
+                inner.after.bytes.insert_all(&edge(&repetition.sub, false));
+                inner.after.border = false;
                 better(whole, self.best(&repetition.sub, inner))
             }
             HirKind::Repetition(_) => None,
@@ -266,15 +323,9 @@ impl Extractor {
         let to = from + run.iter().rposition(|piece| !empty(piece))? + 1;
         let edges = around(pieces, first, to, edges);
         let before = pieces.get(..first)?;
-        let has_border = |piece: Option<&Piece<'_>>| piece.is_some_and(Piece::is_border);
-        let borders = (has_border(before.last()), has_border(pieces.get(to)));
         let required = |literal: Literal| {
-            let cut = |border: bool, byte: Option<&u8>, set: ByteSet| match byte {
-                Some(byte) if border && is_word(*byte) => set.without(is_word),
-                _ => set,
-            };
-            let before = cut(borders.0, literal.bytes.first(), edges.before);
-            let after = cut(borders.1, literal.bytes.last(), edges.after);
+            let before = edges.before.next_to(literal.bytes.first());
+            let after = edges.after.next_to(literal.bytes.last());
             let around = Around { lead: ByteSet::default(), before, after };
             let before = Before(if self.keep { vec![Vec::new()] } else { Vec::new() });
             Required { literal, min: 0, max: 0, around, before }
@@ -436,34 +487,12 @@ impl Extractor {
 
 /// What can stand before and behind some pieces.
 fn around(pieces: &[Piece<'_>], from: usize, to: usize, edges: Edges) -> Edges {
-    let (mut before, mut after) = (ByteSet::default(), ByteSet::default());
-    let mut behind = pieces.get(to..).unwrap_or_default().iter();
-    let mut ahead = pieces.get(..from).unwrap_or_default().iter().rev();
-    let collect = |next: &mut dyn FnMut() -> Option<ByteSetOf>, set: &mut ByteSet, outer: &ByteSet| loop {
-        match next() {
-            Some(one) => {
-                set.insert_all(&one.bytes);
-                if !one.can_be_empty {
-                    break;
-                }
-            }
-            None => {
-                set.insert_all(outer);
-                break;
-            }
-        }
-    };
-    let of =
-        |piece: &Piece<'_>, end| ByteSetOf { bytes: piece.edge(end), can_be_empty: piece.lengths().0 == 0 };
-    collect(&mut || ahead.next().map(|piece| of(piece, true)), &mut before, &edges.before);
-    collect(&mut || behind.next().map(|piece| of(piece, false)), &mut after, &edges.after);
-    Edges { before, after }
-}
-
-/// The bytes at an edge of a piece.
-struct ByteSetOf {
-    bytes: ByteSet,
-    can_be_empty: bool,
+    let ahead = pieces.get(..from).unwrap_or_default().iter();
+    let behind = pieces.get(to..).unwrap_or_default().iter().rev();
+    Edges {
+        before: ahead.fold(edges.before, |edge, piece| edge.past(piece, true)),
+        after: behind.fold(edges.after, |edge, piece| edge.past(piece, false)),
+    }
 }
 
 /// What was reckoned before: the parts of an expression are looked at in many ways.
@@ -473,8 +502,8 @@ struct Reckoned {
     literals: RefCell<HashMap<Vec<u8>, (f64, f64)>>,
     /// How many bytes of a set stand in a row.
     runs: RefCell<HashMap<(ByteSet, usize), f64>>,
-    /// The share of places between two bytes.
-    shares: RefCell<HashMap<[ByteSet; 2], f64>>,
+    /// The share of places next to which a byte of a set stands; of borders of words, or of any.
+    sides: RefCell<HashMap<(ByteSet, bool), f64>>,
 }
 
 impl Reckoned {
@@ -491,8 +520,10 @@ impl Reckoned {
         *self.runs.borrow_mut().entry((*set, most)).or_insert_with(|| frequency::run(set, most))
     }
 
-    fn share(&self, sets: [ByteSet; 2]) -> f64 {
-        *self.shares.borrow_mut().entry(sets).or_insert_with(|| frequency::share(&sets))
+    /// The share of literals with this byte at an edge next to which a byte of a set stands.
+    fn side(&self, byte: Option<&u8>, set: &ByteSet) -> f64 {
+        let word = byte.is_some_and(u8::is_ascii_alphanumeric);
+        *self.sides.borrow_mut().entry((*set, word)).or_insert_with(|| frequency::side(set, word))
     }
 }
 
@@ -506,8 +537,10 @@ impl Required {
         // What the first bytes tell may be the literal itself.
         let within = self.max + self.literal.bytes.len() <= PLACES;
         let tried = if within { (first / hits).min(1.0).max(first) } else { first };
-        let left = reckoned.share([*before, *after]);
-        seen * SEEN + hits * (HIT + left * places * (LOOK + tried * TRIAL))
+        let (first_byte, last_byte) = (self.literal.bytes.first(), self.literal.bytes.last());
+        let left = reckoned.side(first_byte, before) * reckoned.side(last_byte, after);
+        let looks = if is_far(self.max) { WALK + places * STEP } else { places * (LOOK + tried * TRIAL) };
+        seen * SEEN + hits * (HIT + left * looks)
     }
 }
 

@@ -115,28 +115,67 @@ impl Neighbours {
         Self { before: side(phrase.get(..before), true), after: side(phrase.get(before + length..), false) }
     }
 
+    /// Whether a border stands before the word.
+    pub(super) fn begin_apart(self) -> bool {
+        self.before != Neighbour::Unknown
+    }
+
     /// Whether the phrase can stand around its word, in a text of nothing but ASCII.
     #[inline]
-    pub(super) fn fit(self, bytes: &[u8], start: usize, end: usize) -> bool {
+    pub(super) fn fit(self, sides: Sides) -> bool {
+        self.before.fits(sides.before) && self.after.fits(sides.after)
+    }
+}
+
+/// What stands on both sides of a word, in a text of nothing but ASCII.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sides {
+    before: Side,
+    after: Side,
+}
+
+impl Sides {
+    pub(super) fn new(bytes: &[u8], start: usize, end: usize) -> Self {
         let before = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at)).copied();
-        self.before.fits(before(1), before(2))
-            && self.after.fits(bytes.get(end).copied(), bytes.get(end + 1).copied())
+        Self {
+            before: Side::new(before(1), before(2)),
+            after: Side::new(bytes.get(end).copied(), bytes.get(end + 1).copied()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// The word goes on.
+    Inside,
+    /// The text is over, there or one byte farther.
+    Over,
+    /// More than one sign stands there.
+    Signs,
+    /// Behind a sign another word begins, with this letter or digit.
+    Word(u8),
+}
+
+impl Side {
+    fn new(first: Option<u8>, second: Option<u8>) -> Self {
+        match (first, second) {
+            (Some(first), _) if first.is_ascii_alphanumeric() => Self::Inside,
+            (Some(_), Some(second)) if second.is_ascii_alphanumeric() => {
+                Self::Word(second.to_ascii_lowercase())
+            }
+            (Some(_), Some(_)) => Self::Signs,
+            _ => Self::Over,
+        }
     }
 }
 
 impl Neighbour {
-    fn fits(self, first: Option<u8>, second: Option<u8>) -> bool {
-        let in_word = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    #[inline]
+    fn fits(self, side: Side) -> bool {
         match self {
             Neighbour::Unknown => true,
-            Neighbour::Border => !in_word(first),
-            Neighbour::Word(byte) => {
-                first.is_some()
-                    && !in_word(first)
-                    && second.is_some_and(|second| {
-                        !second.is_ascii_alphanumeric() || second.to_ascii_lowercase() == byte
-                    })
-            }
+            Neighbour::Border => side != Side::Inside,
+            Neighbour::Word(byte) => side == Side::Signs || side == Side::Word(byte),
         }
     }
 }

@@ -19,9 +19,9 @@ use super::first::{ByteSet, First};
 use super::fold::fold;
 use super::literals::Around;
 use super::pattern::floor_boundary;
-use super::phrases::{Neighbours, Standing, stands};
+use super::phrases::{Neighbours, Sides, Standing, stands};
 use super::places::{Gathered, Places, Unit};
-use super::sieve::Sieve;
+use super::sieve::{Sieve, Sought};
 use super::tails::Tails;
 use super::view::{Mapped, Text, Views, is_plain};
 use super::{Finder, Hit, Stopped, unite_all};
@@ -149,13 +149,25 @@ impl Scanner {
                 builder.uses.entry(literal).or_default().push(Use::Hint(hint));
             }
         }
-        let (literals, uses) = builder.uses.into_iter().unzip();
+        let arounds = builder.arounds.all();
+        let apart = |one: &Use| match one {
+            Use::Pattern(place) => arounds
+                .get(place.around as usize)
+                .is_some_and(|around| !around.before.any(u8::is_ascii_alphanumeric)),
+            Use::Phrase { neighbours, .. } => neighbours.begin_apart(),
+            Use::Hint(_) => false,
+        };
+        let sought = builder.uses.into_iter().map(|(literal, uses)| {
+            let apart = uses.iter().all(apart);
+            (Sought { literal, apart }, uses)
+        });
+        let (sought, uses): (Vec<Sought>, Vec<Vec<Use>>) = sought.unzip();
         Self {
             units,
-            sieve: Sieve::new(literals),
+            sieve: Sieve::new(sought),
             uses,
             firsts: builder.firsts.all(),
-            arounds: builder.arounds.all(),
+            arounds,
             digits: Digits::new(builder.digits),
             bytes: builder.bytes,
             always: builder.always,
@@ -378,11 +390,16 @@ impl Scanner {
         hints: &mut Hints,
     ) {
         let length = || self.sieve.length(literal);
+        let mut sides = None;
         for one in self.uses.get(literal as usize).map_or(&[][..], Vec::as_slice) {
             match *one {
                 Use::Pattern(place) => self.pattern(&place, literal, at, view, text, gathered),
                 Use::Phrase { neighbours, .. }
-                    if view == View::Both && !neighbours.fit(text.raw().as_bytes(), at, at + length()) => {}
+                    if view == View::Both
+                        && !neighbours
+                            .fit(*sides.get_or_insert_with(|| {
+                                Sides::new(text.raw().as_bytes(), at, at + length())
+                            })) => {}
                 Use::Phrase { unit, text: words, phrase, before, .. } => {
                     let (standing, at) = match view {
                         View::Both => (Standing::Clean(text.raw()), Some(at)),

@@ -1,38 +1,62 @@
 //! Where a text holds any of many literals.
 //!
-//! Of a literal of five bytes and more the rarest five in a row are looked for: of the two grams of four bytes in them one
-//! begins at an even place, so that only every second place is looked up, in a table of bits. Shorter ones are looked up at every
-//! place by three bytes, pairs and single bytes with SIMD.
+//! A literal that stands at the beginning of a word, or of which some part does, is looked up there, by the four bytes that
+//! begin there. Of any other of five bytes and more the rarest five in a row are looked for: of the two grams of four bytes in
+//! them one begins at an even place, so that only every second place is looked up. The same table knows every gram that
+//! holds the rarest three bytes of a shorter one. Pairs and single bytes are found with SIMD.
+
+mod table;
 
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use super::frequency::{self, SIEVED};
 use super::literals::Literal;
+use table::Table;
 
-/// Every byte in lower case, as far as letters go: other bytes fall together, which costs a look and nothing more.
-const LOWER: u64 = 0x2020_2020_2020_2020;
-/// The same of three bytes.
-const THREE: u32 = 0x0020_2020;
+/// Four bytes of a text, the last one maybe left out: in lower case as far as letters go, without their highest bits. Other
+/// bytes fall together, which costs a look and nothing more.
+type Gram = u32;
+
 /// Longest literal that is looked up by three bytes.
 const SHORT: usize = SIEVED - 1;
+/// Bytes that are looked at together, and those that a look at them reads.
+const BLOCK: usize = 64;
+const READ: usize = BLOCK + 4;
+/// The highest bit of each byte.
+const HIGH: u64 = every(0x80);
+
+const fn every(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// What is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sought {
+    pub(super) literal: Literal,
+    /// It counts only where no letter or digit of ASCII stands before it.
+    pub(super) apart: bool,
+}
 
 /// Finds literals.
 #[derive(Debug, Deserialize)]
-#[serde(from = "Vec<Literal>")]
+#[serde(from = "Vec<Sought>")]
 pub(super) struct Sieve {
-    literals: Vec<Literal>,
-    long: Grams<17, { 1 << 11 }>,
-    short: Grams<16, { 1 << 10 }>,
+    sought: Vec<Sought>,
+    /// At the beginning of words, by four bytes and by three.
+    words: Table<16, { 1 << 10 }>,
+    short_words: Table<14, { 1 << 8 }>,
+    /// At any place.
+    long: Table<17, { 1 << 11 }>,
+    short: Table<14, { 1 << 8 }>,
     pairs: Vec<(memmem::Finder<'static>, u32)>,
     single: Vec<(u8, u32)>,
 }
 
-/// A part of a literal by which it is found, in lower case.
+/// A part of a literal by which it is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    hash: u32,
-    gram: u32,
+    gram: Gram,
     literal: u32,
     /// Bytes of the literal before it.
     before: u32,
@@ -43,116 +67,95 @@ struct Entry {
     last: u8,
 }
 
-/// Grams, by a hash of so many bits.
-#[derive(Debug)]
-struct Grams<const BITS: u32, const WORDS: usize> {
-    /// Hashes that there are, as bits, 64 in a row.
-    hashes: Box<[u64; WORDS]>,
-    /// How many there are before each row.
-    before: Vec<u32>,
-    /// Of each of them, the first entry.
-    firsts: Vec<u32>,
-    entries: Vec<Entry>,
+fn gram(four: u32) -> Gram {
+    (four | 0x2020_2020) & 0x7f7f_7f7f
 }
 
-impl<const BITS: u32, const WORDS: usize> Grams<BITS, WORDS> {
-    fn hash(gram: u32) -> u32 {
-        gram.wrapping_mul(0x9e37_79b1) >> (32 - BITS)
-    }
+/// The same of the first three bytes alone.
+fn three(gram: Gram) -> Gram {
+    gram & 0x00ff_ffff
+}
 
-    fn new(grams: &[(u32, u32, usize)], literals: &[Literal]) -> Self {
-        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let entry = |(gram, number, before): &(u32, u32, usize)| {
-            let bytes = &literals.get(*number as usize)?.bytes;
-            Some(Entry {
-                hash: Self::hash(*gram),
-                gram: *gram,
-                literal: *number,
-                before: small(*before),
-                length: small(bytes.len()),
-                first: bytes.first()? | 0x20,
-                last: bytes.last()? | 0x20,
-            })
-        };
-        let mut entries: Vec<Entry> = grams.iter().filter_map(entry).collect();
-        entries.sort_unstable();
-        entries.dedup();
-        let mut hashes = Box::new([0_u64; WORDS]);
-        let mut firsts = Vec::new();
-        let mut at = 0;
-        for same in entries.chunk_by(|one, other| one.hash == other.hash) {
-            let hash = same.first().map_or(0, |entry| entry.hash);
-            if let Some(bits) = hashes.get_mut((hash >> 6) as usize) {
-                *bits |= 1 << (hash & 63);
-            }
-            firsts.push(small(at));
-            at += same.len();
-        }
-        firsts.push(small(at));
-        let counts = hashes.iter().scan(0, |all, bits| {
-            let before = *all;
-            *all += bits.count_ones();
-            Some(before)
-        });
-        let before = counts.collect();
-        Self { hashes, before, firsts, entries }
+/// Four bytes at a place of a literal, or three and nothing.
+fn gram_of(bytes: &[u8], at: usize) -> Option<Gram> {
+    let rest = bytes.get(at..)?;
+    match (rest.first_chunk::<4>(), rest) {
+        (Some(four), _) => Some(gram(u32::from_le_bytes(*four))),
+        (None, [a, b, c]) => Some(three(gram(u32::from_le_bytes([*a, *b, *c, 0])))),
+        _ => None,
     }
+}
 
-    #[inline]
-    fn has(&self, gram: u32) -> bool {
-        let hash = Self::hash(gram);
-        self.hashes.get((hash >> 6) as usize).is_some_and(|bits| bits >> (hash & 63) & 1 == 1)
-    }
-
-    /// The entries with the hash of a gram that is there.
-    fn of(&self, gram: u32) -> &[Entry] {
-        let hash = Self::hash(gram);
-        let row = (hash >> 6) as usize;
-        let Some((bits, rank)) = self.hashes.get(row).zip(self.before.get(row)) else { return &[] };
-        let number = (rank + (bits & ((1 << (hash & 63)) - 1)).count_ones()) as usize;
-        let range = self.firsts.get(number).zip(self.firsts.get(number + 1));
-        range.and_then(|(from, to)| self.entries.get(*from as usize..*to as usize)).unwrap_or_default()
-    }
+/// Where a part of a literal stands at the beginning of a word: the rarest of four bytes, or else three.
+fn word(sought: &Sought) -> Option<(usize, f64)> {
+    let bytes = sought.literal.bytes.as_slice();
+    let in_word = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    let begins =
+        |at: &usize| in_word(*at) && at.checked_sub(1).map_or(sought.apart, |before| !in_word(before));
+    let places = (0..bytes.len().saturating_sub(2)).filter(begins);
+    let shares = places.map(|at| {
+        let part = bytes.get(at..bytes.len().min(at + 4)).unwrap_or_default();
+        (at, frequency::part_of_word(part))
+    });
+    shares.min_by(|(_, one), (_, other)| one.total_cmp(other))
 }
 
 impl Sieve {
     /// A sieve for these literals, none of them empty.
-    pub(super) fn new(literals: Vec<Literal>) -> Self {
-        let (mut long, mut short) = (Vec::new(), Vec::new());
+    pub(super) fn new(sought: Vec<Sought>) -> Self {
+        let (mut words, mut short_words) = (Vec::new(), Vec::new());
+        let (mut long, mut short, mut around) = (Vec::new(), Vec::new(), Vec::new());
         let (mut pairs, mut single) = (Vec::new(), Vec::new());
-        for (number, literal) in (0_u32..).zip(&literals) {
-            match literal.bytes.as_slice() {
-                [] => {}
-                [byte] => {
-                    single.push((*byte, number));
-                    if literal.any_case && byte.is_ascii_alphabetic() {
-                        single.push((byte.to_ascii_uppercase(), number));
-                    }
+        for (number, one) in (0_u32..).zip(&sought) {
+            let literal = &one.literal;
+            let bytes = literal.bytes.as_slice();
+            let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let entry = |before: usize, gram: Gram| {
+                let (first, last) = bytes.first().zip(bytes.last())?;
+                let (first, last) = (first | 0x20, last | 0x20);
+                let (before, length) = (small(before), small(bytes.len()));
+                Some(Entry { gram, literal: number, before, length, first, last })
+            };
+            let at = |before: usize| gram_of(bytes, before).and_then(|gram| entry(before, gram));
+            let rarest = (bytes.len() > SHORT).then(|| frequency::rarest(bytes));
+            match (word(one), rarest) {
+                _ if one.apart && matches!(*bytes, [first, _] if first.is_ascii_alphanumeric()) => {
+                    let pair = gram_of(&[bytes, b" "].concat(), 0).unwrap_or_default() & 0xffff;
+                    short_words.extend(folded().filter_map(|last| entry(0, pair | last << 16)));
                 }
-                [_, _] => {
-                    let cases = cases(literal).into_iter();
-                    pairs.extend(cases.map(|pair| (memmem::Finder::new(&pair).into_owned(), number)));
+                (Some((before, share)), rarest) if rarest.is_none_or(|(_, other)| share <= other) => {
+                    let short = bytes.len() - before < 4;
+                    if short { &mut short_words } else { &mut words }.extend(at(before));
                 }
-                bytes if bytes.len() <= SHORT => {
-                    let before = frequency::rarest_three(bytes);
-                    if let Some([a, b, c]) = bytes.get(before..).and_then(|rest| rest.first_chunk()) {
-                        short.push((u32::from_le_bytes([*a, *b, *c, 0]) | THREE, number, before));
-                    }
-                }
-                bytes => {
-                    let (at, _) = frequency::rarest(bytes);
-                    for before in [at, at + 1] {
-                        if let Some(four) = bytes.get(before..).and_then(|rest| rest.first_chunk::<4>()) {
-                            long.push((u32::from_le_bytes(*four) | LOWER as u32, number, before));
+                (_, Some((before, _))) => long.extend([before, before + 1].into_iter().filter_map(at)),
+                _ => match *bytes {
+                    [] => {}
+                    [byte] => {
+                        single.push((byte, number));
+                        if literal.any_case && byte.is_ascii_alphabetic() {
+                            single.push((byte.to_ascii_uppercase(), number));
                         }
                     }
-                }
+                    [_, _] => {
+                        let cases = cases(literal).into_iter();
+                        pairs.extend(cases.map(|pair| (memmem::Finder::new(&pair).into_owned(), number)));
+                    }
+                    _ => {
+                        let before = frequency::rarest_three(bytes);
+                        if let Some(part) = gram_of(bytes, before) {
+                            short.extend(entry(before, three(part)));
+                            around.push((before.checked_sub(1).and_then(|at| bytes.get(at)).copied(), part));
+                        }
+                    }
+                },
             }
         }
         Self {
-            long: Grams::new(&long, &literals),
-            short: Grams::new(&short, &literals),
-            literals,
+            words: Table::new(words, std::iter::empty()),
+            short_words: Table::new(short_words, std::iter::empty()),
+            long: Table::new(long, around.into_iter().flat_map(|(before, part)| holding(before, part))),
+            short: Table::new(short, std::iter::empty()),
+            sought,
             pairs,
             single,
         }
@@ -160,22 +163,22 @@ impl Sieve {
 
     /// Bytes of a literal.
     pub(super) fn length(&self, literal: u32) -> usize {
-        self.literals.get(literal as usize).map_or(0, |literal| literal.bytes.len())
+        self.sought.get(literal as usize).map_or(0, |sought| sought.literal.bytes.len())
     }
 
-    /// Calls `found` with each literal and where it begins, in no order.
+    /// Calls `found` with each literal and where it begins, in no order. One that counts only apart may be left out
+    /// elsewhere.
     pub(super) fn find(&self, bytes: &[u8], found: &mut dyn FnMut(u32, usize)) {
-        let mut at = 0;
-        // Four places at a time, out of eight bytes.
-        while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-            self.four(bytes, at, u64::from_le_bytes(*eight) | LOWER, found);
-            at += 4;
+        let (mut at, mut in_word) = (0, false);
+        while let Some(read) = bytes.get(at..).and_then(|rest| rest.first_chunk::<READ>()) {
+            self.look(bytes, at, read, &mut in_word, found);
+            at += BLOCK;
         }
         while at < bytes.len() {
-            let mut last = [0; 8];
+            let mut last = [0; READ];
             last.iter_mut().zip(bytes.get(at..).unwrap_or_default()).for_each(|(to, from)| *to = *from);
-            self.four(bytes, at, u64::from_le_bytes(last) | LOWER, found);
-            at += 4;
+            self.look(bytes, at, &last, &mut in_word, found);
+            at += BLOCK;
         }
         for (pair, literal) in &self.pairs {
             // Twice the same byte may stand at two places next to each other.
@@ -191,28 +194,69 @@ impl Sieve {
         }
     }
 
+    /// Looks at a block and the few bytes behind it; `in_word` tells whether a letter or digit stands before it.
     #[inline]
-    fn four(&self, bytes: &[u8], at: usize, word: u64, found: &mut dyn FnMut(u32, usize)) {
-        let long = |shift: u32| (word >> shift) as u32;
-        let short = |shift: u32| (word >> shift) as u32 & 0x00ff_ffff;
-        let one = u32::from(self.long.has(long(0))) | u32::from(self.long.has(long(16))) << 1;
-        let other =
-            (0..4).fold(0, |all, place| all | u32::from(self.short.has(short(place * 8))) << (place + 2));
-        let mut all = one | other;
-        while all != 0 {
-            let place = all.trailing_zeros();
-            all &= all - 1;
-            let (at, gram, entries) = match place {
-                0 | 1 => (at + 2 * place as usize, long(place * 16), self.long.of(long(place * 16))),
-                _ => (at + place as usize - 2, short(place * 8 - 16), self.short.of(short(place * 8 - 16))),
-            };
-            for entry in entries.iter().filter(|entry| entry.gram == gram) {
-                self.check(bytes, at, entry, found);
+    fn look(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        read: &[u8; READ],
+        in_word: &mut bool,
+        found: &mut dyn FnMut(u32, usize),
+    ) {
+        let four = |place: usize| {
+            let four = read.get(place..).and_then(|rest| rest.first_chunk::<4>());
+            gram(four.map_or(0, |four| u32::from_le_bytes(*four)))
+        };
+        let (mut letters, mut hits) = (0_u64, 0_u32);
+        for (number, eight) in read.as_chunks::<8>().0.iter().enumerate() {
+            let word = u64::from_le_bytes(*eight);
+            // The highest bits of all bytes together.
+            let bits = (letters_and_digits(word) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+            letters |= bits << (8 * number);
+            let word = (word | every(0x20)) & !HIGH;
+            let has = |gram: Gram, place: u32| u32::from(self.long.has(gram)) << place;
+            let all = has(word as u32, 0) | has((word >> 16) as u32, 1) | has((word >> 32) as u32, 2);
+            hits |= (all | has(four(8 * number + 6), 3)) << (4 * number);
+        }
+        let mut starts = letters & !(letters << 1 | u64::from(*in_word));
+        *in_word = letters >> 63 == 1;
+        while starts != 0 {
+            let place = starts.trailing_zeros() as usize;
+            starts &= starts - 1;
+            let gram = four(place);
+            if self.words.has(gram) | self.short_words.has(three(gram)) {
+                self.in_words(bytes, at + place, gram, found);
+            }
+        }
+        while hits != 0 {
+            let place = 2 * hits.trailing_zeros() as usize;
+            hits &= hits - 1;
+            self.anywhere(bytes, at + place, four(place), found);
+        }
+    }
+
+    /// Looks for literals that a gram at the beginning of a word may belong to.
+    // Apart from the loop, which so keeps what it needs at hand.
+    #[inline(never)]
+    fn in_words(&self, bytes: &[u8], at: usize, gram: Gram, found: &mut dyn FnMut(u32, usize)) {
+        self.words.of(gram).for_each(|entry| self.check(bytes, at, entry, found));
+        self.short_words.of(three(gram)).for_each(|entry| self.check(bytes, at, entry, found));
+    }
+
+    /// Looks for literals that a gram at any place may belong to.
+    #[inline(never)]
+    fn anywhere(&self, bytes: &[u8], at: usize, gram: Gram, found: &mut dyn FnMut(u32, usize)) {
+        self.long.of(gram).for_each(|entry| self.check(bytes, at, entry, found));
+        for (at, gram) in [(at, three(gram)), (at + 1, gram >> 8)] {
+            if self.short.has(gram) {
+                self.short.of(gram).for_each(|entry| self.check(bytes, at, entry, found));
             }
         }
     }
 
     /// Whether the literal of an entry whose gram is at a place stands there.
+    #[inline(never)]
     fn check(&self, bytes: &[u8], at: usize, entry: &Entry, found: &mut dyn FnMut(u32, usize)) {
         let Some(start) = at.checked_sub(entry.before as usize) else { return };
         // Most often the first or the last byte tells: neither is in the gram, but of the shortest ones.
@@ -221,7 +265,7 @@ impl Sieve {
         if !fits(start, entry.first) || !fits(last, entry.last) {
             return;
         }
-        let Some(literal) = self.literals.get(entry.literal as usize) else { return };
+        let Some(Sought { literal, .. }) = self.sought.get(entry.literal as usize) else { return };
         let same = bytes.get(start..=last).is_some_and(|here| {
             let mut both = here.iter().zip(&literal.bytes);
             if literal.any_case {
@@ -236,16 +280,41 @@ impl Sieve {
     }
 }
 
-impl From<Vec<Literal>> for Sieve {
-    fn from(literals: Vec<Literal>) -> Self {
-        Self::new(literals)
+impl From<Vec<Sought>> for Sieve {
+    fn from(sought: Vec<Sought>) -> Self {
+        Self::new(sought)
     }
 }
 
 impl Serialize for Sieve {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.literals.serialize(to)
+        self.sought.serialize(to)
     }
+}
+
+/// The highest bit of each byte that is a letter or a digit of ASCII.
+#[inline]
+fn letters_and_digits(eight: u64) -> u64 {
+    let seven = eight & !HIGH;
+    let lower = seven | every(0x20);
+    let letters = (lower + every(0x1f)) & !(lower + every(0x05));
+    let digits = (seven + every(0x50)) & !(seven + every(0x46));
+    (letters | digits) & !eight & HIGH
+}
+
+/// What bytes are taken for in a gram.
+fn folded() -> impl Iterator<Item = u32> {
+    (0x20..0x40).chain(0x60..0x80)
+}
+
+/// The grams that hold three bytes at their beginning or behind their first one. `part` holds what follows the three, if that is
+/// known, and `before` is the byte before them.
+fn holding(before: Option<u8>, part: Gram) -> impl Iterator<Item = Gram> {
+    let any = |byte: Option<u32>| byte.into_iter().chain(folded().filter(move |_| byte.is_none()));
+    let after = Some(part >> 24).filter(|byte| *byte != 0);
+    let before = before.map(|byte| gram(byte.into()) & 0xff);
+    let begun = any(after).map(move |after| three(part) | after << 24);
+    begun.chain(any(before).map(move |before| part << 8 | before))
 }
 
 /// A literal in every case that counts.

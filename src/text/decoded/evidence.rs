@@ -52,14 +52,20 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
     let mut evidence = Evidence::default();
     let bytes = text.as_bytes();
     let mut words = leet::Words::default();
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    for (number, chunk) in chunks.iter().enumerate() {
-        look(text, number * 8, Eight::new(*chunk), &mut words, &mut evidence);
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    for (number, block) in blocks.iter().enumerate() {
+        // Without a branch per byte, so that it is done many bytes at a time.
+        let signs = block.iter().fold(0, |any, byte| any | u8::from(is_sign(*byte))) != 0;
+        for (place, eight) in block.as_chunks().0.iter().enumerate() {
+            let at = number * BLOCK + place * 8;
+            look(text, at, (Eight::new(*eight), signs), &mut words, &mut evidence);
+        }
     }
-    if !rest.is_empty() {
-        let mut last = [b' '; 8];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        look(text, chunks.len() * 8, Eight::new(last), &mut words, &mut evidence);
+    let behind = blocks.len() * BLOCK;
+    for (place, some) in rest.chunks(8).enumerate() {
+        let mut eight = [b' '; 8];
+        eight.iter_mut().zip(some).for_each(|(to, from)| *to = *from);
+        look(text, behind + place * 8, (Eight::new(eight), true), &mut words, &mut evidence);
     }
     evidence.last_leet = words.last();
     escapes::evidence(text, &mut evidence);
@@ -76,7 +82,15 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
     evidence
 }
 
-fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: &mut Evidence) {
+/// Looks at eight bytes; `signs` where there may be any.
+#[inline]
+fn look(
+    text: &str,
+    at: usize,
+    (eight, signs): (Eight, bool),
+    words: &mut leet::Words,
+    evidence: &mut Evidence,
+) {
     if eight.low == 0 {
         if eight.word & HIGH == 0 {
             run(text, at, evidence);
@@ -84,7 +98,7 @@ fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: 
         if eight.alternates() {
             apart(text, at, evidence);
         }
-    } else if eight.low.count_ones() >= 2 && eight.alone().count_ones() >= 2 {
+    } else if several(eight.low) && several(eight.alone()) {
         let count = |at: Option<usize>| {
             let eight = at.and_then(|at| text.as_bytes().get(at..)?.first_chunk::<8>());
             eight.map_or(0, |bytes| Eight::new(*bytes).alone().count_ones())
@@ -94,7 +108,7 @@ fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: 
             apart(text, at, evidence);
         }
     }
-    let mut signs = eight.signs();
+    let mut signs = if signs { eight.signs() } else { 0 };
     while signs != 0 {
         let place = at + (signs.trailing_zeros() / 8) as usize;
         signs &= signs - 1;
@@ -151,6 +165,19 @@ fn apart(text: &str, at: usize, evidence: &mut Evidence) {
             evidence.spaced.add(first.max(before), last);
         }
     }
+}
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 64;
+
+/// A digit, or a sign that may stand for a letter.
+fn is_sign(byte: u8) -> bool {
+    byte.is_ascii_digit() | (byte == b'@') | (byte == b'$')
+}
+
+/// Whether more than one bit is set.
+fn several(bits: u64) -> bool {
+    bits & bits.wrapping_sub(1) != 0
 }
 
 /// The highest bit of each byte.

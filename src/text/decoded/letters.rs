@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 
 use super::super::literals::Literal;
-use super::super::sieve::Sieve;
+use super::super::sieve::{Sieve, Sought};
 use super::super::view::Mapped;
 use super::region::Piece;
 
@@ -38,8 +38,10 @@ impl Hints {
     pub(super) fn of(text: &str) -> Self {
         static SIEVE: OnceLock<(Sieve, Vec<Hint>)> = OnceLock::new();
         let (sieve, hints) = SIEVE.get_or_init(|| {
-            let (literals, hints) = hint_literals().unzip();
-            (Sieve::new(literals), hints)
+            let sought = |literal| Sought { literal, apart: false };
+            let (all, hints): (Vec<Sought>, _) =
+                hint_literals().map(|(literal, hint)| (sought(literal), hint)).unzip();
+            (Sieve::new(all), hints)
         });
         let mut all = Self::default();
         sieve.find(text.as_bytes(), &mut |literal, at| {

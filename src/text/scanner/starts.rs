@@ -2,13 +2,11 @@
 
 use super::{MAX_LITERAL, Place, Scanner, Sighting, Twin, View, copied};
 use crate::text::Finder;
-use crate::text::back::FARTHEST;
+use crate::text::back::{FARTHEST, is_far};
 use crate::text::first::PLACES;
 use crate::text::places::Gathered;
 use crate::text::view::Text;
 
-/// Bytes before a literal from which on it is worth walking back.
-const FAR: usize = 24;
 /// Of one pattern, so many bytes are read back for each byte of a text.
 const STEPS: usize = 8;
 
@@ -54,8 +52,9 @@ impl Scanner {
         gathered: &mut Gathered,
     ) {
         if let Some(at) = self.stands_so(place, literal, at, view, text) {
-            let far = (FAR..=FARTHEST).contains(&(place.max as usize));
-            if far && let Some(sightings) = &mut gathered.sightings {
+            if is_far(place.max as usize)
+                && let Some(sightings) = &mut gathered.sightings
+            {
                 sightings.push(Sighting { place: *place, at });
             } else if self.starts(place, text, at, gathered) {
                 return;
