@@ -105,6 +105,18 @@ fn text_rules() {
     complete("kinds/text.md", "pack");
 }
 
+/// The table of checks has every one, and each is one.
+#[test]
+fn checks() {
+    let page = read("kinds/text.md");
+    let table = page.split("There are, by what they are about:").nth(1).unwrap().split("\n## ").next().unwrap();
+    let shown: BTreeSet<&str> = table.split('`').skip(1).step_by(2).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = std::fs::read_to_string(root.join("src/text/check.rs")).unwrap();
+    let known = source.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
+    assert_eq!(shown, known.collect());
+}
+
 #[test]
 fn tools() {
     holds("kinds/tools.md");
