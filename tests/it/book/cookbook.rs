@@ -27,11 +27,16 @@ fn every_recipe_holds() {
         let folder = tempfile::tempdir().unwrap();
         let told = played(&page, folder.path());
         let key = if folder.path().join(".host.key").exists() { " --key-file .host.key" } else { "" };
-        let check = printed(folder.path(), &format!("ringfence check --deny-warnings --today 2026-11-22{key}"));
+        let check =
+            printed(folder.path(), &format!("ringfence check --deny-warnings --today 2026-11-22{key}"));
         assert!(check.starts_with("ok: "), "docs/{page_name}:\n{check}");
         // No event of a policy test asks for the value behind a pseudonym; `addresses_are_revealed` does.
         let reveals = page.contains("Action::\"reveal\"");
-        let gates = if reveals { String::new() } else { format!("--deny-untested --mutate --min-mutation {NOTICED}") };
+        let gates = if reveals {
+            String::new()
+        } else {
+            format!("--deny-untested --mutate --min-mutation {NOTICED}")
+        };
         let test = printed(folder.path(), &format!("ringfence test {gates}{key}"));
         assert!(test.contains(" passed, 0 failed"), "docs/{page_name}:\n{test}");
         assert!(!test.contains("[exit status"), "docs/{page_name}:\n{test}");
@@ -44,8 +49,12 @@ fn every_recipe_holds() {
 fn every_recipe_is_listed() {
     let index = read("cookbook/index.md");
     for name in recipes() {
-        let title = read(&format!("cookbook/{name}")).lines().next().unwrap().trim_start_matches("# ").to_owned();
-        assert!(index.contains(&format!("[{title}]({name})")), "the cookbook does not list {name} as {title}");
+        let title =
+            read(&format!("cookbook/{name}")).lines().next().unwrap().trim_start_matches("# ").to_owned();
+        assert!(
+            index.contains(&format!("[{title}]({name})")),
+            "the cookbook does not list {name} as {title}"
+        );
     }
 }
 

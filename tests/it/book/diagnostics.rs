@@ -76,7 +76,8 @@ fn examples(name: &str) {
         }
 
         let second = played(mended, folder.path());
-        let command = if mended.contains("$ ringfence check") { check_command(mended) } else { check_command(broken) };
+        let command =
+            if mended.contains("$ ringfence check") { check_command(mended) } else { check_command(broken) };
         let after = printed(folder.path(), &command);
         let after = after.trim_start_matches('\n');
         assert!(after.starts_with("ok: "), "docs/{name}, `{code}` mended:\n{after}");

@@ -66,11 +66,7 @@ fn resolved(page: &str, link: &str) -> Option<PathBuf> {
     path.pop();
     for part in Path::new(link).components() {
         match part {
-            Component::ParentDir => {
-                if !path.pop() {
-                    return None;
-                }
-            }
+            Component::ParentDir if !path.pop() => return None,
             Component::Normal(name) => path.push(name),
             _ => {}
         }
@@ -97,7 +93,8 @@ fn every_link_leads_somewhere() {
             if link.starts_with("https://") {
                 continue;
             }
-            let (file, anchor) = link.split_once('#').map_or((link.as_str(), None), |(file, anchor)| (file, Some(anchor)));
+            let (file, anchor) =
+                link.split_once('#').map_or((link.as_str(), None), |(file, anchor)| (file, Some(anchor)));
             let target = if file.is_empty() { Some(PathBuf::from(&page)) } else { resolved(&page, file) };
             // A page of the book can't show what lies outside of it.
             let Some(target) = target.filter(|target| docs().join(target).is_file()) else {
@@ -145,9 +142,12 @@ fn every_command_exists() {
                 let verb = words.next().unwrap_or_default();
                 let rest: Vec<&str> = words.collect();
                 let inner = rest.first().filter(|word| {
-                    ["audit", "retain", "bundle"].contains(&verb) && word.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !word.starts_with('-')
+                    ["audit", "retain", "bundle"].contains(&verb)
+                        && word.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+                        && !word.starts_with('-')
                 });
-                let help = printed(folder.path(), &format!("ringfence {verb} {} --help", inner.unwrap_or(&"")));
+                let help =
+                    printed(folder.path(), &format!("ringfence {verb} {} --help", inner.unwrap_or(&"")));
                 if help.contains("[exit status") {
                     wrong.push(format!("docs/{page}: {part}"));
                     continue;
@@ -156,7 +156,10 @@ fn every_command_exists() {
                 for flag in rest.iter().filter(|word| word.starts_with("--")) {
                     let flag = flag.trim_end_matches([',', '.', ';', ':', ')']);
                     let flag = flag.split('=').next().unwrap_or(flag);
-                    if !help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).any(|word| word == flag) {
+                    if !help
+                        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+                        .any(|word| word == flag)
+                    {
                         wrong.push(format!("docs/{page}: {part}: {flag}"));
                     }
                 }

@@ -28,7 +28,8 @@ fn holds(name: &str) {
         if n > 0 {
             let title = section.lines().next().unwrap();
             let key = if folder.path().join(".host.key").exists() { " --key-file .host.key" } else { "" };
-            let check = printed(folder.path(), &format!("ringfence check --deny-warnings --today 2026-11-22{key}"));
+            let check =
+                printed(folder.path(), &format!("ringfence check --deny-warnings --today 2026-11-22{key}"));
             assert!(check.starts_with("ok: "), "docs/{name}, {title}:\n{check}");
             if folder.path().join("tests").is_dir() {
                 let test = printed(folder.path(), &format!("ringfence test{key}"));
@@ -71,13 +72,15 @@ fn complete(name: &str, schema: &str) {
     let (mut keys, mut words) = (BTreeSet::new(), BTreeSet::new());
     known(&serde_json::to_value(ringfence::schema::named(schema).unwrap()).unwrap(), &mut keys, &mut words);
     assert!(keys.len() > 5, "{schema} has keys");
-    let shown: String =
-        fences(&read(name), 0).into_iter().filter(|block| block.language == "yaml").map(|block| block.body).collect();
+    let shown: String = fences(&read(name), 0)
+        .into_iter()
+        .filter(|block| block.language == "yaml")
+        .map(|block| block.body)
+        .collect();
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let named: BTreeSet<&str> = shown.split(|c: char| !is_part(c)).collect();
-    let stated = |key: &str| {
-        shown.match_indices(&format!("{key}:")).any(|(at, _)| !shown[..at].ends_with(is_part))
-    };
+    let stated =
+        |key: &str| shown.match_indices(&format!("{key}:")).any(|(at, _)| !shown[..at].ends_with(is_part));
     // This version has no `sql`, and says so.
     let missing: Vec<&String> = keys
         .iter()
@@ -109,7 +112,8 @@ fn text_rules() {
 #[test]
 fn checks() {
     let page = read("kinds/text.md");
-    let table = page.split("There are, by what they are about:").nth(1).unwrap().split("\n## ").next().unwrap();
+    let table =
+        page.split("There are, by what they are about:").nth(1).unwrap().split("\n## ").next().unwrap();
     let shown: BTreeSet<&str> = table.split('`').skip(1).step_by(2).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let source = std::fs::read_to_string(root.join("src/text/check.rs")).unwrap();
@@ -150,17 +154,39 @@ fn policies() {
     let folder = tempfile::tempdir().unwrap();
     let schema = printed(folder.path(), "ringfence schema cedar");
     for action in [
-        "run_agent", "create_agent", "send_input", "send_output", "read_result", "call_tool", "call_unlisted_tool",
-        "waive", "reveal",
+        "run_agent",
+        "create_agent",
+        "send_input",
+        "send_output",
+        "read_result",
+        "call_tool",
+        "call_unlisted_tool",
+        "waive",
+        "reveal",
     ] {
         assert!(schema.contains(action), "the schema has no {action}");
         assert!(shown.contains(&format!("Action::\"{action}\"")), "no example of {action}");
     }
     for path in [
-        "context.agent", "context.model", "context.at", "context.stage", "context.found", "context.packs",
-        "context.tags", "context.tool", "context.input", "context.session.labels", "context.session.calls",
-        "context.session.denials", "context.session.findings", "context.session.minutes", "context.session.turns",
-        "context.session.tokens", "principal.tenant", "resource.reads", "resource.writes",
+        "context.agent",
+        "context.model",
+        "context.at",
+        "context.stage",
+        "context.found",
+        "context.packs",
+        "context.tags",
+        "context.tool",
+        "context.input",
+        "context.session.labels",
+        "context.session.calls",
+        "context.session.denials",
+        "context.session.findings",
+        "context.session.minutes",
+        "context.session.turns",
+        "context.session.tokens",
+        "principal.tenant",
+        "resource.reads",
+        "resource.writes",
     ] {
         let attribute = path.rsplit('.').next().unwrap();
         assert!(schema.contains(attribute), "the schema has no {attribute}");

@@ -97,14 +97,17 @@ impl Fence {
                 let added = self.body.split_once('\n').unwrap().1;
                 format!("{}\n{added}", old.unwrap_or_else(|_| panic!("nothing to add to: {name}")))
             }
-            Change::Edit(_) => edited(&old.unwrap_or_else(|_| panic!("nothing to change: {name}")), &self.body),
+            Change::Edit(_) => {
+                edited(&old.unwrap_or_else(|_| panic!("nothing to change: {name}")), &self.body)
+            }
         };
         fs::write(path, text).unwrap();
     }
 }
 
 fn is_file(text: &str) -> bool {
-    let end = [".yaml", ".cedar", ".json", ".jsonl", ".txt", ".toml", ".key"].iter().any(|end| text.ends_with(end));
+    let end =
+        [".yaml", ".cedar", ".json", ".jsonl", ".txt", ".toml", ".key"].iter().any(|end| text.ends_with(end));
     end && text.chars().all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c)) && !text.contains("..")
 }
 
@@ -209,7 +212,8 @@ pub(crate) fn hold(name: &str, page: &str, told: &str) {
         return;
     }
     let place = page.lines().zip(told.lines()).position(|(old, new)| old != new).unwrap_or(0);
-    let from = |text: &str| text.lines().skip(place.saturating_sub(2)).take(12).collect::<Vec<_>>().join("\n");
+    let from =
+        |text: &str| text.lines().skip(place.saturating_sub(2)).take(12).collect::<Vec<_>>().join("\n");
     panic!("docs/{name}, line {}, says\n{}\n\nand what is printed is\n{}", place + 1, from(page), from(told));
 }
 
