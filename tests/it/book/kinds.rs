@@ -139,6 +139,24 @@ fn tests_of_policies() {
     complete("kinds/tests.md", "test");
 }
 
+#[test]
+fn verdicts() {
+    use ringfence::verdict::ReasonCode;
+    holds("kinds/verdicts.md");
+    let page = read("kinds/verdicts.md");
+    let table = page.split("| code | means |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let shown = table.lines().filter_map(|row| row.strip_prefix("| `")?.split('`').next());
+    assert!(shown.eq(ReasonCode::ALL.iter().map(|code| code.name())), "{table}");
+    // What an event can bring about has come about on the page.
+    let last = fences(&page, 0).into_iter().rfind(|block| block.language == "console").unwrap().body;
+    let of_machines = [ReasonCode::TimeLimit, ReasonCode::Panic, ReasonCode::AuditFailed];
+    let of_lists = [ReasonCode::UnknownUser, ReasonCode::Limit];
+    for code in ReasonCode::ALL.iter().filter(|code| !of_machines.contains(code) && !of_lists.contains(code))
+    {
+        assert!(last.contains(code.name()), "no example of {}\n{last}", code.name());
+    }
+}
+
 /// What a policy may say, read from the schema that Cedar is given and from what it refuses.
 #[test]
 fn policies() {
