@@ -282,7 +282,7 @@ impl<'v> Attributes<'v> {
             (How::Like(pattern), None) if pattern.first() == Some(&Some('/')) => Some(
                 Diagnostic::new(Code::LikeOnPath, format!("`{}` compares a path as text", parsed.id))
                     .at(parsed.find("like"), format!("on `{shown}`"))
-                    .help("`/srv/../etc/passwd` is like `/srv/*`: limit the argument in its JSON Schema too, with a `pattern` that refuses `..`"),
+                    .help("`/srv/../etc/passwd` is like `/srv/*`: declare the argument a `path` under `args` in tools.yaml, and say there what it may be"),
             ),
             _ => None,
         }

@@ -40,7 +40,7 @@ fn a_newcomer_starts_checks_tests_and_evaluates() {
     let check = run(folder.path(), &["check", "--deny-warnings"], "");
     assert_eq!(
         (check.status.code(), out(&check).lines().next()),
-        (Some(0), Some("ok: policies (5 policies, 1 rules, 3 tools)"))
+        (Some(0), Some("ok: policies (5 policies, 1 rule, 3 tools)"))
     );
     let test = run(folder.path(), &["test"], "");
     assert_eq!((test.status.code(), out(&test).lines().last()), (Some(0), Some("7 passed, 0 failed")));

@@ -11,6 +11,8 @@
 mod accuracy;
 mod agents;
 mod audit;
+#[cfg(unix)]
+mod book;
 mod cases;
 #[cfg(all(unix, feature = "openai", feature = "sandbox"))]
 mod chat;

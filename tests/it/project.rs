@@ -53,24 +53,6 @@ fn embedded_bundles_hold_every_file() {
     }
 }
 
-/// `RINGFENCE_BLESS=1 cargo test` writes the list anew.
-#[test]
-fn every_diagnostic_code_is_documented() {
-    use std::fmt::Write as _;
-    let mut text = String::from(
-        "# Diagnostics\n\nWhat `ringfence check` can say. Each code has a broken bundle with its text in `tests/diagnostics/`.\n\n| code | severity | meaning |\n|---|---|---|\n",
-    );
-    for code in ringfence::diagnostic::Code::ALL {
-        let severity = format!("{:?}", code.severity()).to_lowercase();
-        let _ = writeln!(text, "| `{code}` | {severity} | {} |", code.title());
-    }
-    let path = root().join("docs/diagnostics.md");
-    if std::env::var_os("RINGFENCE_BLESS").is_some() {
-        fs::write(&path, &text).unwrap();
-    }
-    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text);
-}
-
 /// What is prepared of the default bundle decides as the bundle does.
 #[test]
 fn prepared_and_compiled_decide_alike() {

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Exit;
 use super::bundle::Signatures;
 use super::events::{self, Chats, Events};
-use super::report::{Out, visible};
+use super::report::{self, Out, visible};
 use crate::engine::{Asking, Doing, Engine, May};
 use crate::guard::{Guard, NoLinks};
 
@@ -304,12 +304,10 @@ impl What {
             }
         }
         if self.format == Format::Text {
-            let count = |kind| counts.get(kind).copied().unwrap_or(0);
-            out.line(&format!(
-                "{events} events; {} policies were never satisfied, {} rules found nothing",
-                count("policy"),
-                count("rule")
-            ))?;
+            let count = |kind| report::counted(counts.get(kind).copied().unwrap_or(0_usize), kind);
+            let events = report::counted(events, "event");
+            let (policies, rules) = (count("policy"), count("rule"));
+            out.line(&format!("{events}; never satisfied: {policies}, found nothing: {rules}"))?;
         }
         Ok(if unreadable { Exit::Failed } else { Exit::Fine })
     }

@@ -163,17 +163,20 @@ impl Check {
                     Some(engine) => {
                         let inventory = engine.inventory();
                         out.line(&format!(
-                            "ok: {} ({} policies, {} rules, {} tools)",
+                            "ok: {} ({}, {}, {})",
                             bundle.origin(),
-                            inventory.policies.len(),
-                            inventory.rules.len(),
-                            inventory.tools.len()
+                            report::counted(inventory.policies.len(), "policy"),
+                            report::counted(inventory.rules.len(), "rule"),
+                            report::counted(inventory.tools.len(), "tool")
                         ))?;
                         hold_back(&engine, out)?;
                     }
-                    None => {
-                        out.line(&format!("{}: {errors} errors, {warnings} warnings", bundle.origin()))?
-                    }
+                    None => out.line(&format!(
+                        "{}: {}, {}",
+                        bundle.origin(),
+                        report::counted(errors, "error"),
+                        report::counted(warnings, "warning")
+                    ))?,
                 }
             }
             Format::Json => {

@@ -1,9 +1,9 @@
 //! `ringfence retain check`.
 
-use super::{Format, On, counted};
+use super::{Format, On};
 use crate::schema::rows::RetentionAccount;
 use crate::surface::cli::Exit;
-use crate::surface::cli::report::Out;
+use crate::surface::cli::report::{Out, counted};
 
 /// Account for every content: it is there, or a run or erasure in the log has removed it
 ///

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{Format, On, bytes, counted};
+use super::{Format, On, bytes};
 use crate::schema::rows::RetentionRun;
 use crate::surface::cli::Exit;
-use crate::surface::cli::report::{self, Out, visible};
+use crate::surface::cli::report::{self, Out, counted, visible};
 
 /// Remove what is due
 ///

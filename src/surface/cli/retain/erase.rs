@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::{On, counted};
+use super::On;
 use crate::audit::{PublicKey, SigningKey};
 use crate::retention::Receipt;
 use crate::surface::cli::Exit;
-use crate::surface::cli::report::{self, Out, visible};
+use crate::surface::cli::report::{self, Out, counted, visible};
 
 /// Erase what is kept of a user, and print a signed receipt
 ///

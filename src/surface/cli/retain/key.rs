@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::{On, counted};
+use super::On;
 use crate::audit::{KeySource, PayloadKey};
 use crate::surface::cli::Exit;
-use crate::surface::cli::report::{self, Out};
+use crate::surface::cli::report::{self, Out, counted};
 
 /// Make the key under which contents are kept
 ///

@@ -163,11 +163,6 @@ impl On {
     }
 }
 
-/// A number with what it counts: `1 content`, `2 contents`.
-fn counted(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Bytes as people write them.
 fn bytes(number: u64) -> String {
     match number {

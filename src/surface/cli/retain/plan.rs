@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::{Format, On, bytes, counted, period};
+use super::{Format, On, bytes, period};
 use crate::retention::{Group, Plan};
 use crate::surface::cli::Exit;
-use crate::surface::cli::report::{Out, visible};
+use crate::surface::cli::report::{Out, counted, visible};
 
 /// Tell what is due, by class and age, and change nothing
 #[derive(Debug, clap::Args)]

@@ -174,7 +174,7 @@ impl Scan {
         })?;
         if let Some(path) = &self.write_baseline {
             let count = baseline.write(path)?;
-            report::note(&format!("{} accepts {count} findings", path.display()));
+            report::note(&format!("{} accepts {}", path.display(), report::counted(count, "finding")));
         }
         if skipped > 0 {
             report::note(&format!("note: {skipped} binary files were passed over"));

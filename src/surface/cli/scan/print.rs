@@ -124,7 +124,7 @@ impl Printer {
                 out.line(&serde_json::to_string_pretty(&log)?)
             }
             Format::Text => {
-                let what = if self.rows { "rows" } else { "files" };
+                let texts = report::counted(self.texts, if self.rows { "row" } else { "file" });
                 let all: usize = self.counts.values().sum();
                 if all > 0 {
                     out.line("")?;
@@ -134,7 +134,7 @@ impl Printer {
                 for (rule, count) in counts {
                     out.line(&format!("{count:>8}  {rule}"))?;
                 }
-                out.line(&format!("{all} findings in {} {what}", self.texts))
+                out.line(&format!("{} in {texts}", report::counted(all, "finding")))
             }
         }
     }
