@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::digest::hex;
 use super::tree::leaf;
-use crate::store::{Field, Hash};
+use crate::store::{Field, Hash, Store, StoreError, Visit};
 
 /// The hash before the first record: of the log's name, so that no log's beginning fits another.
 pub(super) fn genesis(origin: &str) -> Hash {
@@ -29,6 +29,85 @@ pub(super) fn hash(origin: &str, index: u64, previous: &Hash, body: &str) -> Has
 /// A record at its place, as canonical JSON: the bytes that [`hash`] is the leaf hash of.
 pub(super) fn text(origin: &str, index: u64, previous: &Hash, body: &str) -> String {
     head(origin, index, previous) + body.get(1..).unwrap_or_default()
+}
+
+/// A record on its way into a log: made ready by who hands it in, so that the one thread that writes has little to do for each.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) body: String,
+    /// When it happened, in microseconds of Unix time.
+    pub(super) at: i64,
+    /// What it is looked up by: texts one after the other, and of each its field and where it ends.
+    text: String,
+    ends: Vec<(Field, usize)>,
+}
+
+impl Prepared {
+    pub(super) fn new(body: String) -> Self {
+        let (mut text, mut ends) = (String::with_capacity(128), Vec::new());
+        let mut at = 0;
+        if let Some(summary) = Summary::read(&body) {
+            at = summary.at().unwrap_or_default();
+            let labels = summary.labels();
+            ends.reserve_exact(labels.len());
+            for (field, label) in labels {
+                text.push_str(label);
+                ends.push((field, text.len()));
+            }
+        }
+        Self { body, at, text, ends }
+    }
+
+    pub(super) fn labels(&self) -> Vec<(Field, &str)> {
+        let mut start = 0;
+        let label = |(field, end): &(Field, usize)| {
+            let label = self.text.get(start..*end).unwrap_or_default();
+            start = *end;
+            (*field, label)
+        };
+        self.ends.iter().map(label).collect()
+    }
+}
+
+/// Most records that are added to the index in one transaction.
+const MAX_INDEXED: usize = 8 * 1024;
+/// Most records that are missing one after the other for the index to go on behind them.
+const MAX_MISSING: u64 = 64 * 1024;
+
+/// Brings the index up to the records, where an earlier version of the program has written some.
+pub(super) fn index(store: &mut dyn Store) -> Result<(), StoreError> {
+    let mut behind = false;
+    store.read(&mut |rows| {
+        behind = rows.indexed()? < rows.size()?;
+        Ok(())
+    })?;
+    while behind {
+        store.append(&mut |log| {
+            let from = log.indexed()?;
+            let mut rows = Vec::new();
+            log.rows(from, &mut |row| {
+                rows.push((row.index, row.at, row.body));
+                if rows.len() < MAX_INDEXED { Visit::More } else { Visit::Stop }
+            })?;
+            behind = rows.len() == MAX_INDEXED;
+            let mut next = from;
+            for (index, at, body) in rows {
+                if index - next > MAX_MISSING {
+                    behind = false;
+                    break;
+                }
+                // What is missing is looked up by nothing. That it is missing, verifying tells.
+                for missing in next..index {
+                    log.index(missing, at, &[])?;
+                }
+                let summary = Summary::read(&body);
+                log.index(index, at, &summary.as_ref().map(Summary::labels).unwrap_or_default())?;
+                next = index + 1;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// The place that the text of an entry states.
@@ -121,7 +200,12 @@ impl<'a> Summary<'a> {
         for reason in self.reasons.iter().chain(&self.shadow) {
             labels.extend(reason.policy.iter().map(|policy| (Field::Policy, &*policy.0)));
         }
-        labels.extend(self.waivers.iter().map(|policy| (Field::Policy, &*policy.0)));
+        for policy in self.shadow.iter().filter_map(|reason| reason.policy.as_ref()) {
+            labels.push((Field::Shadow, &policy.0));
+        }
+        for policy in &self.waivers {
+            labels.extend([(Field::Policy, &*policy.0), (Field::Waiver, &*policy.0)]);
+        }
         for finding in &self.findings {
             labels.push((Field::Rule, &finding.rule.0));
             labels.extend(finding.tags.iter().map(|tag| (Field::Tag, &*tag.0)));

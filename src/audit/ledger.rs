@@ -33,12 +33,12 @@ impl Ledger {
 
     /// One transaction. `work` gives the records that belong to what it does; all of it is durable once this returns.
     pub(crate) fn write(&mut self, work: &mut Work<'_>) -> Result<(), LogError> {
-        self.writer.commit_with(&[], false, work).map(drop)
+        self.writer.commit_with(Vec::new(), false, work).map(drop)
     }
 
     /// Signs what was written, where there is a key.
     pub(crate) fn sign(&mut self) -> Result<(), LogError> {
-        self.writer.commit_with(&[], true, &mut |_, _| Ok(Vec::new())).map(drop)
+        self.writer.commit_with(Vec::new(), true, &mut |_, _| Ok(Vec::new())).map(drop)
     }
 
     /// Reads one state of the log.

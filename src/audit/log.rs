@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::content::{Content, Sealed};
+use super::entry::Prepared;
 use super::key::SigningKey;
 use super::vault::Vault;
 use super::{AuditError, AuditSink, Durability, Record};
@@ -67,7 +68,7 @@ impl Log {
         let mut writer = Writer::new(store, options)?;
         let (shared, origin) = (Arc::clone(&writer.shared), writer.origin.clone());
         // What can't be written should be known before the first event.
-        writer.commit(&[Record::start(Timestamp::now()).to_json()?], false)?;
+        writer.commit(Some(Record::start(Timestamp::now()).to_json()?), false)?;
         let thread = std::thread::Builder::new().name("ringfence-audit".to_owned());
         let handle = thread.spawn(move || writer.run()).map_err(LogError::Thread)?;
         Ok(Self { shared, writer: Mutex::new(Some(handle)), durability, digest_key, origin, vault })
@@ -80,7 +81,7 @@ impl Log {
     pub fn append_once(path: &Path, options: LogOptions, record: &Record<'_>) -> Result<u64, LogError> {
         let body = record.to_json()?;
         let store = SqliteStore::open(path, Access::Write, "", options.wait)?;
-        Ok(Writer::new(Box::new(store), options)?.commit(&[body], false)? - 1)
+        Ok(Writer::new(Box::new(store), options)?.commit(Some(body), false)? - 1)
     }
 
     /// Signs a log that is there as it is; how many records that covers.
@@ -92,7 +93,7 @@ impl Log {
             return Err(LogError::NoKey);
         }
         let store = SqliteStore::open(path, Access::Write, "", options.wait)?;
-        Writer::new(Box::new(store), options)?.commit(&[], true)
+        Writer::new(Box::new(store), options)?.commit(None, true)
     }
 
     /// The log's name, which no other log has.
@@ -111,7 +112,8 @@ impl Log {
 
     fn append_sealed(&self, body: String, sealed: Option<Sealed>) -> Result<u64, AuditError> {
         let slot = Arc::new(Slot::default());
-        self.enqueue(Job { body, sealed, answer: Some(Arc::clone(&slot)) })?;
+        let record = Prepared::new(body);
+        self.enqueue(Job { record, sealed, answer: Some(Arc::clone(&slot)) })?;
         slot.wait().map_err(|error| AuditError::Store(error))
     }
 
@@ -191,7 +193,7 @@ impl AuditSink for Log {
         let body = record.to_json()?;
         match self.durability {
             Durability::EachRecord => self.append_sealed(body, sealed).map(drop),
-            Durability::OnFlush => self.enqueue(Job { body, sealed, answer: None }),
+            Durability::OnFlush => self.enqueue(Job { record: Prepared::new(body), sealed, answer: None }),
         }
     }
 

@@ -81,6 +81,11 @@ impl LogReader {
         &mut self,
         mut work: impl FnMut(&dyn Read, &str) -> Result<T, LogError>,
     ) -> Result<T, LogError> {
+        match entry::index(self.store.as_mut()) {
+            // An index that is behind in a log of this version, which may only be read: verifying tells.
+            Ok(()) | Err(StoreError::ReadOnly) => {}
+            Err(error) => return Err(error.into()),
+        }
         let origin = self.store.origin().to_owned();
         let mut found = None;
         self.store.read(&mut |rows| {
@@ -148,9 +153,11 @@ impl LogReader {
     /// When the log can't be read.
     pub fn stats(&mut self) -> Result<Stats, LogError> {
         self.read(|rows, origin| {
-            let blocks = rows.blocks()?;
-            let earliest = blocks.iter().map(|block| block.earliest).min();
-            let latest = blocks.iter().map(|block| block.latest).max();
+            let (blocks, recent) = (rows.blocks()?, rows.recent()?);
+            let earliest = blocks.iter().map(|block| block.earliest);
+            let latest = blocks.iter().map(|block| block.latest);
+            let earliest = earliest.chain(recent.iter().map(|recent| recent.earliest)).min();
+            let latest = latest.chain(recent.iter().map(|recent| recent.latest)).max();
             let signed = rows.latest_checkpoint()?.and_then(|note| Checkpoint::parse(&note).ok());
             let counts = Field::ALL.iter().map(|field| Ok((*field, rows.counts(*field, COUNTED)?)));
             Ok(Stats {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::super::content::Sealed;
+use super::super::entry::Prepared;
 use super::LogError;
 
 #[derive(Debug, Default)]
@@ -33,7 +34,7 @@ pub(super) struct Task {
 
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) body: String,
+    pub(super) record: Prepared,
     pub(super) sealed: Option<Sealed>,
     pub(super) answer: Option<Arc<Slot>>,
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::super::checkpoint::Checkpoint;
 use super::super::content::Sealed;
-use super::super::entry::{self, Summary};
+use super::super::entry::{self, Prepared};
 use super::super::key::SigningKey;
 use super::super::tree::{Node, Tree};
 use super::handover::{Flush, Shared, Slot, Task, lock};
@@ -44,6 +44,7 @@ impl Writer {
         let outside = options.outside.map(|path| Outside::open(path, &origin)).transpose()?;
         let known = outside.as_ref().and_then(|outside| outside.latest.clone());
         let (tree, signed, last) = load(store.as_mut(), known)?;
+        entry::index(store.as_mut())?;
         Ok(Self {
             shared: Arc::default(),
             store,
@@ -62,16 +63,17 @@ impl Writer {
     pub(super) fn run(&mut self) {
         loop {
             let Task { jobs, flushes, closing } = self.next();
-            let mut bodies: Vec<String> = Vec::with_capacity(jobs.len());
+            let mut records: Vec<Prepared> = Vec::with_capacity(jobs.len());
             let mut answers: Vec<Option<Arc<Slot>>> = Vec::with_capacity(jobs.len());
             let mut contents: Vec<(usize, Sealed)> = Vec::new();
             for job in jobs {
-                contents.extend(job.sealed.map(|sealed| (bodies.len(), sealed)));
-                bodies.push(job.body);
+                contents.extend(job.sealed.map(|sealed| (records.len(), sealed)));
+                records.push(job.record);
                 answers.push(job.answer);
             }
             let sign = flushes.iter().any(|flush| flush.sign) || self.is_late();
-            let idle = bodies.is_empty() && !sign;
+            let count = records.len() as u64;
+            let idle = records.is_empty() && !sign;
             let mut keep = |log: &mut dyn Append, size: u64| {
                 for (at, sealed) in &contents {
                     log.keep(&sealed.kept_at(size + *at as u64), &sealed.bytes)?;
@@ -81,14 +83,14 @@ impl Writer {
             let done = if idle {
                 Ok(self.tree.size())
             } else {
-                self.commit_with(&bodies, sign, &mut keep).map_err(Arc::new)
+                self.commit_with(records, sign, &mut keep).map_err(Arc::new)
             };
             if done.is_err() && self.unsigned_since.is_some() {
                 // What could not be signed now is tried again in as long, not at once.
                 self.unsigned_since = Some(Instant::now());
             }
             let mut untold = None;
-            let first = done.as_ref().map_or(0, |size| size - bodies.len() as u64);
+            let first = done.as_ref().map_or(0, |size| size - count);
             for (at, answer) in answers.into_iter().enumerate() {
                 match (answer, &done) {
                     (Some(slot), Ok(_)) => slot.fill(Ok(first + at as u64)),
@@ -147,15 +149,15 @@ impl Writer {
         self.key.is_some() && self.unsigned_since.is_some_and(|since| since.elapsed() >= self.after)
     }
 
-    /// Writes records in one transaction, and a checkpoint where one is due; the size of the log then.
-    pub(super) fn commit(&mut self, bodies: &[String], sign: bool) -> Result<u64, LogError> {
-        self.commit_with(bodies, sign, &mut |_, _| Ok(Vec::new()))
+    /// Writes a record, and a checkpoint where one is due; the size of the log then.
+    pub(super) fn commit(&mut self, body: Option<String>, sign: bool) -> Result<u64, LogError> {
+        self.commit_with(body.map(Prepared::new).into_iter().collect(), sign, &mut |_, _| Ok(Vec::new()))
     }
 
     /// The same, with what else belongs into the transaction. That is told how many records there are before it, and gives more of them.
     pub(in crate::audit) fn commit_with(
         &mut self,
-        bodies: &[String],
+        mut records: Vec<Prepared>,
         sign: bool,
         work: &mut Work<'_>,
     ) -> Result<u64, LogError> {
@@ -170,8 +172,8 @@ impl Writer {
             let mut run = || -> Result<(), LogError> {
                 catch_up(log, &mut tree, &mut last)?;
                 let more = work(log, tree.size())?;
-                for body in bodies.iter().chain(&more) {
-                    last = add(log, &mut tree, origin, &last, body)?;
+                for mut record in records.drain(..).chain(more.into_iter().map(Prepared::new)) {
+                    last = add(log, &mut tree, origin, &last, &mut record)?;
                 }
                 let size = tree.size();
                 if let Some(key) = key
@@ -281,14 +283,12 @@ fn add(
     tree: &mut Tree,
     origin: &str,
     previous: &Hash,
-    body: &str,
+    record: &mut Prepared,
 ) -> Result<Hash, LogError> {
-    let index = tree.size();
-    let hash = entry::hash(origin, index, previous, body);
-    let summary = Summary::read(body);
-    let labels = summary.as_ref().map(Summary::labels).unwrap_or_default();
-    let at = summary.as_ref().and_then(Summary::at).unwrap_or_default();
-    log.record(&Row { index, at, hash, body: body.to_owned() }, &labels)?;
+    let (index, at) = (tree.size(), record.at);
+    let hash = entry::hash(origin, index, previous, &record.body);
+    log.record(&Row { index, at, hash, body: std::mem::take(&mut record.body) })?;
+    log.index(index, at, &record.labels())?;
     let mut nodes: Vec<Node> = Vec::new();
     tree.push(hash, |node| nodes.push(node));
     for node in nodes {

@@ -1,83 +1,76 @@
 //! Adding to the log within a transaction. What belongs to indexes is gathered and written at its end, in order, so that pages are
 //! touched once.
 
-use std::collections::{BTreeMap, HashMap};
+use rusqlite::{Connection, params};
 
-use rusqlite::{Connection, OptionalExtension, params};
-
+use super::names::Names;
 use super::reading::Rows;
-use super::{error, signed};
-use crate::store::{Append, BLOCK, Block, Field, Hash, Query, Read, Row, StoreError, Visit};
+use super::{error, signed, unsigned};
+use crate::store::index::{Gathered, SEGMENT, add_recent, each_recent};
+use crate::store::{Append, Block, Field, Hash, Name, Query, Read, Recent, Row, StoreError, Visit};
 
 pub(super) struct Writing<'a> {
     pub(super) rows: Rows<'a>,
-    names: &'a mut HashMap<(Field, String), i64>,
-    labels: Vec<(i64, i64)>,
-    blocks: BTreeMap<u64, (i64, i64)>,
+    names: &'a mut Names,
+    /// What the index is to say of this transaction's records, by segment.
+    recent: Vec<Recent>,
+    values: Vec<u64>,
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(connection: &'a Connection, names: &'a mut HashMap<(Field, String), i64>) -> Self {
-        Self { rows: Rows(connection), names, labels: Vec::new(), blocks: BTreeMap::new() }
-    }
-
-    /// The number of a value in the index.
-    fn name(&mut self, field: Field, text: &str) -> Result<i64, StoreError> {
-        let key = (field, text.to_owned());
-        if let Some(id) = self.names.get(&key) {
-            return Ok(*id);
-        }
-        let connection = self.rows.0;
-        let known = connection
-            .prepare_cached("SELECT id FROM name WHERE field = ?1 AND text = ?2")
-            .and_then(|mut found| found.query_row(params![field as u8, text], |row| row.get(0)).optional());
-        let id = match known.map_err(error)? {
-            Some(id) => id,
-            None => connection
-                .prepare_cached("INSERT INTO name (field, text, count) VALUES (?1, ?2, 0)")
-                .and_then(|mut insert| insert.insert(params![field as u8, text]))
-                .map_err(error)?,
-        };
-        self.names.insert(key, id);
-        Ok(id)
+    pub(super) fn new(connection: &'a Connection, names: &'a mut Names) -> Self {
+        Self { rows: Rows(connection), names, recent: Vec::new(), values: Vec::new() }
     }
 
     pub(super) fn finish(&mut self) -> Result<(), StoreError> {
+        for recent in std::mem::take(&mut self.recent) {
+            if recent.to % SEGMENT == 0 {
+                self.complete(&recent)?;
+                continue;
+            }
+            let times = (recent.earliest, recent.latest);
+            self.rows
+                .0
+                .prepare_cached("INSERT INTO recent VALUES (?1, ?2, ?3, ?4, ?5)")
+                .and_then(|mut insert| {
+                    let (from, to) = (signed(recent.from), signed(recent.to));
+                    insert.execute(params![from, to, times.0, times.1, recent.values])
+                })
+                .map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a segment of which these are the last records.
+    fn complete(&mut self, last: &Recent) -> Result<(), StoreError> {
+        let number = (last.to - 1) / SEGMENT;
+        let (mut gathered, mut times) = (Gathered::default(), (last.earliest, last.latest));
+        for recent in self.rows.recent()?.iter().chain([last]) {
+            each_recent(&recent.values, |place, values| gathered.add(recent.from + place, values))?;
+            times = (times.0.min(recent.earliest), times.1.max(recent.latest));
+        }
         let connection = self.rows.0;
-        self.labels.sort_unstable();
-        self.labels.dedup();
         let written = (|| {
-            let mut insert = connection.prepare_cached("INSERT INTO label VALUES (?1, ?2)")?;
-            for (name, index) in &self.labels {
-                insert.execute([name, index])?;
-            }
-            let mut count = connection.prepare_cached("UPDATE name SET count = count + ?2 WHERE id = ?1")?;
-            for of_one in self.labels.chunk_by(|(a, _), (b, _)| a == b) {
-                if let Some((name, _)) = of_one.first() {
-                    count.execute(params![name, signed(of_one.len() as u64)])?;
-                }
-            }
-            let mut block = connection.prepare_cached(
-                "INSERT INTO block VALUES (?1, ?2, ?3) ON CONFLICT (number) DO UPDATE
-                 SET earliest = min(earliest, excluded.earliest), latest = max(latest, excluded.latest)",
-            )?;
-            for (number, (earliest, latest)) in &self.blocks {
-                block.execute(params![signed(*number), earliest, latest])?;
-            }
-            Ok(())
+            let mut before = connection.prepare_cached("SELECT last FROM name WHERE id = ?1")?;
+            let mut count =
+                connection.prepare_cached("UPDATE name SET count = count + ?2, last = ?3 WHERE id = ?1")?;
+            let postings = gathered.encode(number, |value, records| {
+                let last: Option<i64> = before.query_row([signed(value)], |row| row.get(0))?;
+                count.execute([signed(value), signed(records), signed(number)])?;
+                Ok::<_, rusqlite::Error>(last.map(unsigned))
+            })?;
+            let mut insert = connection.prepare_cached("INSERT INTO segment VALUES (?1, ?2)")?;
+            insert.execute(params![signed(number), postings])?;
+            let mut insert = connection.prepare_cached("INSERT INTO block VALUES (?1, ?2, ?3)")?;
+            insert.execute([signed(number), times.0, times.1])?;
+            connection.prepare_cached("DELETE FROM recent")?.execute([])
         })();
-        written.map_err(error)
+        written.map(drop).map_err(error)
     }
 }
 
 impl Append for Writing<'_> {
-    fn record(&mut self, row: &Row, labels: &[(Field, &str)]) -> Result<(), StoreError> {
-        for (field, text) in labels {
-            let name = self.name(*field, text)?;
-            self.labels.push((name, signed(row.index)));
-        }
-        let times = self.blocks.entry(row.index / BLOCK).or_insert((row.at, row.at));
-        *times = (times.0.min(row.at), times.1.max(row.at));
+    fn record(&mut self, row: &Row) -> Result<(), StoreError> {
         self.rows
             .0
             .prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4)")
@@ -86,6 +79,29 @@ impl Append for Writing<'_> {
             })
             .map(drop)
             .map_err(error)
+    }
+
+    fn index(&mut self, index: u64, at: i64, labels: &[(Field, &str)]) -> Result<(), StoreError> {
+        self.values.clear();
+        for (field, text) in labels {
+            self.values.push(self.names.number(self.rows.0, *field, text)?);
+        }
+        self.values.sort_unstable();
+        self.values.dedup();
+        let fresh = match self.recent.last() {
+            Some(last) => last.to % SEGMENT == 0,
+            None => true,
+        };
+        if fresh {
+            let (earliest, latest) = (at, at);
+            self.recent.push(Recent { from: index, to: index, earliest, latest, values: Vec::new() });
+        }
+        if let Some(last) = self.recent.last_mut() {
+            add_recent(&self.values, &mut last.values);
+            last.to += 1;
+            (last.earliest, last.latest) = (last.earliest.min(at), last.latest.max(at));
+        }
+        Ok(())
     }
 
     fn node(&mut self, level: u32, index: u64, hash: &Hash) -> Result<(), StoreError> {
@@ -130,11 +146,17 @@ impl Read for Writing<'_> {
     fn counts(&self, field: Field, limit: usize) -> Result<Vec<(String, u64)>, StoreError> {
         self.rows.counts(field, limit)
     }
-    fn names(&self) -> Result<Vec<(u64, u8, String, u64)>, StoreError> {
+    fn indexed(&self) -> Result<u64, StoreError> {
+        self.rows.indexed()
+    }
+    fn names(&self) -> Result<Vec<Name>, StoreError> {
         self.rows.names()
     }
-    fn labels(&self, visit: &mut dyn FnMut(u64, u64) -> Visit) -> Result<(), StoreError> {
-        self.rows.labels(visit)
+    fn segment(&self, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.rows.segment(number)
+    }
+    fn recent(&self) -> Result<Vec<Recent>, StoreError> {
+        self.rows.recent()
     }
     fn blocks(&self) -> Result<Vec<Block>, StoreError> {
         self.rows.blocks()

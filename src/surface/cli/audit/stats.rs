@@ -52,6 +52,8 @@ fn name(field: Field) -> &'static str {
         Field::Policy => "policies",
         Field::Reason => "reasons",
         Field::Mark => "marks",
+        Field::Waiver => "waivers",
+        Field::Shadow => "shadow",
     }
 }
 
