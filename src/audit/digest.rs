@@ -71,3 +71,14 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
+
+/// The 32 bytes of a text in hexadecimal.
+#[cfg(feature = "audit")]
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let digit = |at: usize| char::from(*text.as_bytes().get(at)?).to_digit(16);
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::try_from(digit(2 * at)? << 4 | digit(2 * at + 1)?).ok()?;
+    }
+    (text.len() == 64).then_some(bytes)
+}

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::digest::hex;
+use super::key::SigningKey;
 use super::log::{LogError, LogOptions, Work, Writer};
 use super::vault::{Vault, VaultError};
 use crate::store::{Access, Read, SqliteStore};
@@ -24,6 +25,11 @@ impl Ledger {
     /// The log's name.
     pub(crate) fn origin(&self) -> &str {
         &self.writer.origin
+    }
+
+    /// The key that signs.
+    pub(crate) fn key(&self) -> Option<&SigningKey> {
+        self.writer.key.as_ref()
     }
 
     /// The data keys of contents.

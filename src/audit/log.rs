@@ -28,7 +28,7 @@ use crate::store::{Access, SqliteStore, Store};
 pub use error::LogError;
 use handover::{Flush, Job, Queue, Shared, Slot, lock};
 pub use options::{LogOptions, data_keys_of};
-pub(super) use stored::inclusion;
+pub(super) use stored::{Stored, inclusion};
 pub(super) use writer::{Work, Writer};
 
 /// Most records that wait for one.

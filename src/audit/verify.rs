@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 
 use self::index::{Indexed, Records};
 use super::checkpoint::Checkpoint;
+use super::cut::Beginning;
 use super::entry;
 use super::key::PublicKey;
 use super::tree::{Node, Tree};
@@ -59,6 +60,8 @@ pub enum Problem {
         /// Whether the checkpoint came from outside the database.
         outside: bool,
     },
+    /// The log says that its oldest records were removed, and none of the given keys has signed that, or it does not fit the log.
+    Cut,
     /// A checkpoint is of another log.
     OtherLog {
         /// The log that it is of.
@@ -95,6 +98,8 @@ pub enum Problem {
 pub struct Report {
     /// The log's name.
     pub origin: String,
+    /// Records before the first that retention has removed, as a signed statement in the log says.
+    pub removed: u64,
     /// Records that were read.
     pub records: u64,
     /// Records that a checkpoint covers which fits, and is signed by a given key where one was given.
@@ -134,13 +139,18 @@ impl Verify {
     ) -> Result<Report, StoreError> {
         let mut problems = Vec::new();
         let notes = rows.checkpoints()?;
-        let claims = self.claims(&notes, origin, &mut problems);
+        let beginning = Beginning::of(rows, origin, &self.keys)?.unwrap_or_else(|| {
+            problems.push(Problem::Cut);
+            Beginning::genesis(origin)
+        });
+        let start = beginning.start;
+        let claims = self.claims(&notes, origin, start, &mut problems);
         let names = rows.names()?;
         let (to, segments) = sync_channel::<Records>(4);
         let (walk, index) = std::thread::scope(|scope| -> Result<_, StoreError> {
             let names = &names;
             let indexed = scope.spawn(move || Indexed::of(names, &segments));
-            let mut walk = Walk::new(origin, &claims);
+            let mut walk = Walk::new(origin, &claims, beginning);
             let mut records = Records::default();
             let mut failed = None;
             rows.rows(0, &mut |row| {
@@ -181,9 +191,10 @@ impl Verify {
         problems.dedup();
         Ok(Report {
             origin: origin.to_owned(),
+            removed: start,
             records: read,
-            signed,
-            signed_outside,
+            signed: signed.saturating_sub(start),
+            signed_outside: signed_outside.saturating_sub(start),
             checkpoints: notes.len(),
             last,
             problems,
@@ -191,7 +202,7 @@ impl Verify {
     }
 
     /// Checkpoints of the database and those given, the smaller first.
-    fn claims(&self, notes: &[String], origin: &str, problems: &mut Vec<Problem>) -> Vec<Claim> {
+    fn claims(&self, notes: &[String], origin: &str, start: u64, problems: &mut Vec<Problem>) -> Vec<Claim> {
         let mut claims = Vec::new();
         let mut add = |checkpoint: Checkpoint, outside, problems: &mut Vec<Problem>| {
             if checkpoint.origin != origin {
@@ -204,7 +215,10 @@ impl Verify {
             if !trusted && !problems.iter().any(told) {
                 problems.push(Problem::Signature { size: checkpoint.size, outside });
             }
-            claims.push(Claim { checkpoint, outside, trusted });
+            // What was removed can't be compared any more: what was signed when it was takes its place.
+            if checkpoint.size >= start {
+                claims.push(Claim { checkpoint, outside, trusted });
+            }
         };
         for (number, note) in notes.iter().enumerate() {
             match Checkpoint::parse(note) {
@@ -226,7 +240,7 @@ fn place(problem: &Problem, size: u64) -> u64 {
         Problem::Altered { index } => *index,
         Problem::Removed { from, .. } | Problem::Rewritten { from, .. } | Problem::Tree { from, .. } => *from,
         Problem::Truncated { .. } | Problem::Signature { .. } | Problem::NoCheckpoint { .. } => size,
-        Problem::OtherLog { .. } => 0,
+        Problem::OtherLog { .. } | Problem::Cut => 0,
         Problem::Index { .. } => size + 1,
     }
 }
@@ -249,16 +263,16 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(origin: &'a str, claims: &'a [Claim]) -> Self {
+    fn new(origin: &'a str, claims: &'a [Claim], beginning: Beginning) -> Self {
         let mut walk = Self {
             origin,
             claims,
             claim: 0,
             fits: Vec::new(),
-            tree: Tree::default(),
+            tree: beginning.tree,
             nodes: Vec::new(),
-            last: entry::genesis(origin),
-            next: 0,
+            last: beginning.last,
+            next: beginning.start,
             read: 0,
             problems: Vec::new(),
         };
@@ -392,6 +406,10 @@ impl std::fmt::Display for Problem {
                 f,
                 "rewritten: the records fit each other but not {} of the first {size}: the first bad record is {from} or one after it",
                 which(outside)
+            ),
+            Problem::Cut => write!(
+                f,
+                "removed: the first records, and what states that retention has removed them is signed by none of the given keys, or does not fit"
             ),
             Problem::OtherLog { origin } => {
                 write!(

@@ -265,7 +265,7 @@ pub trait Read: ReadPayloads {
     /// When the store fails.
     fn size(&self) -> Result<u64, StoreError>;
 
-    /// A record.
+    /// A record; none where it was removed.
     ///
     /// # Errors
     /// When the store fails.
@@ -283,7 +283,7 @@ pub trait Read: ReadPayloads {
     /// When the store fails.
     fn nodes(&self, level: u32, from: u64, to: u64) -> Result<Vec<Hash>, StoreError>;
 
-    /// Every record from a number on, in order, until `visit` says stop.
+    /// Every record from a number on that was not removed, in order, until `visit` says stop.
     ///
     /// # Errors
     /// When the store fails.
@@ -300,6 +300,18 @@ pub trait Read: ReadPayloads {
     /// # Errors
     /// When the store fails.
     fn counts(&self, field: Field, limit: usize) -> Result<Vec<(String, u64)>, StoreError>;
+
+    /// The first record that is still there: those before were removed, as the latest of [`Read::cuts`] states.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn start(&self) -> Result<u64, StoreError>;
+
+    /// What states that the oldest records were removed, by how many there were.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn cuts(&self) -> Result<Vec<String>, StoreError>;
 
     /// How many records the index covers: all of them, but where an earlier version has written the log and nobody has yet brought the
     /// index up to it.
@@ -386,4 +398,17 @@ pub trait Append: Read + WritePayloads {
     /// # Errors
     /// When the store fails.
     fn checkpoint(&mut self, size: u64, at: i64, note: &str) -> Result<(), StoreError>;
+
+    /// States that the records before one of a number, the first of a segment, are no more there: they are not read any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn cut(&mut self, size: u64, at: i64, note: &str) -> Result<(), StoreError>;
+
+    /// Removes some of what is not read any more: at most so many records, whose number is given, or else what the index has of one
+    /// segment of them, with the values that no other record has. `None` where nothing is left.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn remove_cut(&mut self, limit: usize) -> Result<Option<u64>, StoreError>;
 }

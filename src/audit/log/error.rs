@@ -25,6 +25,12 @@ pub enum LogError {
         /// How many it held.
         size: u64,
     },
+    /// The last record that this program has seen was removed by retention.
+    #[error("retention has removed the last record that this program had seen: open the audit log anew")]
+    Outrun,
+    /// The oldest records do not fit their hashes, so that they are not removed.
+    #[error("the oldest records of the audit log are not what was written; run: ringfence audit verify")]
+    Altered,
     /// The log does not fit a checkpoint of it.
     #[error(
         "the audit log does not fit the checkpoint of its first {size} records; run: ringfence audit verify"
@@ -57,6 +63,12 @@ pub enum LogError {
         index: u64,
         /// How many there are.
         size: u64,
+    },
+    /// Retention has removed the record.
+    #[error("record {index} was removed by retention")]
+    RemovedRecord {
+        /// The number.
+        index: u64,
     },
     /// No checkpoint covers the record.
     #[error("record {index} is not covered by a checkpoint yet; sign one with: ringfence audit checkpoint")]

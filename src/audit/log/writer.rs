@@ -29,7 +29,7 @@ pub(in crate::audit) struct Writer {
     tree: Tree,
     /// Hash of the last record.
     last: Hash,
-    key: Option<SigningKey>,
+    pub(in crate::audit) key: Option<SigningKey>,
     outside: Option<Outside>,
     every: u64,
     after: Duration,
@@ -227,7 +227,9 @@ fn load(store: &mut dyn Store, outside: Option<Checkpoint>) -> Result<(Tree, u64
         let size = rows.size()?;
         tree = Tree::load(&Stored(rows), size)?;
         if let Some(index) = size.checked_sub(1) {
-            last = rows.row(index)?.map(|row| row.hash).unwrap_or_default();
+            let row = rows.row(index)?;
+            last =
+                row.ok_or_else(|| StoreError::Damaged { what: format!("record {index} is missing") })?.hash;
         }
         let inside = rows.latest_checkpoint()?.and_then(|note| Checkpoint::parse(&note).ok());
         for checkpoint in inside.iter().chain(&outside) {
@@ -255,6 +257,11 @@ fn catch_up(log: &dyn Append, tree: &mut Tree, last: &mut Hash) -> Result<(), Lo
     }
     if size < known {
         return Err(LogError::Rewritten { size: known });
+    }
+    if from < log.start()? {
+        // What this program has seen last was removed meanwhile, after a whole period of retention without a record of its own. What
+        // came of it can't be told here.
+        return Err(LogError::Outrun);
     }
     for at in (from..size).step_by(MAX_BATCH) {
         let to = size.min(at + MAX_BATCH as u64);

@@ -92,7 +92,7 @@ impl Page<'_> {
             return Ok(Visit::Stop);
         }
         if (self.from..self.below).contains(&index)
-            && let Some(row) = self.rows.row(index)?
+            && let Some(row) = self.rows.row_at(index)?
             && self.query.since.is_none_or(|since| row.at >= since)
             && self.query.until.is_none_or(|until| row.at < until)
         {

@@ -32,10 +32,18 @@ impl Rows<'_> {
         found.map_err(error)
     }
 
+    /// A record, whether or not it was removed.
+    pub(super) fn row_at(&self, index: u64) -> Result<Option<Row>, StoreError> {
+        self.0
+            .prepare_cached("SELECT idx, at, hash, body FROM record WHERE idx = ?1")
+            .and_then(|mut found| found.query_row([signed(index)], row).optional())
+            .map_err(error)
+    }
+
     /// Numbers of records that can lie within a query, the last of them excluded: by its times, from the first segment that lies within
     /// them to the last. Records behind the last segment are not left out.
     pub(super) fn bounds(&self, query: &Query) -> Result<(u64, u64), StoreError> {
-        let (mut from, mut below) = (query.from, query.below.unwrap_or(u64::MAX >> 1));
+        let (mut from, mut below) = (query.from.max(self.start()?), query.below.unwrap_or(u64::MAX >> 1));
         if query.since.is_some() || query.until.is_some() {
             let (since, until) = (query.since.unwrap_or(i64::MIN), query.until.unwrap_or(i64::MAX));
             let (first, last, segments): (Option<i64>, Option<i64>, Option<i64>) = self
@@ -85,11 +93,25 @@ impl Read for Rows<'_> {
         Ok(last.map_or(0, |last| unsigned(last) + 1))
     }
 
+    fn start(&self) -> Result<u64, StoreError> {
+        let start: Option<i64> = self
+            .0
+            .prepare_cached("SELECT max(size) FROM cut")
+            .and_then(|mut found| found.query_row([], |row| row.get(0)))
+            .map_err(error)?;
+        Ok(start.map_or(0, unsigned))
+    }
+
+    fn cuts(&self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT note FROM cut ORDER BY size").map_err(error)?;
+        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(error)
+    }
+
     fn row(&self, index: u64) -> Result<Option<Row>, StoreError> {
-        self.0
-            .prepare_cached("SELECT idx, at, hash, body FROM record WHERE idx = ?1")
-            .and_then(|mut found| found.query_row([signed(index)], row).optional())
-            .map_err(error)
+        if index < self.start()? {
+            return Ok(None);
+        }
+        self.row_at(index)
     }
 
     fn hashes(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
@@ -111,7 +133,7 @@ impl Read for Rows<'_> {
             .0
             .prepare_cached("SELECT idx, at, hash, body FROM record WHERE idx >= ?1 ORDER BY idx")
             .map_err(error)?;
-        let mut found = statement.query([signed(from)]).map_err(error)?;
+        let mut found = statement.query([signed(from.max(self.start()?))]).map_err(error)?;
         while let Some(one) = found.next().map_err(error)? {
             if visit(row(one).map_err(error)?) == Visit::Stop {
                 break;

@@ -61,7 +61,7 @@ const VERSIONS: &[&[&str]] = &[&["
         placed INTEGER NOT NULL,
         until INTEGER
     ) WITHOUT ROWID;
-"], &[OLD_INDEX_GOES, INDEX]];
+"], &[OLD_INDEX_GOES, INDEX, CUTS]];
 
 /// The index of the first versions: a row for each value of each record.
 const OLD_INDEX_GOES: &str = "DROP TABLE label; DROP TABLE name; DROP TABLE block;";
@@ -82,6 +82,17 @@ const INDEX: &str = "
         latest INTEGER NOT NULL,
         labels BLOB NOT NULL
     );
+    -- What states that the records before one were removed.
+    CREATE TABLE cut (size INTEGER PRIMARY KEY, at INTEGER NOT NULL, note TEXT NOT NULL);
+";
+
+/// Records go only where a cut says so.
+const CUTS: &str = "
+    DROP TRIGGER record_remains;
+    CREATE TRIGGER record_remains BEFORE DELETE ON record WHEN old.idx >= (SELECT ifnull(max(size), 0) FROM cut)
+        BEGIN SELECT RAISE(ABORT, 'records are never removed'); END;
+    CREATE TRIGGER cut_stays BEFORE UPDATE ON cut BEGIN SELECT RAISE(ABORT, 'cuts are never changed'); END;
+    CREATE TRIGGER cut_remains BEFORE DELETE ON cut BEGIN SELECT RAISE(ABORT, 'cuts are never removed'); END;
 ";
 
 /// Where the index lies.

@@ -1,12 +1,14 @@
 //! Adding to the log within a transaction. What belongs to indexes is gathered and written at its end, in order, so that pages are
 //! touched once.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, params};
 
 use super::names::Names;
 use super::reading::Rows;
 use super::{error, signed, unsigned};
-use crate::store::index::{Gathered, SEGMENT, add_recent, each_recent};
+use crate::store::index::{Gathered, SEGMENT, add_recent, each_recent, postings};
 use crate::store::{Append, Block, Field, Hash, Name, Query, Read, Recent, Row, StoreError, Visit};
 
 pub(super) struct Writing<'a> {
@@ -69,6 +71,34 @@ impl<'a> Writing<'a> {
     }
 }
 
+impl Writing<'_> {
+    /// Removes what the index has of a segment, and values that no other record has.
+    fn remove_segment(&mut self, number: u64) -> Result<(), StoreError> {
+        let connection = self.rows.0;
+        let mut used = HashSet::new();
+        for recent in self.rows.recent()? {
+            each_recent(&recent.values, |_, values| used.extend(values.iter().copied()))?;
+        }
+        let bytes = self.rows.segment(number)?.unwrap_or_default();
+        let removed = (|| {
+            let mut count = connection.prepare_cached("UPDATE name SET count = count - ?2 WHERE id = ?1")?;
+            let mut remove = connection.prepare_cached("DELETE FROM name WHERE id = ?1 AND count <= 0")?;
+            // What can't be read was changed by somebody; verifying has told.
+            for posting in postings(number, &bytes).flatten() {
+                count.execute([signed(posting.value), signed(posting.count)])?;
+                if !used.contains(&posting.value) {
+                    remove.execute([signed(posting.value)])?;
+                }
+            }
+            connection.prepare_cached("DELETE FROM segment WHERE number = ?1")?.execute([signed(number)])?;
+            connection.prepare_cached("DELETE FROM block WHERE number = ?1")?.execute([signed(number)])
+        })();
+        // Their numbers are no more those of these values.
+        self.names.clear();
+        removed.map(drop).map_err(error)
+    }
+}
+
 impl Append for Writing<'_> {
     fn record(&mut self, row: &Row) -> Result<(), StoreError> {
         self.rows
@@ -102,6 +132,36 @@ impl Append for Writing<'_> {
             (last.earliest, last.latest) = (last.earliest.min(at), last.latest.max(at));
         }
         Ok(())
+    }
+
+    fn cut(&mut self, size: u64, at: i64, note: &str) -> Result<(), StoreError> {
+        self.rows
+            .0
+            .prepare_cached("INSERT INTO cut VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute(params![signed(size), at, note]))
+            .map(drop)
+            .map_err(error)
+    }
+
+    fn remove_cut(&mut self, limit: usize) -> Result<Option<u64>, StoreError> {
+        let (connection, start) = (self.rows.0, self.rows.start()?);
+        let removed = connection
+            .prepare_cached(
+                "DELETE FROM record WHERE idx IN (SELECT idx FROM record WHERE idx < ?1 ORDER BY idx LIMIT ?2)",
+            )
+            .and_then(|mut delete| delete.execute([signed(start), signed(limit as u64)]))
+            .map_err(error)?;
+        if removed > 0 {
+            return Ok(Some(removed as u64));
+        }
+        let first: Option<i64> = connection
+            .prepare_cached("SELECT min(number) FROM segment WHERE number < ?1")
+            .and_then(|mut found| found.query_row([signed(start / SEGMENT)], |row| row.get(0)))
+            .map_err(error)?;
+        match first.map(unsigned) {
+            Some(number) => self.remove_segment(number).map(|()| Some(0)),
+            None => Ok(None),
+        }
     }
 
     fn node(&mut self, level: u32, index: u64, hash: &Hash) -> Result<(), StoreError> {
@@ -145,6 +205,12 @@ impl Read for Writing<'_> {
     }
     fn counts(&self, field: Field, limit: usize) -> Result<Vec<(String, u64)>, StoreError> {
         self.rows.counts(field, limit)
+    }
+    fn start(&self) -> Result<u64, StoreError> {
+        self.rows.start()
+    }
+    fn cuts(&self) -> Result<Vec<String>, StoreError> {
+        self.rows.cuts()
     }
     fn indexed(&self) -> Result<u64, StoreError> {
         self.rows.indexed()

@@ -21,7 +21,7 @@ fn written(place: &Place) -> u64 {
         log.append(&Record::security_event(at(n), &guarded, "e", &json!({ "n": n })).unwrap()).unwrap();
     }
     let log = std::sync::Arc::new(log);
-    let sink = std::sync::Arc::clone(&log) as std::sync::Arc<dyn ringfence::audit::AuditSink>;
+    let sink = std::sync::Arc::clone(&log) as std::sync::Arc<dyn AuditSink>;
     let guard = ringfence::Guard::builder(engine(&[])).sink(sink).no_time_limit().build();
     for n in 0..300 {
         let user = ringfence::User::new(format!("u{}", n % 5), ["user"]);

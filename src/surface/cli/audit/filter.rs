@@ -56,7 +56,7 @@ pub(super) struct Filter {
     #[arg(long, value_name = "CODE")]
     reason: Option<String>,
     /// Of this kind: verdict, start, stop, `bundle_loaded`, `bundle_refused`, `log_read`, `security_event`, approval, reveal, hold, release,
-    /// `retention_batch`, `retention_run`, erasure, `access_request`, `key_rotation` or `session_end`.
+    /// `retention_batch`, `retention_run`, `records_removed`, erasure, `access_request`, `key_rotation` or `session_end`.
     #[arg(long)]
     kind: Option<String>,
     /// With something special: edited, waived, shadow or approved.

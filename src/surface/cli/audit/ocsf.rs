@@ -46,7 +46,7 @@ fn class_of(record: &Value) -> Class {
         ("stop", _) => lifecycle((4, "Stop")),
         ("bundle_loaded", _) => lifecycle((8, "Update")),
         ("log_read" | "access_request", _) => class(6003, "API Activity", APPLICATION, (2, "Read")),
-        ("retention_batch" | "retention_run" | "erasure", _) => {
+        ("retention_batch" | "retention_run" | "records_removed" | "erasure", _) => {
             class(6003, "API Activity", APPLICATION, (4, "Delete"))
         }
         ("hold" | "release" | "key_rotation", _) => class(6003, "API Activity", APPLICATION, (3, "Update")),
