@@ -8,7 +8,9 @@ use std::borrow::Cow;
 
 use super::digest::hex;
 use super::tree::leaf;
+use super::{AuditError, Record, VerdictRecord};
 use crate::store::{Field, Hash, Store, StoreError, Visit};
+use crate::verdict::Reason;
 
 /// The hash before the first record: of the log's name, so that no log's beginning fits another.
 pub(super) fn genesis(origin: &str) -> Hash {
@@ -43,18 +45,27 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// # Errors
+    /// When it can't be written as canonical JSON.
+    pub(super) fn of(record: &Record<'_>) -> Result<Self, AuditError> {
+        let body = record.to_json()?;
+        // Most records are verdicts; these are not read again to know what they say.
+        let Record::Verdict(verdict) = record else { return Ok(Self::new(body)) };
+        let (text, ends) = joined(&Summary::of(verdict).labels());
+        let at = verdict.at.as_microsecond();
+        debug_assert_eq!(
+            Summary::read(&body).map(|read| (read.at(), joined(&read.labels()))),
+            Some((Some(at), (text.clone(), ends.clone()))),
+            "a verdict is found by what verifying reads of it"
+        );
+        Ok(Self { body, at, text, ends })
+    }
+
     pub(super) fn new(body: String) -> Self {
-        let (mut text, mut ends) = (String::with_capacity(128), Vec::new());
-        let mut at = 0;
-        if let Some(summary) = Summary::read(&body) {
-            at = summary.at().unwrap_or_default();
-            let labels = summary.labels();
-            ends.reserve_exact(labels.len());
-            for (field, label) in labels {
-                text.push_str(label);
-                ends.push((field, text.len()));
-            }
-        }
+        let (at, (text, ends)) = match Summary::read(&body) {
+            Some(summary) => (summary.at().unwrap_or_default(), joined(&summary.labels())),
+            None => Default::default(),
+        };
         Self { body, at, text, ends }
     }
 
@@ -67,6 +78,17 @@ impl Prepared {
         };
         self.ends.iter().map(label).collect()
     }
+}
+
+/// Labels with their texts as one.
+fn joined(labels: &[(Field, &str)]) -> (String, Vec<(Field, usize)>) {
+    let mut text = String::with_capacity(labels.iter().map(|(_, label)| label.len()).sum());
+    let ends = labels.iter().map(|(field, label)| {
+        text.push_str(label);
+        (*field, text.len())
+    });
+    let ends = ends.collect();
+    (text, ends)
 }
 
 /// Most records that are added to the index in one transaction.
@@ -170,6 +192,42 @@ struct Found<'a> {
 }
 
 impl<'a> Summary<'a> {
+    /// What [`Summary::read`] reads of a verdict's JSON.
+    fn of(verdict: &'a VerdictRecord<'_>) -> Self {
+        let name = |name: &'a str| Name(Cow::Borrowed(name));
+        let because = |reasons: &'a [Reason]| {
+            let because = reasons.iter().map(|reason| Because {
+                code: name(reason.code.name()),
+                policy: reason.policy.as_deref().map(name),
+                rule: reason.rule.as_deref().map(name),
+            });
+            because.collect()
+        };
+        let findings = verdict.findings.iter().map(|finding| Found {
+            rule: name(finding.rule),
+            tags: finding.tags.iter().map(|tag| name(tag)).collect(),
+            waived: finding.waived,
+        });
+        Self {
+            kind: name("verdict"),
+            at: name(""),
+            decision: Some(name(verdict.decision.name())),
+            stage: verdict.stage.map(|stage| name(stage.name())),
+            user: verdict.user.map(name),
+            tenant: verdict.tenant.map(name),
+            agent: verdict.agent.map(name),
+            tool: verdict.tool.map(name),
+            session: verdict.session.map(name),
+            by: None,
+            edits: verdict.edits as u64,
+            approved_by: verdict.approved_by.map(name),
+            reasons: because(verdict.reasons),
+            shadow: because(verdict.shadow),
+            findings: findings.collect(),
+            waivers: verdict.waivers.iter().map(|policy| name(policy)).collect(),
+        }
+    }
+
     pub(super) fn read(body: &'a str) -> Option<Self> {
         serde_json::from_str(body).ok()
     }
@@ -181,7 +239,8 @@ impl<'a> Summary<'a> {
 
     /// What it is looked up by, each once.
     pub(super) fn labels(&self) -> Vec<(Field, &str)> {
-        let mut labels: Vec<(Field, &str)> = vec![(Field::Kind, &self.kind.0)];
+        let mut labels: Vec<(Field, &str)> = Vec::with_capacity(16);
+        labels.push((Field::Kind, &self.kind.0));
         let fields = [
             (Field::Decision, &self.decision),
             (Field::Stage, &self.stage),

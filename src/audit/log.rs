@@ -107,12 +107,11 @@ impl Log {
     /// # Errors
     /// When it was not, or may not have been, written.
     pub fn append(&self, record: &Record<'_>) -> Result<u64, AuditError> {
-        self.append_sealed(record.to_json()?, None)
+        self.append_prepared(Prepared::of(record)?, None)
     }
 
-    fn append_sealed(&self, body: String, sealed: Option<Sealed>) -> Result<u64, AuditError> {
+    fn append_prepared(&self, record: Prepared, sealed: Option<Sealed>) -> Result<u64, AuditError> {
         let slot = Arc::new(Slot::default());
-        let record = Prepared::new(body);
         self.enqueue(Job { record, sealed, answer: Some(Arc::clone(&slot)) })?;
         slot.wait().map_err(|error| AuditError::Store(error))
     }
@@ -190,10 +189,10 @@ impl AuditSink for Log {
     }
 
     fn write_with(&self, record: &Record<'_>, sealed: Option<Sealed>) -> Result<(), AuditError> {
-        let body = record.to_json()?;
+        let record = Prepared::of(record)?;
         match self.durability {
-            Durability::EachRecord => self.append_sealed(body, sealed).map(drop),
-            Durability::OnFlush => self.enqueue(Job { record: Prepared::new(body), sealed, answer: None }),
+            Durability::EachRecord => self.append_prepared(record, sealed).map(drop),
+            Durability::OnFlush => self.enqueue(Job { record, sealed, answer: None }),
         }
     }
 
