@@ -29,7 +29,14 @@ pub(super) struct Due {
 
 /// What is due of the records.
 pub(super) fn due(rows: &dyn Read, class: &Class, now: Timestamp) -> Result<Due, LogError> {
-    let keep = i64::try_from(class.keep_seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    if class.keep_seconds == 0 {
+        // No bundle that compiles says so.
+        let start = rows.start()?;
+        return Ok(Due { start, until: start, ..Due::default() });
+    }
+    let keep = i64::try_from(class.keep_seconds.max(class.minimum_seconds))
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000_000);
     let cutoff = now.as_microsecond().saturating_sub(keep);
     let start = rows.start()?;
     // Segments go whole, once the last of their records is due.
