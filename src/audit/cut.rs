@@ -87,7 +87,7 @@ impl Cut {
             return None;
         };
         let cut: Self = serde_json::from_str(json).ok()?;
-        (log == origin && cut.log == origin && cut.size % SEGMENT == 0).then_some(cut)
+        (log == origin && cut.log == origin && cut.size.is_multiple_of(SEGMENT)).then_some(cut)
     }
 }
 

@@ -26,7 +26,7 @@ impl<'a> Writing<'a> {
 
     pub(super) fn finish(&mut self) -> Result<(), StoreError> {
         for recent in std::mem::take(&mut self.recent) {
-            if recent.to % SEGMENT == 0 {
+            if recent.to.is_multiple_of(SEGMENT) {
                 self.complete(&recent)?;
                 continue;
             }
@@ -119,7 +119,7 @@ impl Append for Writing<'_> {
         self.values.sort_unstable();
         self.values.dedup();
         let fresh = match self.recent.last() {
-            Some(last) => last.to % SEGMENT == 0,
+            Some(last) => last.to.is_multiple_of(SEGMENT),
             None => true,
         };
         if fresh {
