@@ -1,4 +1,4 @@
-//! Retention beside a writer: how long removing 100,000 contents takes, and how long a writer waits for it at most.
+//! Retention beside a writer: how long removing 100,000 contents and then their records takes, and how long a writer waits for it at most.
 //!
 //! `cargo bench --bench retention`, with `RINGFENCE_CONTENTS` for another number of contents.
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use ringfence::audit::{AuditSink, Log, LogOptions, PayloadKey};
+use ringfence::audit::{AuditSink, Log, LogOptions, PayloadKey, SigningKey};
 use ringfence::retention::Retention;
 use ringfence::{Bundle, CompileOptions, Engine, Event, Guard, User, compile};
 
@@ -23,7 +23,10 @@ fn engine() -> Engine {
                 "access.cedar",
                 "@id(\"p\") permit(principal in Role::\"user\", action == Action::\"send_input\", resource);",
             ),
-            ("retention.yaml", "classes:\n  - { name: talk, keep: 7d, then: erase }\n"),
+            (
+                "retention.yaml",
+                "classes:\n  - { name: talk, keep: 7d, then: erase }\n  - { name: records, what: audit, keep: 40d }\n",
+            ),
         ],
     );
     compile(&bundle, &CompileOptions::default()).unwrap().engine
@@ -102,24 +105,31 @@ fn main() {
         writer.join().unwrap()
     });
     told("a writer alone", &alone);
-    stop.store(false, Ordering::Relaxed);
-    let (beside, run, took) = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| written(&guard, &stop));
-        let mut retention =
-            Retention::open(&path, &engine, LogOptions::default().payload_key(key_again()), "bench").unwrap();
-        let began = Instant::now();
-        let run = retention.apply(Timestamp::now()).unwrap();
-        let took = began.elapsed();
-        stop.store(true, Ordering::Relaxed);
-        (writer.join().unwrap(), run, took)
-    });
-    told("beside retention", &beside);
-    println!(
-        "retention: {} contents in {took:?}, {} transactions, the longest {:?}, {} keys, clean: {}",
-        run.removed.iter().map(|one| one.contents).sum::<u64>(),
-        run.batches,
-        run.longest,
-        run.keys,
-        run.clean
-    );
+    for (what, now) in [
+        ("contents", Timestamp::now()),
+        ("records too", Timestamp::now() + SignedDuration::from_hours(24 * 41)),
+    ] {
+        stop.store(false, Ordering::Relaxed);
+        let (beside, run, took) = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| written(&guard, &stop));
+            let options =
+                LogOptions::default().payload_key(key_again()).key(SigningKey::generate("bench").unwrap());
+            let mut retention = Retention::open(&path, &engine, options, "bench").unwrap();
+            let began = Instant::now();
+            let run = retention.apply(now).unwrap();
+            let took = began.elapsed();
+            stop.store(true, Ordering::Relaxed);
+            (writer.join().unwrap(), run, took)
+        });
+        told(&format!("a writer beside retention, {what}"), &beside);
+        let removed = run.removed.iter().map(|one| format!("{} of {}", one.contents, one.class));
+        println!(
+            "retention, {what}: {} in {took:?}, {} transactions, the longest {:?}, {} keys, clean: {}",
+            removed.collect::<Vec<_>>().join(" and "),
+            run.batches,
+            run.longest,
+            run.keys,
+            run.clean
+        );
+    }
 }

@@ -81,6 +81,13 @@ fn float(n: f64, out: &mut String) {
 
 fn string(text: &str, out: &mut String) {
     out.push('"');
+    // All bytes are looked at, since a loop that stops at the first is slower than one that does not: hardly any text has one.
+    let escapes = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+    if !text.as_bytes().iter().fold(false, |any, byte| any | escapes(byte)) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut copied = 0;
     for (at, byte) in text.bytes().enumerate() {
         if byte >= 0x20 && byte != b'"' && byte != b'\\' {

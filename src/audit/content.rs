@@ -170,14 +170,7 @@ pub(crate) fn commitment(
 
     let Some(row) = rows.row(index)? else { return Ok(None) };
     let kept = serde_json::from_str::<Body>(&row.body).ok().and_then(|body| body.kept);
-    Ok(kept.and_then(|kept| {
-        let mut hash = crate::store::Hash::default();
-        let digit = |at: usize| char::from(*kept.commitment.as_bytes().get(at)?).to_digit(16);
-        for (at, byte) in hash.iter_mut().enumerate() {
-            *byte = u8::try_from(digit(2 * at)? << 4 | digit(2 * at + 1)?).ok()?;
-        }
-        Some(hash)
-    }))
+    Ok(kept.and_then(|kept| super::digest::unhex(&kept.commitment)))
 }
 
 #[cfg(feature = "audit")]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::digest::hex;
+use super::key::SigningKey;
 use super::log::{LogError, LogOptions, Work, Writer};
 use super::vault::{Vault, VaultError};
 use crate::store::{Access, Read, SqliteStore};
@@ -26,6 +27,11 @@ impl Ledger {
         &self.writer.origin
     }
 
+    /// The key that signs.
+    pub(crate) fn key(&self) -> Option<&SigningKey> {
+        self.writer.key.as_ref()
+    }
+
     /// The data keys of contents.
     pub(crate) fn vault(&self) -> Option<&Vault> {
         self.vault.as_ref()
@@ -33,12 +39,12 @@ impl Ledger {
 
     /// One transaction. `work` gives the records that belong to what it does; all of it is durable once this returns.
     pub(crate) fn write(&mut self, work: &mut Work<'_>) -> Result<(), LogError> {
-        self.writer.commit_with(&[], false, work).map(drop)
+        self.writer.commit_with(Vec::new(), false, work).map(drop)
     }
 
     /// Signs what was written, where there is a key.
     pub(crate) fn sign(&mut self) -> Result<(), LogError> {
-        self.writer.commit_with(&[], true, &mut |_, _| Ok(Vec::new())).map(drop)
+        self.writer.commit_with(Vec::new(), true, &mut |_, _| Ok(Vec::new())).map(drop)
     }
 
     /// Reads one state of the log.

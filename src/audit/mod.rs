@@ -6,6 +6,8 @@ mod canonical;
 #[cfg(feature = "audit")]
 mod checkpoint;
 mod content;
+#[cfg(feature = "audit")]
+mod cut;
 mod digest;
 #[cfg(feature = "audit")]
 mod entry;
@@ -40,6 +42,8 @@ use std::sync::Arc;
 #[cfg(feature = "audit")]
 pub use checkpoint::{Checkpoint, NoCheckpoint};
 #[cfg(feature = "audit")]
+pub(crate) use cut::{Cut, is_signed};
+#[cfg(feature = "audit")]
 pub use key::{KeyError, PublicKey, SigningKey};
 #[cfg(feature = "audit")]
 pub(crate) use ledger::{Ledger, run_name};
@@ -69,8 +73,8 @@ pub use record::{
     VerdictRecord,
 };
 pub use retained::{
-    AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, Removed, RevealRecord,
-    RunRecord, SessionEndRecord, Stayed,
+    AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, Removed, RemovedRecord,
+    RevealRecord, RunRecord, SessionEndRecord, Stayed,
 };
 pub use stated::{AskedRecord, StatedRecord};
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::checkpoint::Checkpoint;
 use super::content::commitment;
+use super::cut;
 use super::entry;
 use super::log::{LogError, LogOptions, inclusion};
 use super::proof::Proof;
@@ -46,6 +47,8 @@ pub struct Stats {
     pub origin: String,
     /// Records.
     pub records: u64,
+    /// Records before them that retention has removed.
+    pub removed: u64,
     /// Bytes of the database.
     pub bytes: u64,
     /// Times of the earliest and the latest event, in microseconds of Unix time.
@@ -81,6 +84,11 @@ impl LogReader {
         &mut self,
         mut work: impl FnMut(&dyn Read, &str) -> Result<T, LogError>,
     ) -> Result<T, LogError> {
+        match entry::index(self.store.as_mut()) {
+            // An index that is behind in a log of this version, which may only be read: verifying tells.
+            Ok(()) | Err(StoreError::ReadOnly) => {}
+            Err(error) => return Err(error.into()),
+        }
         let origin = self.store.origin().to_owned();
         let mut found = None;
         self.store.read(&mut |rows| {
@@ -148,17 +156,20 @@ impl LogReader {
     /// When the log can't be read.
     pub fn stats(&mut self) -> Result<Stats, LogError> {
         self.read(|rows, origin| {
-            let blocks = rows.blocks()?;
-            let earliest = blocks.iter().map(|block| block.earliest).min();
-            let latest = blocks.iter().map(|block| block.latest).max();
+            let (blocks, recent, start) = (rows.blocks()?, rows.recent()?, rows.start()?);
+            let earliest = blocks.iter().map(|block| block.earliest);
+            let latest = blocks.iter().map(|block| block.latest);
+            let earliest = earliest.chain(recent.iter().map(|recent| recent.earliest)).min();
+            let latest = latest.chain(recent.iter().map(|recent| recent.latest)).max();
             let signed = rows.latest_checkpoint()?.and_then(|note| Checkpoint::parse(&note).ok());
             let counts = Field::ALL.iter().map(|field| Ok((*field, rows.counts(*field, COUNTED)?)));
             Ok(Stats {
                 origin: origin.to_owned(),
-                records: rows.size()?,
+                records: rows.size()?.saturating_sub(start),
+                removed: start,
                 bytes: rows.bytes()?,
                 times: earliest.zip(latest),
-                signed: signed.map_or(0, |checkpoint| checkpoint.size),
+                signed: signed.map_or(0, |checkpoint| checkpoint.size.saturating_sub(start)),
                 counts: counts.collect::<Result<_, StoreError>>()?,
             })
         })
@@ -199,14 +210,12 @@ impl LogReader {
 fn row(rows: &dyn Read, index: u64) -> Result<Row, LogError> {
     match rows.row(index)? {
         Some(row) => Ok(row),
+        None if index < rows.start()? => Err(LogError::RemovedRecord { index }),
         None => Err(LogError::NoRecord { index, size: rows.size()? }),
     }
 }
 
 fn entry_of(rows: &dyn Read, origin: &str, row: &Row) -> Result<Entry, StoreError> {
-    let previous = match row.index.checked_sub(1) {
-        Some(before) => rows.hashes(before, row.index)?.pop().unwrap_or_default(),
-        None => entry::genesis(origin),
-    };
+    let previous = cut::previous(rows, origin, row.index)?;
     Ok(Entry { index: row.index, text: entry::text(origin, row.index, &previous, &row.body) })
 }

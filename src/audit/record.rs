@@ -14,8 +14,8 @@ use super::content::KeptRecord;
 use super::digest::{self, RecordedText};
 use super::logged;
 use super::retained::{
-    AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, RevealRecord, RunRecord,
-    SessionEndRecord,
+    AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, RemovedRecord,
+    RevealRecord, RunRecord, SessionEndRecord,
 };
 use super::stated::StatedRecord;
 use crate::bundle::Mode;
@@ -50,6 +50,8 @@ pub enum Record<'a> {
     RetentionBatch(BatchRecord<'a>),
     /// A run of retention has ended.
     RetentionRun(RunRecord<'a>),
+    /// The oldest records of the log were removed.
+    RecordsRemoved(RemovedRecord<'a>),
     /// A hold was placed.
     Hold(HoldRecord<'a>),
     /// A hold was released.

@@ -52,6 +52,28 @@ pub struct RunRecord<'a> {
     pub engine: &'static str,
 }
 
+/// The oldest records of the log were removed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct RemovedRecord<'a> {
+    /// When (RFC 3339).
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// The run that did it.
+    pub run: &'a str,
+    /// Who ran it.
+    pub by: &'a str,
+    /// The class of `retention.yaml` that is about records.
+    pub class: &'a str,
+    /// How many records were removed by this run.
+    pub records: u64,
+    /// The number of the first record that is left.
+    pub first: u64,
+    /// Root of the tree over all records before that one, in hexadecimal.
+    pub root: &'a str,
+    /// Version of the engine.
+    pub engine: &'static str,
+}
+
 /// Contents of a class that went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Removed {

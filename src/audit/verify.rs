@@ -1,17 +1,19 @@
 //! Recomputes a log: every hash, the chain, the tree, the checkpoints, and the index by which records are looked up.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::mpsc::{Receiver, sync_channel};
+mod index;
 
+use std::collections::HashMap;
+use std::sync::mpsc::sync_channel;
+
+use self::index::{Indexed, Records};
 use super::checkpoint::Checkpoint;
-use super::entry::{self, Summary};
+use super::cut::Beginning;
+use super::entry;
 use super::key::PublicKey;
 use super::tree::{Node, Tree};
-use crate::store::{BLOCK, Block, Hash, Read, Row, StoreError, Visit};
+use crate::store::index::SEGMENT;
+use crate::store::{Hash, Read, Row, StoreError, Visit};
 
-/// Records that are handed over at once.
-const CHUNK: usize = 1024;
 /// Problems of one kind that are listed.
 const LISTED: usize = 20;
 
@@ -58,6 +60,8 @@ pub enum Problem {
         /// Whether the checkpoint came from outside the database.
         outside: bool,
     },
+    /// The log says that its oldest records were removed, and none of the given keys has signed that, or it does not fit the log.
+    Cut,
     /// A checkpoint is of another log.
     OtherLog {
         /// The log that it is of.
@@ -94,6 +98,8 @@ pub enum Problem {
 pub struct Report {
     /// The log's name.
     pub origin: String,
+    /// Records before the first that retention has removed, as a signed statement in the log says.
+    pub removed: u64,
     /// Records that were read.
     pub records: u64,
     /// Records that a checkpoint covers which fits, and is signed by a given key where one was given.
@@ -133,32 +139,50 @@ impl Verify {
     ) -> Result<Report, StoreError> {
         let mut problems = Vec::new();
         let notes = rows.checkpoints()?;
-        let claims = self.claims(&notes, origin, &mut problems);
+        let beginning = Beginning::of(rows, origin, &self.keys)?.unwrap_or_else(|| {
+            problems.push(Problem::Cut);
+            Beginning::genesis(origin)
+        });
+        let start = beginning.start;
+        let claims = self.claims(&notes, origin, start, &mut problems);
         let names = rows.names()?;
-        let (to, chunks) = sync_channel::<Vec<Row>>(4);
+        let (to, segments) = sync_channel::<Records>(4);
         let (walk, index) = std::thread::scope(|scope| -> Result<_, StoreError> {
             let names = &names;
-            let indexed = scope.spawn(move || Expected::of(names, &chunks));
-            let mut walk = Walk::new(origin, &claims);
-            let mut chunk = Vec::with_capacity(CHUNK);
+            let indexed = scope.spawn(move || Indexed::of(names, &segments));
+            let mut walk = Walk::new(origin, &claims, beginning);
+            let mut records = Records::default();
+            let mut failed = None;
             rows.rows(0, &mut |row| {
                 walk.record(&row);
-                chunk.push(row);
-                if chunk.len() == CHUNK {
+                let number = row.index / SEGMENT;
+                if number != records.number && !records.rows.is_empty() {
                     progress(walk.read);
-                    let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
-                    if to.send(full).is_err() {
-                        return Visit::Stop;
+                    let done = std::mem::take(&mut records).with_stored(rows);
+                    match done.map(|done| to.send(done)) {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Visit::Stop,
+                        Err(error) => {
+                            failed = Some(error);
+                            return Visit::Stop;
+                        }
                     }
                 }
+                records.number = number;
+                records.rows.push(row);
                 Visit::More
             })?;
-            let _ = to.send(chunk);
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            if !records.rows.is_empty() {
+                let _ = to.send(records.with_stored(rows)?);
+            }
             drop(to);
             Ok((walk, indexed.join().unwrap_or_default()))
         })?;
         walk.nodes(rows, &mut problems)?;
-        index.compare(rows, &names, &mut problems)?;
+        index.compare(rows, &names, walk.next, &mut problems)?;
         let (signed, signed_outside) = walk.claims(&mut problems);
         let size = walk.next;
         let (read, last) = (walk.read, walk.last);
@@ -167,9 +191,10 @@ impl Verify {
         problems.dedup();
         Ok(Report {
             origin: origin.to_owned(),
+            removed: start,
             records: read,
-            signed,
-            signed_outside,
+            signed: signed.saturating_sub(start),
+            signed_outside: signed_outside.saturating_sub(start),
             checkpoints: notes.len(),
             last,
             problems,
@@ -177,7 +202,7 @@ impl Verify {
     }
 
     /// Checkpoints of the database and those given, the smaller first.
-    fn claims(&self, notes: &[String], origin: &str, problems: &mut Vec<Problem>) -> Vec<Claim> {
+    fn claims(&self, notes: &[String], origin: &str, start: u64, problems: &mut Vec<Problem>) -> Vec<Claim> {
         let mut claims = Vec::new();
         let mut add = |checkpoint: Checkpoint, outside, problems: &mut Vec<Problem>| {
             if checkpoint.origin != origin {
@@ -190,7 +215,10 @@ impl Verify {
             if !trusted && !problems.iter().any(told) {
                 problems.push(Problem::Signature { size: checkpoint.size, outside });
             }
-            claims.push(Claim { checkpoint, outside, trusted });
+            // What was removed can't be compared any more: what was signed when it was takes its place.
+            if checkpoint.size >= start {
+                claims.push(Claim { checkpoint, outside, trusted });
+            }
         };
         for (number, note) in notes.iter().enumerate() {
             match Checkpoint::parse(note) {
@@ -212,7 +240,7 @@ fn place(problem: &Problem, size: u64) -> u64 {
         Problem::Altered { index } => *index,
         Problem::Removed { from, .. } | Problem::Rewritten { from, .. } | Problem::Tree { from, .. } => *from,
         Problem::Truncated { .. } | Problem::Signature { .. } | Problem::NoCheckpoint { .. } => size,
-        Problem::OtherLog { .. } => 0,
+        Problem::OtherLog { .. } | Problem::Cut => 0,
         Problem::Index { .. } => size + 1,
     }
 }
@@ -235,16 +263,16 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(origin: &'a str, claims: &'a [Claim]) -> Self {
+    fn new(origin: &'a str, claims: &'a [Claim], beginning: Beginning) -> Self {
         let mut walk = Self {
             origin,
             claims,
             claim: 0,
             fits: Vec::new(),
-            tree: Tree::default(),
+            tree: beginning.tree,
             nodes: Vec::new(),
-            last: entry::genesis(origin),
-            next: 0,
+            last: beginning.last,
+            next: beginning.start,
             read: 0,
             problems: Vec::new(),
         };
@@ -256,7 +284,7 @@ impl<'a> Walk<'a> {
         if row.index != self.next {
             self.add(Problem::Removed { from: self.next, to: row.index });
             // The tree goes on at the right place, with hashes that nothing can be the hash of.
-            let missing = (row.index - self.next).min(BLOCK);
+            let missing = (row.index - self.next).min(SEGMENT);
             for _ in 0..missing {
                 self.push([0; 32]);
             }
@@ -357,75 +385,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What the index should hold: sums of hashes of its entries, which tell whether two sets are the same without holding either.
-#[derive(Debug, Default)]
-struct Expected {
-    state: Option<RandomState>,
-    sum: u64,
-    counts: HashMap<u64, u64>,
-    blocks: Vec<Block>,
-    /// A record says something that the index has no name for, or stands under another time.
-    unknown: bool,
-    wrong_time: bool,
-}
-
-impl Expected {
-    fn of(names: &[(u64, u8, String, u64)], chunks: &Receiver<Vec<Row>>) -> Self {
-        let state = RandomState::new();
-        let ids: HashMap<(u8, &str), u64> =
-            names.iter().map(|(id, field, text, _)| ((*field, text.as_str()), *id)).collect();
-        let mut expected = Self::default();
-        let mut blocks: HashMap<u64, Block> = HashMap::new();
-        for row in chunks.iter().flatten() {
-            // What is no record can't be looked up by anything; that it is none, its hash tells.
-            let Some(summary) = Summary::read(&row.body) else { continue };
-            expected.wrong_time |= summary.at() != Some(row.at);
-            let number = row.index / BLOCK;
-            let block = blocks.entry(number).or_insert(Block { number, earliest: row.at, latest: row.at });
-            block.earliest = block.earliest.min(row.at);
-            block.latest = block.latest.max(row.at);
-            for (field, text) in summary.labels() {
-                match ids.get(&(field as u8, text)) {
-                    Some(id) => {
-                        *expected.counts.entry(*id).or_default() += 1;
-                        expected.sum = expected.sum.wrapping_add(state.hash_one((*id, row.index)));
-                    }
-                    None => expected.unknown = true,
-                }
-            }
-        }
-        expected.blocks = blocks.into_values().collect();
-        expected.blocks.sort_by_key(|block| block.number);
-        expected.state = Some(state);
-        expected
-    }
-
-    fn compare(
-        &self,
-        rows: &dyn Read,
-        names: &[(u64, u8, String, u64)],
-        problems: &mut Vec<Problem>,
-    ) -> Result<(), StoreError> {
-        let state = self.state.clone().unwrap_or_default();
-        let mut sum = 0_u64;
-        rows.labels(&mut |name, index| {
-            sum = sum.wrapping_add(state.hash_one((name, index)));
-            Visit::More
-        })?;
-        if self.unknown || sum != self.sum {
-            problems.push(Problem::Index { what: "the fields by which records are found" });
-        }
-        let count = |id: &u64| self.counts.get(id).copied().unwrap_or(0);
-        if names.iter().any(|(id, _, _, counted)| count(id) != *counted) {
-            problems.push(Problem::Index { what: "how many records have a value" });
-        }
-        if self.wrong_time || rows.blocks()? != self.blocks {
-            problems.push(Problem::Index { what: "the times by which records are found" });
-        }
-        Ok(())
-    }
-}
-
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let which =
@@ -447,6 +406,10 @@ impl std::fmt::Display for Problem {
                 f,
                 "rewritten: the records fit each other but not {} of the first {size}: the first bad record is {from} or one after it",
                 which(outside)
+            ),
+            Problem::Cut => write!(
+                f,
+                "removed: the first records, and what states that retention has removed them is signed by none of the given keys, or does not fit"
             ),
             Problem::OtherLog { origin } => {
                 write!(

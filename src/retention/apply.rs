@@ -31,6 +31,8 @@ pub struct Run {
     pub name: String,
     /// What went, by class.
     pub removed: Vec<Removed>,
+    /// The class that is about records and not contents, where the bundle has one.
+    pub records: Option<String>,
     /// What was due and stayed.
     pub stayed: Vec<Stayed>,
     /// Data keys that were destroyed. None are without the payload key.
@@ -136,7 +138,7 @@ impl Removal {
 }
 
 impl Retention {
-    /// Removes what is due, in transactions of a few milliseconds. Other programs may write meanwhile. One that is stopped is gone
+    /// Removes what is due, contents and, where a class is about them, the oldest records, in transactions of a few milliseconds. Other programs may write meanwhile. One that is stopped is gone
     /// on with by the next: what it has done is done and recorded.
     ///
     /// # Errors
@@ -149,9 +151,10 @@ impl Retention {
             self.apply_to((&group.0, &group.1), &mut removal, &mut stayed)?;
         }
         let keys = self.destroy_idle_keys(now)?;
+        let (gone, kept) = self.remove_records(&mut removal)?;
         let clean = self.ledger.clean()? && keys.1;
-        let removed = removal.removed();
-        let stayed: Vec<Stayed> = stayed.into_values().collect();
+        let removed: Vec<Removed> = removal.removed().into_iter().chain(gone).collect();
+        let stayed: Vec<Stayed> = stayed.into_values().chain(kept).collect();
         let record = RunRecord {
             at: now,
             run: &removal.name,
@@ -167,7 +170,9 @@ impl Retention {
         self.ledger.write(&mut |_, _| Ok(vec![body.clone()]))?;
         self.ledger.sign()?;
         let Removal { name, longest, batches, .. } = removal;
-        Ok(Run { name, removed, stayed, keys: keys.0, clean, longest, batches })
+        let records = self.engine.retention().iter().find(|class| class.of_records);
+        let records = records.map(|class| class.name.clone());
+        Ok(Run { name, removed, records, stayed, keys: keys.0, clean, longest, batches })
     }
 
     fn apply_to(

@@ -14,6 +14,7 @@ mod numbers;
 mod period;
 mod plan;
 mod receipt;
+mod records;
 mod scheduler;
 
 use std::path::Path;

@@ -8,7 +8,7 @@ use super::period::{Holds, Period, Times, name};
 use super::{Retention, RetentionError};
 use crate::audit::LogError;
 use crate::rule::From;
-use crate::store::{Order, Query, Visit};
+use crate::store::Visit;
 
 /// What a run would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -88,7 +88,7 @@ impl Ages {
     }
 }
 
-/// The records of the log, which a run leaves alone: a record that is missing can't be told from one that was taken away.
+/// The records of the log. They go from the oldest on, whole segments of 1,024 at a time, and with the audit key, which signs that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RecordsPlan {
     /// The class that is about them.
@@ -97,8 +97,13 @@ pub struct RecordsPlan {
     pub keep_seconds: u64,
     /// Records.
     pub records: u64,
-    /// Records at the beginning of the log that are older than that.
+    /// Records of whole segments at the beginning of the log that are older than that.
     pub past: u64,
+    /// Of these, those that would go.
+    pub due: u64,
+    /// Why others stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
 }
 
 impl Retention {
@@ -156,16 +161,14 @@ impl Retention {
                 groups.push(group);
             }
             let records = engine.retention().iter().find(|class| class.of_records).map(|class| {
-                let until = now.as_microsecond().saturating_sub(
-                    i64::try_from(class.keep_seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000),
-                );
-                let query =
-                    Query { until: Some(until), order: Order::NewestFirst, limit: 1, ..Query::default() };
+                let due = super::records::due(rows, class, now)?;
                 Ok::<_, LogError>(RecordsPlan {
                     class: class.name.clone(),
                     keep_seconds: class.keep_seconds,
-                    records: rows.size()?,
-                    past: rows.page(&query)?.first().map_or(0, |row| row.index + 1),
+                    records: rows.size()? - due.start,
+                    past: due.past,
+                    due: due.until - due.start,
+                    why: due.why,
                 })
             });
             let (log, records) = (log.clone(), records.transpose()?);

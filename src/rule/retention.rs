@@ -255,11 +255,18 @@ impl ClassSpec {
         }
         let whole =
             self.tags.is_empty() && self.tools.is_empty() && self.stages.is_empty() && self.agents.is_empty();
-        if self.what == What::Audit && !(whole && self.then.is_none()) {
+        if self.what == What::Audit && self.keep.value.seconds == 0 {
+            reporter.push(
+                Diagnostic::new(Code::RetentionConflict, "records of the audit log are kept for a time")
+                    .at(reporter.span(self.keep.range()), "never kept")
+                    .help("say for how long, or leave out the class: records then stay"),
+            );
+        }
+        if self.what == What::Audit && !(whole && self.then.is_none() && self.from == From::Created) {
             reporter.push(
                 Diagnostic::new(Code::RetentionConflict, "records of the audit log are kept as a whole")
                     .at(reporter.span(self.name.range()), "")
-                    .help("leave out `stages`, `tags`, `agents`, `tools` and `then`: removing single records would break the chain"),
+                    .help("leave out `stages`, `tags`, `agents`, `tools`, `then` and `from`: removing single records would break the chain"),
             );
         }
         if let Some(first) = earlier.iter().find(|first| first.takes_all_of(self)) {

@@ -220,6 +220,8 @@ pub(crate) struct AuditStats<'a> {
     pub(crate) log: &'a str,
     /// Records.
     pub(crate) records: u64,
+    /// Records before them that retention has removed.
+    pub(crate) removed: u64,
     /// Records that the latest checkpoint covers.
     pub(crate) signed: u64,
     /// Bytes of the database.
@@ -297,7 +299,9 @@ pub(crate) struct RetentionHold<'a> {
 pub(crate) struct AuditReport<'a> {
     /// The log's name.
     pub(crate) log: &'a str,
-    /// Records.
+    /// Records before the first that retention has removed, as a signed statement says.
+    pub(crate) removed: u64,
+    /// Records that are there.
     pub(crate) records: u64,
     /// Records that a checkpoint covers which fits.
     pub(crate) signed: u64,

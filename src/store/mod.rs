@@ -4,6 +4,7 @@
 //! (`crate::audit`). Rows are never changed. [`Store::append`] is one transaction that no other writer of any process can come
 //! between; [`Store::read`] sees one state of the log, whatever is appended meanwhile.
 
+pub mod index;
 mod payload;
 mod sqlite;
 
@@ -117,11 +118,15 @@ pub enum Field {
     Reason = 11,
     /// `edited`, `waived`, `shadow`, `approved`: what else there was.
     Mark = 12,
+    /// A policy that waived a rule.
+    Waiver = 13,
+    /// A policy in shadow that would have decided.
+    Shadow = 14,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 13] = [
+    pub const ALL: [Field; 15] = [
         Field::Kind,
         Field::Decision,
         Field::Stage,
@@ -135,6 +140,8 @@ impl Field {
         Field::Policy,
         Field::Reason,
         Field::Mark,
+        Field::Waiver,
+        Field::Shadow,
     ];
 }
 
@@ -180,10 +187,10 @@ pub enum Order {
     OldestFirst,
 }
 
-/// Records of a block of numbers and the times that they span.
+/// The times that the records of a complete segment span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block {
-    /// Its number: that of its first record by [`BLOCK`].
+    /// The segment's number: that of its first record by [`index::SEGMENT`].
     pub number: u64,
     /// The earliest time.
     pub earliest: i64,
@@ -191,8 +198,35 @@ pub struct Block {
     pub latest: i64,
 }
 
-/// Records of one [`Block`].
-pub const BLOCK: u64 = 1024;
+/// A value that the index knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// Its number in the index.
+    pub id: u64,
+    /// The number of its field.
+    pub field: u8,
+    /// The value.
+    pub text: String,
+    /// How many records of complete segments have it.
+    pub count: u64,
+    /// The last complete segment with such a record.
+    pub last: Option<u64>,
+}
+
+/// What the index says of the records behind the last complete segment, as they were added together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recent {
+    /// The number of the first.
+    pub from: u64,
+    /// The number behind the last.
+    pub to: u64,
+    /// The earliest time.
+    pub earliest: i64,
+    /// The latest.
+    pub latest: i64,
+    /// Their values, as [`index::each_recent`] reads them.
+    pub values: Vec<u8>,
+}
 
 /// Where a log's rows lie.
 pub trait Store: Send {
@@ -231,7 +265,7 @@ pub trait Read: ReadPayloads {
     /// When the store fails.
     fn size(&self) -> Result<u64, StoreError>;
 
-    /// A record.
+    /// A record; none where it was removed.
     ///
     /// # Errors
     /// When the store fails.
@@ -249,7 +283,7 @@ pub trait Read: ReadPayloads {
     /// When the store fails.
     fn nodes(&self, level: u32, from: u64, to: u64) -> Result<Vec<Hash>, StoreError>;
 
-    /// Every record from a number on, in order, until `visit` says stop.
+    /// Every record from a number on that was not removed, in order, until `visit` says stop.
     ///
     /// # Errors
     /// When the store fails.
@@ -267,19 +301,44 @@ pub trait Read: ReadPayloads {
     /// When the store fails.
     fn counts(&self, field: Field, limit: usize) -> Result<Vec<(String, u64)>, StoreError>;
 
-    /// The values that the index knows, with their numbers in it and how many records are said to have each.
+    /// The first record that is still there: those before were removed, as the latest of [`Read::cuts`] states.
     ///
     /// # Errors
     /// When the store fails.
-    fn names(&self) -> Result<Vec<(u64, u8, String, u64)>, StoreError>;
+    fn start(&self) -> Result<u64, StoreError>;
 
-    /// Every entry of the index: a value's number, and a record's.
+    /// What states that the oldest records were removed, by how many there were.
     ///
     /// # Errors
     /// When the store fails.
-    fn labels(&self, visit: &mut dyn FnMut(u64, u64) -> Visit) -> Result<(), StoreError>;
+    fn cuts(&self) -> Result<Vec<String>, StoreError>;
 
-    /// The times of blocks of records.
+    /// How many records the index covers: all of them, but where an earlier version has written the log and nobody has yet brought the
+    /// index up to it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn indexed(&self) -> Result<u64, StoreError>;
+
+    /// The values that the index knows.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn names(&self) -> Result<Vec<Name>, StoreError>;
+
+    /// A complete segment, as [`index::postings`] reads it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn segment(&self, number: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// What the index says of the records behind, in order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn recent(&self) -> Result<Vec<Recent>, StoreError>;
+
+    /// The times of complete segments.
     ///
     /// # Errors
     /// When the store fails.
@@ -315,11 +374,18 @@ pub enum Visit {
 
 /// What can be added to a log within a transaction.
 pub trait Append: Read + WritePayloads {
-    /// Adds a record, with what it is looked up by.
+    /// Adds a record.
     ///
     /// # Errors
     /// When the store fails.
-    fn record(&mut self, row: &Row, labels: &[(Field, &str)]) -> Result<(), StoreError>;
+    fn record(&mut self, row: &Row) -> Result<(), StoreError>;
+
+    /// Says what the next record that the index does not cover is looked up by, and when it happened. Where the log may only be read, and an
+    /// earlier version has written it, this is kept apart from it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn index(&mut self, index: u64, at: i64, labels: &[(Field, &str)]) -> Result<(), StoreError>;
 
     /// Adds the hash of a subtree.
     ///
@@ -332,4 +398,17 @@ pub trait Append: Read + WritePayloads {
     /// # Errors
     /// When the store fails.
     fn checkpoint(&mut self, size: u64, at: i64, note: &str) -> Result<(), StoreError>;
+
+    /// States that the records before one of a number, the first of a segment, are no more there: they are not read any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn cut(&mut self, size: u64, at: i64, note: &str) -> Result<(), StoreError>;
+
+    /// Removes some of what is not read any more: at most so many records, whose number is given, or else what the index has of one
+    /// segment of them, with the values that no other record has. `None` where nothing is left.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn remove_cut(&mut self, limit: usize) -> Result<Option<u64>, StoreError>;
 }

@@ -122,6 +122,12 @@ pub trait ReadPayloads {
     /// When the store fails.
     fn of(&self, held: &Held, from: u64, visit: &mut dyn FnMut(Kept) -> Visit) -> Result<(), StoreError>;
 
+    /// The first record that has a content.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn first_kept(&self) -> Result<Option<u64>, StoreError>;
+
     /// The encrypted bytes of a content.
     ///
     /// # Errors

@@ -4,12 +4,13 @@
 //! number of processes take turns (`BEGIN IMMEDIATE`).
 
 mod keys;
+mod names;
+mod page;
 mod payload;
 mod reading;
 mod schema;
 mod writing;
 
-use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,9 +18,11 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 pub use self::keys::SqliteKeys;
+use self::names::Names;
 use self::reading::Rows;
+use self::schema::Index;
 use self::writing::Writing;
-use super::{Append, Field, Read, Store, StoreError};
+use super::{Append, Read, Store, StoreError};
 
 /// What a log is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +40,13 @@ pub enum Access {
 pub struct SqliteStore {
     connection: Connection,
     origin: String,
-    /// Numbers of values in the index. They are never removed, so that what was known stays so.
-    names: HashMap<(Field, String), i64>,
+    index: Index,
+    names: Names,
     wait: Duration,
 }
 
 /// How long a lock of another program is slept over before it is tried again: such transactions are short.
 const RETRY: Duration = Duration::from_micros(500);
-
-/// Values whose numbers are remembered at most.
-const MAX_NAMES: usize = 100_000;
 
 impl SqliteStore {
     /// Opens a log. A new one is called `origin`, `/` and a random number. Other programs' locks are waited for so long.
@@ -81,9 +81,9 @@ impl SqliteStore {
         let mut connection =
             Connection::open_with_flags(path, flags).map_err(|error| failed(error.into()))?;
         connection.busy_timeout(wait).map_err(error)?;
-        let origin = schema::prepare(&mut connection, path, access, origin)?;
+        let (origin, index) = schema::prepare(&mut connection, path, access, origin)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Self { connection, origin, names: HashMap::new(), wait })
+        Ok(Self { connection, origin, index, names: Names::default(), wait })
     }
 }
 
@@ -96,10 +96,12 @@ impl Store for SqliteStore {
         &mut self,
         work: &mut dyn FnMut(&mut dyn Append) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        if self.names.len() > MAX_NAMES {
-            self.names.clear();
-        }
-        let transaction = begin(&self.connection, self.wait)?;
+        let transaction = match self.index {
+            Index::Within => begin(&self.connection, self.wait)?,
+            // Nothing of the log itself can be written then.
+            Index::Apart => self.connection.unchecked_transaction().map_err(error)?,
+        };
+        self.names.renew(&transaction)?;
         let mut writing = Writing::new(&transaction, &mut self.names);
         let done = work(&mut writing).and_then(|()| writing.finish());
         let done = done.and_then(|()| transaction.commit().map_err(error));

@@ -1,6 +1,7 @@
 //! The audit log in a database: what is written reads back, survives, and can't be changed unseen.
 
 mod crash;
+mod finding;
 mod migration;
 mod program;
 mod tamper;

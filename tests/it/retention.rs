@@ -4,6 +4,7 @@ mod erasure;
 mod faults;
 mod gone;
 mod program;
+mod records;
 mod together;
 
 use std::path::PathBuf;

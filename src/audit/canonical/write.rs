@@ -50,6 +50,8 @@ struct Members<'o> {
     start: usize,
     /// The key of each, and where it ends.
     ends: Vec<(Cow<'static, str>, usize)>,
+    /// Whether all keys are ASCII, whose order is that of bytes.
+    ascii: bool,
     key: Option<Cow<'static, str>>,
     end: &'static str,
 }
@@ -70,7 +72,14 @@ impl<'o> Writer<'o> {
 
     fn members(self, count: usize, end: &'static str) -> Members<'o> {
         self.out.push('{');
-        Members { start: self.out.len(), out: self.out, ends: Vec::with_capacity(count), key: None, end }
+        Members {
+            start: self.out.len(),
+            out: self.out,
+            ends: Vec::with_capacity(count),
+            ascii: true,
+            key: None,
+            end,
+        }
     }
 
     /// `{"variant":`
@@ -101,12 +110,14 @@ impl Members<'_> {
         self.out.push(':');
         value.serialize(Writer { out: self.out })?;
         self.out.push(',');
+        self.ascii &= key.is_ascii();
         self.ends.push((key, self.out.len()));
         Ok(())
     }
 
     fn close(self) -> Result {
-        let Self { out, start, mut ends, end, .. } = self;
+        let Self { out, start, mut ends, end, ascii, .. } = self;
+        let order = |a: &str, b: &str| if ascii { a.cmp(b) } else { order(a, b) };
         if !ends.is_sorted_by(|(a, _), (b, _)| order(a, b).is_lt()) {
             let written = out.split_off(start);
             let mut from = start;

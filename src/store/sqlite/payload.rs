@@ -103,6 +103,15 @@ impl ReadPayloads for Rows<'_> {
         self.visit(&sql, params![held.id(), signed(from)], visit)
     }
 
+    fn first_kept(&self) -> Result<Option<u64>, StoreError> {
+        if !self.has_payloads()? {
+            return Ok(None);
+        }
+        let first: Option<i64> =
+            self.0.query_row("SELECT min(idx) FROM payload", [], |row| row.get(0)).map_err(error)?;
+        Ok(first.map(unsigned))
+    }
+
     fn sealed(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.0
             .prepare_cached("SELECT sealed FROM payload WHERE idx = ?1")
@@ -253,6 +262,9 @@ impl ReadPayloads for Writing<'_> {
     }
     fn of(&self, held: &Held, from: u64, visit: &mut dyn FnMut(Kept) -> Visit) -> Result<(), StoreError> {
         self.rows.of(held, from, visit)
+    }
+    fn first_kept(&self) -> Result<Option<u64>, StoreError> {
+        self.rows.first_kept()
     }
     fn sealed(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.rows.sealed(index)

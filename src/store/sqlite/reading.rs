@@ -1,16 +1,17 @@
 //! Reading one state of the log.
 
-use std::fmt::Write as _;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use super::{error, signed, unsigned};
-use crate::store::{BLOCK, Block, Field, Hash, Order, Query, Read, Row, StoreError, Visit};
+use super::{error, page, signed, unsigned};
+use crate::store::index::{SEGMENT, each_recent};
+use crate::store::{Block, Field, Hash, Name, Query, Read, Recent, Row, StoreError, Visit};
 
 pub(super) struct Rows<'a>(pub(super) &'a Connection);
 
-fn row(found: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+pub(super) fn row(found: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     // Whoever has written into the file may have left anything there: what does not fit is no hash and no text, and fails to verify.
     let hash = found.get_ref(2)?.as_blob().ok().and_then(|hash| Hash::try_from(hash).ok());
     let body = found.get_ref(3)?.as_bytes().map(|body| String::from_utf8_lossy(body).into_owned());
@@ -31,24 +32,55 @@ impl Rows<'_> {
         found.map_err(error)
     }
 
-    /// Numbers of records that can lie within the times of a query: from the first to the last block that does.
-    fn bounds(&self, query: &Query) -> Result<(u64, u64), StoreError> {
-        let (mut from, mut below) = (query.from, query.below.unwrap_or(u64::MAX >> 1));
+    /// A record, whether or not it was removed.
+    pub(super) fn row_at(&self, index: u64) -> Result<Option<Row>, StoreError> {
+        self.0
+            .prepare_cached("SELECT idx, at, hash, body FROM record WHERE idx = ?1")
+            .and_then(|mut found| found.query_row([signed(index)], row).optional())
+            .map_err(error)
+    }
+
+    /// Numbers of records that can lie within a query, the last of them excluded: by its times, from the first segment that lies within
+    /// them to the last. Records behind the last segment are not left out.
+    pub(super) fn bounds(&self, query: &Query) -> Result<(u64, u64), StoreError> {
+        let (mut from, mut below) = (query.from.max(self.start()?), query.below.unwrap_or(u64::MAX >> 1));
         if query.since.is_some() || query.until.is_some() {
             let (since, until) = (query.since.unwrap_or(i64::MIN), query.until.unwrap_or(i64::MAX));
-            let blocks: (Option<i64>, Option<i64>) = self
+            let (first, last, segments): (Option<i64>, Option<i64>, Option<i64>) = self
                 .0
                 .prepare_cached(
-                    "SELECT min(number), max(number) FROM block WHERE latest >= ?1 AND earliest < ?2",
+                    "SELECT min(number), max(number), (SELECT max(number) + 1 FROM block)
+                     FROM block WHERE latest >= ?1 AND earliest < ?2",
                 )
-                .and_then(|mut found| found.query_row([since, until], |row| Ok((row.get(0)?, row.get(1)?))))
+                .and_then(|mut found| {
+                    found.query_row([since, until], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                })
                 .map_err(error)?;
-            let (Some(first), Some(last)) = blocks else { return Ok((0, 0)) };
-            from = from.max(unsigned(first) * BLOCK);
-            below = below.min((unsigned(last) + 1) * BLOCK);
+            let (earliest, latest): (Option<i64>, Option<i64>) = self
+                .0
+                .prepare_cached("SELECT min(earliest), max(latest) FROM recent")
+                .and_then(|mut found| found.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
+                .map_err(error)?;
+            let behind = segments.map_or(0, unsigned) * SEGMENT;
+            let recent = latest.is_some_and(|at| at >= since) && earliest.is_some_and(|at| at < until);
+            from = from.max(first.map_or(behind, |first| unsigned(first) * SEGMENT));
+            if !recent {
+                below = below.min(last.map_or(0, |last| (unsigned(last) + 1) * SEGMENT));
+            }
         }
         Ok((from, below))
     }
+}
+
+fn recent(row: &rusqlite::Row<'_>) -> rusqlite::Result<Recent> {
+    Ok(Recent {
+        from: unsigned(row.get(0)?),
+        to: unsigned(row.get(1)?),
+        earliest: row.get(2)?,
+        latest: row.get(3)?,
+        // What is no bytes can't be read either.
+        values: row.get_ref(4)?.as_bytes().map_or_else(|_| vec![0x80], <[u8]>::to_vec),
+    })
 }
 
 impl Read for Rows<'_> {
@@ -61,11 +93,25 @@ impl Read for Rows<'_> {
         Ok(last.map_or(0, |last| unsigned(last) + 1))
     }
 
+    fn start(&self) -> Result<u64, StoreError> {
+        let start: Option<i64> = self
+            .0
+            .prepare_cached("SELECT max(size) FROM cut")
+            .and_then(|mut found| found.query_row([], |row| row.get(0)))
+            .map_err(error)?;
+        Ok(start.map_or(0, unsigned))
+    }
+
+    fn cuts(&self) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.0.prepare_cached("SELECT note FROM cut ORDER BY size").map_err(error)?;
+        statement.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(error)
+    }
+
     fn row(&self, index: u64) -> Result<Option<Row>, StoreError> {
-        self.0
-            .prepare_cached("SELECT idx, at, hash, body FROM record WHERE idx = ?1")
-            .and_then(|mut found| found.query_row([signed(index)], row).optional())
-            .map_err(error)
+        if index < self.start()? {
+            return Ok(None);
+        }
+        self.row_at(index)
     }
 
     fn hashes(&self, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
@@ -87,7 +133,7 @@ impl Read for Rows<'_> {
             .0
             .prepare_cached("SELECT idx, at, hash, body FROM record WHERE idx >= ?1 ORDER BY idx")
             .map_err(error)?;
-        let mut found = statement.query([signed(from)]).map_err(error)?;
+        let mut found = statement.query([signed(from.max(self.start()?))]).map_err(error)?;
         while let Some(one) = found.next().map_err(error)? {
             if visit(row(one).map_err(error)?) == Visit::Stop {
                 break;
@@ -97,103 +143,80 @@ impl Read for Rows<'_> {
     }
 
     fn page(&self, query: &Query) -> Result<Vec<Row>, StoreError> {
-        let mut names: Vec<(i64, i64)> = Vec::new();
-        for (field, text) in &query.labels {
-            let known = self
-                .0
-                .prepare_cached("SELECT count, id FROM name WHERE field = ?1 AND text = ?2")
-                .and_then(|mut found| {
-                    found
-                        .query_row(params![*field as u8, text], |row| Ok((row.get(0)?, row.get(1)?)))
-                        .optional()
-                });
-            match known.map_err(error)? {
-                Some(name) => names.push(name),
-                None => return Ok(Vec::new()),
-            }
-        }
-        // The rarest value leads, and each of its records is asked for the others.
-        names.sort_unstable();
-        let (from, below) = self.bounds(query)?;
-        let mut values: Vec<Value> = vec![signed(from).into(), signed(below).into()];
-        let mut sql = String::from("SELECT r.idx, r.at, r.hash, r.body FROM ");
-        let mut conditions = String::new();
-        let key = match names.split_first() {
-            None => {
-                sql.push_str("record r");
-                "r.idx"
-            }
-            Some(((_, first), others)) => {
-                sql.push_str("label l CROSS JOIN record r ON r.idx = l.idx");
-                values.push((*first).into());
-                let _ = write!(conditions, " AND l.name = ?{}", values.len());
-                for (_, other) in others {
-                    values.push((*other).into());
-                    let number = values.len();
-                    let _ = write!(
-                        conditions,
-                        " AND EXISTS (SELECT 1 FROM label WHERE name = ?{number} AND idx = l.idx)"
-                    );
-                }
-                "l.idx"
-            }
-        };
-        let mut time = |sign: &str, at: Option<i64>| {
-            if let Some(at) = at {
-                values.push(at.into());
-                let _ = write!(conditions, " AND r.at {sign} ?{}", values.len());
-            }
-        };
-        time(">=", query.since);
-        time("<", query.until);
-        let order = match query.order {
-            Order::NewestFirst => "DESC",
-            Order::OldestFirst => "ASC",
-        };
-        values.push(signed(query.limit as u64).into());
-        let _ = write!(
-            sql,
-            " WHERE {key} >= ?1 AND {key} < ?2{conditions} ORDER BY {key} {order} LIMIT ?{}",
-            values.len()
-        );
-        let mut statement = self.0.prepare_cached(&sql).map_err(error)?;
-        statement.query_map(params_from_iter(values), row).and_then(Iterator::collect).map_err(error)
+        page::page(self, query)
     }
 
     fn counts(&self, field: Field, limit: usize) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut statement = self
-            .0
-            .prepare_cached(
-                "SELECT text, count FROM name WHERE field = ?1 ORDER BY count DESC, text LIMIT ?2",
-            )
-            .map_err(error)?;
-        statement
-            .query_map(params![field as u8, signed(limit as u64)], |row| {
-                Ok((row.get(0)?, unsigned(row.get(1)?)))
-            })
-            .and_then(Iterator::collect)
-            .map_err(error)
-    }
-
-    fn names(&self) -> Result<Vec<(u64, u8, String, u64)>, StoreError> {
+        let mut recent: HashMap<u64, u64> = HashMap::new();
+        for one in self.recent()? {
+            each_recent(&one.values, |_, values| {
+                values.iter().for_each(|value| *recent.entry(*value).or_default() += 1);
+            })?;
+        }
         let mut statement =
-            self.0.prepare_cached("SELECT id, field, text, count FROM name").map_err(error)?;
-        statement
-            .query_map([], |row| Ok((unsigned(row.get(0)?), row.get(1)?, row.get(2)?, unsigned(row.get(3)?))))
-            .and_then(Iterator::collect)
-            .map_err(error)
-    }
-
-    fn labels(&self, visit: &mut dyn FnMut(u64, u64) -> Visit) -> Result<(), StoreError> {
-        let mut statement = self.0.prepare_cached("SELECT name, idx FROM label").map_err(error)?;
-        let mut found = statement.query([]).map_err(error)?;
-        while let Some(one) = found.next().map_err(error)? {
-            let (name, index) = (one.get(0).map_err(error)?, one.get(1).map_err(error)?);
-            if visit(unsigned(name), unsigned(index)) == Visit::Stop {
-                break;
+            self.0.prepare_cached("SELECT id, text, count FROM name WHERE field = ?1").map_err(error)?;
+        let mut names = statement.query([field as u8]).map_err(error)?;
+        // The most frequent of those seen so far, the most frequent first.
+        let mut most: BTreeSet<(Reverse<u64>, String)> = BTreeSet::new();
+        while let Some(name) = names.next().map_err(error)? {
+            let read = (|| Ok((unsigned(name.get(0)?), unsigned(name.get(2)?))))();
+            let (id, count) = read.map_err(error)?;
+            let count = count + recent.get(&id).copied().unwrap_or(0);
+            let enough = most.len() >= limit && most.last().is_some_and(|(least, _)| Reverse(count) > *least);
+            if count > 0 && !enough {
+                most.insert((Reverse(count), name.get(1).map_err(error)?));
+                if most.len() > limit {
+                    most.pop_last();
+                }
             }
         }
-        Ok(())
+        Ok(most.into_iter().map(|(Reverse(count), text)| (text, count)).collect())
+    }
+
+    fn indexed(&self) -> Result<u64, StoreError> {
+        let (recent, segment): (Option<i64>, Option<i64>) = self
+            .0
+            .prepare_cached(
+                "SELECT (SELECT until FROM recent ORDER BY idx DESC LIMIT 1), (SELECT max(number) FROM segment)",
+            )
+            .and_then(|mut found| found.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
+            .map_err(error)?;
+        Ok(recent.map_or(0, unsigned).max(segment.map_or(0, |number| (unsigned(number) + 1) * SEGMENT)))
+    }
+
+    fn names(&self) -> Result<Vec<Name>, StoreError> {
+        let mut statement =
+            self.0.prepare_cached("SELECT id, field, text, count, last FROM name").map_err(error)?;
+        let name = |row: &rusqlite::Row<'_>| {
+            let last: Option<i64> = row.get(4)?;
+            Ok(Name {
+                id: unsigned(row.get(0)?),
+                field: row.get(1)?,
+                text: row.get(2)?,
+                count: unsigned(row.get(3)?),
+                last: last.map(unsigned),
+            })
+        };
+        statement.query_map([], name).and_then(Iterator::collect).map_err(error)
+    }
+
+    fn segment(&self, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        // What is no bytes can't be read as a segment either.
+        let bytes = |row: &rusqlite::Row<'_>| {
+            Ok(row.get_ref(0)?.as_bytes().map_or_else(|_| vec![0x80], <[u8]>::to_vec))
+        };
+        self.0
+            .prepare_cached("SELECT postings FROM segment WHERE number = ?1")
+            .and_then(|mut found| found.query_row([signed(number)], bytes).optional())
+            .map_err(error)
+    }
+
+    fn recent(&self) -> Result<Vec<Recent>, StoreError> {
+        let mut statement = self
+            .0
+            .prepare_cached("SELECT idx, until, earliest, latest, labels FROM recent ORDER BY idx")
+            .map_err(error)?;
+        statement.query_map([], recent).and_then(Iterator::collect).map_err(error)
     }
 
     fn blocks(&self) -> Result<Vec<Block>, StoreError> {

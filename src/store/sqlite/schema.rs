@@ -11,7 +11,7 @@ use crate::store::StoreError;
 const APPLICATION: i32 = 0x5246_414C;
 
 /// What makes each version of the one before. A version that was released is never changed.
-const VERSIONS: &[&str] = &["
+const VERSIONS: &[&[&str]] = &[&["
     CREATE TABLE log (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE record (
         idx INTEGER PRIMARY KEY,
@@ -32,7 +32,7 @@ const VERSIONS: &[&str] = &["
     CREATE TRIGGER record_remains BEFORE DELETE ON record BEGIN SELECT RAISE(ABORT, 'records are never removed'); END;
     CREATE TRIGGER checkpoint_stays BEFORE UPDATE ON checkpoint BEGIN SELECT RAISE(ABORT, 'checkpoints are never changed'); END;
     CREATE TRIGGER checkpoint_remains BEFORE DELETE ON checkpoint BEGIN SELECT RAISE(ABORT, 'checkpoints are never removed'); END;
-", "
+"], &["
     -- Contents, apart from records and encrypted under keys that lie elsewhere. What is long comes last.
     CREATE TABLE payload (
         idx INTEGER PRIMARY KEY,
@@ -61,7 +61,48 @@ const VERSIONS: &[&str] = &["
         placed INTEGER NOT NULL,
         until INTEGER
     ) WITHOUT ROWID;
-"];
+"], &[OLD_INDEX_GOES, INDEX, CUTS]];
+
+/// The index of the first versions: a row for each value of each record.
+const OLD_INDEX_GOES: &str = "DROP TABLE label; DROP TABLE name; DROP TABLE block;";
+
+/// What records are looked up by (`crate::store::index`). Whoever opens the log to write brings it up to the records.
+const INDEX: &str = "
+    -- Each value of a field once, how many records of complete segments have it, and the last of these.
+    CREATE TABLE name (id INTEGER PRIMARY KEY, field INTEGER NOT NULL, text TEXT NOT NULL, count INTEGER NOT NULL, last INTEGER);
+    CREATE UNIQUE INDEX name_text ON name (field, text);
+    -- Complete segments of 1,024 records: which have which value, and the times that they span.
+    CREATE TABLE segment (number INTEGER PRIMARY KEY, postings BLOB NOT NULL);
+    CREATE TABLE block (number INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL);
+    -- The records behind, as they were added together.
+    CREATE TABLE recent (
+        idx INTEGER PRIMARY KEY,
+        until INTEGER NOT NULL,
+        earliest INTEGER NOT NULL,
+        latest INTEGER NOT NULL,
+        labels BLOB NOT NULL
+    );
+    -- What states that the records before one were removed.
+    CREATE TABLE cut (size INTEGER PRIMARY KEY, at INTEGER NOT NULL, note TEXT NOT NULL);
+";
+
+/// Records go only where a cut says so.
+const CUTS: &str = "
+    DROP TRIGGER record_remains;
+    CREATE TRIGGER record_remains BEFORE DELETE ON record WHEN old.idx >= (SELECT ifnull(max(size), 0) FROM cut)
+        BEGIN SELECT RAISE(ABORT, 'records are never removed'); END;
+    CREATE TRIGGER cut_stays BEFORE UPDATE ON cut BEGIN SELECT RAISE(ABORT, 'cuts are never changed'); END;
+    CREATE TRIGGER cut_remains BEFORE DELETE ON cut BEGIN SELECT RAISE(ABORT, 'cuts are never removed'); END;
+";
+
+/// Where the index lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Index {
+    /// In the log.
+    Within,
+    /// In tables of this connection alone: the log is one of an earlier version, and only read.
+    Apart,
+}
 
 /// Makes a connection ready, and the log where there is none yet; its name.
 pub(super) fn prepare(
@@ -69,7 +110,7 @@ pub(super) fn prepare(
     path: &Path,
     access: Access,
     origin: &str,
-) -> Result<String, StoreError> {
+) -> Result<(String, Index), StoreError> {
     let told = |failed: rusqlite::Error| match failed.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => not_a_log(path),
         _ => error(failed),
@@ -97,15 +138,21 @@ pub(super) fn prepare(
         match access {
             Access::Create => {}
             Access::Write if found > 0 => {}
-            // What is older is read as it is.
-            Access::Read if found > 0 => return name(connection).map_err(told),
+            // What is older is read as it is; its index is made anew, apart from it.
+            Access::Read if found > 0 => {
+                let apart = INDEX
+                    .replace("CREATE TABLE ", "CREATE TEMP TABLE ")
+                    .replace("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX temp.");
+                connection.execute_batch(&apart).map_err(told)?;
+                return Ok((name(connection).map_err(told)?, Index::Apart));
+            }
             Access::Read | Access::Write => return Err(not_a_log(path)),
         }
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(error)?;
         // Another program may have made it meanwhile.
         found = version(&transaction, path).map_err(|failed| failed.unwrap_or_else(error))?;
-        for step in VERSIONS.iter().skip(found as usize) {
+        for step in VERSIONS.iter().skip(found as usize).copied().flatten() {
             transaction.execute_batch(step).map_err(error)?;
         }
         if found == 0 {
@@ -120,7 +167,7 @@ pub(super) fn prepare(
         transaction.pragma_update(None, "user_version", known).map_err(error)?;
         transaction.commit().map_err(error)?;
     }
-    name(connection).map_err(told)
+    Ok((name(connection).map_err(told)?, Index::Within))
 }
 
 fn name(connection: &Connection) -> rusqlite::Result<String> {

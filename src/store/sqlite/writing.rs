@@ -1,83 +1,106 @@
 //! Adding to the log within a transaction. What belongs to indexes is gathered and written at its end, in order, so that pages are
 //! touched once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashSet;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
+use super::names::Names;
 use super::reading::Rows;
-use super::{error, signed};
-use crate::store::{Append, BLOCK, Block, Field, Hash, Query, Read, Row, StoreError, Visit};
+use super::{error, signed, unsigned};
+use crate::store::index::{Gathered, SEGMENT, add_recent, each_recent, postings};
+use crate::store::{Append, Block, Field, Hash, Name, Query, Read, Recent, Row, StoreError, Visit};
 
 pub(super) struct Writing<'a> {
     pub(super) rows: Rows<'a>,
-    names: &'a mut HashMap<(Field, String), i64>,
-    labels: Vec<(i64, i64)>,
-    blocks: BTreeMap<u64, (i64, i64)>,
+    names: &'a mut Names,
+    /// What the index is to say of this transaction's records, by segment.
+    recent: Vec<Recent>,
+    values: Vec<u64>,
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(connection: &'a Connection, names: &'a mut HashMap<(Field, String), i64>) -> Self {
-        Self { rows: Rows(connection), names, labels: Vec::new(), blocks: BTreeMap::new() }
-    }
-
-    /// The number of a value in the index.
-    fn name(&mut self, field: Field, text: &str) -> Result<i64, StoreError> {
-        let key = (field, text.to_owned());
-        if let Some(id) = self.names.get(&key) {
-            return Ok(*id);
-        }
-        let connection = self.rows.0;
-        let known = connection
-            .prepare_cached("SELECT id FROM name WHERE field = ?1 AND text = ?2")
-            .and_then(|mut found| found.query_row(params![field as u8, text], |row| row.get(0)).optional());
-        let id = match known.map_err(error)? {
-            Some(id) => id,
-            None => connection
-                .prepare_cached("INSERT INTO name (field, text, count) VALUES (?1, ?2, 0)")
-                .and_then(|mut insert| insert.insert(params![field as u8, text]))
-                .map_err(error)?,
-        };
-        self.names.insert(key, id);
-        Ok(id)
+    pub(super) fn new(connection: &'a Connection, names: &'a mut Names) -> Self {
+        Self { rows: Rows(connection), names, recent: Vec::new(), values: Vec::new() }
     }
 
     pub(super) fn finish(&mut self) -> Result<(), StoreError> {
-        let connection = self.rows.0;
-        self.labels.sort_unstable();
-        self.labels.dedup();
-        let written = (|| {
-            let mut insert = connection.prepare_cached("INSERT INTO label VALUES (?1, ?2)")?;
-            for (name, index) in &self.labels {
-                insert.execute([name, index])?;
+        for recent in std::mem::take(&mut self.recent) {
+            if recent.to.is_multiple_of(SEGMENT) {
+                self.complete(&recent)?;
+                continue;
             }
-            let mut count = connection.prepare_cached("UPDATE name SET count = count + ?2 WHERE id = ?1")?;
-            for of_one in self.labels.chunk_by(|(a, _), (b, _)| a == b) {
-                if let Some((name, _)) = of_one.first() {
-                    count.execute(params![name, signed(of_one.len() as u64)])?;
+            let times = (recent.earliest, recent.latest);
+            self.rows
+                .0
+                .prepare_cached("INSERT INTO recent VALUES (?1, ?2, ?3, ?4, ?5)")
+                .and_then(|mut insert| {
+                    let (from, to) = (signed(recent.from), signed(recent.to));
+                    insert.execute(params![from, to, times.0, times.1, recent.values])
+                })
+                .map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a segment of which these are the last records.
+    fn complete(&mut self, last: &Recent) -> Result<(), StoreError> {
+        let number = (last.to - 1) / SEGMENT;
+        let (mut gathered, mut times) = (Gathered::default(), (last.earliest, last.latest));
+        for recent in self.rows.recent()?.iter().chain([last]) {
+            each_recent(&recent.values, |place, values| gathered.add(recent.from + place, values))?;
+            times = (times.0.min(recent.earliest), times.1.max(recent.latest));
+        }
+        let connection = self.rows.0;
+        let written = (|| {
+            let mut before = connection.prepare_cached("SELECT last FROM name WHERE id = ?1")?;
+            let mut count =
+                connection.prepare_cached("UPDATE name SET count = count + ?2, last = ?3 WHERE id = ?1")?;
+            let postings = gathered.encode(number, |value, records| {
+                let last: Option<i64> = before.query_row([signed(value)], |row| row.get(0))?;
+                count.execute([signed(value), signed(records), signed(number)])?;
+                Ok::<_, rusqlite::Error>(last.map(unsigned))
+            })?;
+            let mut insert = connection.prepare_cached("INSERT INTO segment VALUES (?1, ?2)")?;
+            insert.execute(params![signed(number), postings])?;
+            let mut insert = connection.prepare_cached("INSERT INTO block VALUES (?1, ?2, ?3)")?;
+            insert.execute([signed(number), times.0, times.1])?;
+            connection.prepare_cached("DELETE FROM recent")?.execute([])
+        })();
+        written.map(drop).map_err(error)
+    }
+}
+
+impl Writing<'_> {
+    /// Removes what the index has of a segment, and values that no other record has.
+    fn remove_segment(&mut self, number: u64) -> Result<(), StoreError> {
+        let connection = self.rows.0;
+        let mut used = HashSet::new();
+        for recent in self.rows.recent()? {
+            each_recent(&recent.values, |_, values| used.extend(values.iter().copied()))?;
+        }
+        let bytes = self.rows.segment(number)?.unwrap_or_default();
+        let removed = (|| {
+            let mut count = connection.prepare_cached("UPDATE name SET count = count - ?2 WHERE id = ?1")?;
+            let mut remove = connection.prepare_cached("DELETE FROM name WHERE id = ?1 AND count <= 0")?;
+            // What can't be read was changed by somebody; verifying has told.
+            for posting in postings(number, &bytes).flatten() {
+                count.execute([signed(posting.value), signed(posting.count)])?;
+                if !used.contains(&posting.value) {
+                    remove.execute([signed(posting.value)])?;
                 }
             }
-            let mut block = connection.prepare_cached(
-                "INSERT INTO block VALUES (?1, ?2, ?3) ON CONFLICT (number) DO UPDATE
-                 SET earliest = min(earliest, excluded.earliest), latest = max(latest, excluded.latest)",
-            )?;
-            for (number, (earliest, latest)) in &self.blocks {
-                block.execute(params![signed(*number), earliest, latest])?;
-            }
-            Ok(())
+            connection.prepare_cached("DELETE FROM segment WHERE number = ?1")?.execute([signed(number)])?;
+            connection.prepare_cached("DELETE FROM block WHERE number = ?1")?.execute([signed(number)])
         })();
-        written.map_err(error)
+        // Their numbers are no more those of these values.
+        self.names.clear();
+        removed.map(drop).map_err(error)
     }
 }
 
 impl Append for Writing<'_> {
-    fn record(&mut self, row: &Row, labels: &[(Field, &str)]) -> Result<(), StoreError> {
-        for (field, text) in labels {
-            let name = self.name(*field, text)?;
-            self.labels.push((name, signed(row.index)));
-        }
-        let times = self.blocks.entry(row.index / BLOCK).or_insert((row.at, row.at));
-        *times = (times.0.min(row.at), times.1.max(row.at));
+    fn record(&mut self, row: &Row) -> Result<(), StoreError> {
         self.rows
             .0
             .prepare_cached("INSERT INTO record VALUES (?1, ?2, ?3, ?4)")
@@ -86,6 +109,59 @@ impl Append for Writing<'_> {
             })
             .map(drop)
             .map_err(error)
+    }
+
+    fn index(&mut self, index: u64, at: i64, labels: &[(Field, &str)]) -> Result<(), StoreError> {
+        self.values.clear();
+        for (field, text) in labels {
+            self.values.push(self.names.number(self.rows.0, *field, text)?);
+        }
+        self.values.sort_unstable();
+        self.values.dedup();
+        let fresh = match self.recent.last() {
+            Some(last) => last.to.is_multiple_of(SEGMENT),
+            None => true,
+        };
+        if fresh {
+            let (earliest, latest) = (at, at);
+            self.recent.push(Recent { from: index, to: index, earliest, latest, values: Vec::new() });
+        }
+        if let Some(last) = self.recent.last_mut() {
+            add_recent(&self.values, &mut last.values);
+            last.to += 1;
+            (last.earliest, last.latest) = (last.earliest.min(at), last.latest.max(at));
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, size: u64, at: i64, note: &str) -> Result<(), StoreError> {
+        self.rows
+            .0
+            .prepare_cached("INSERT INTO cut VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| insert.execute(params![signed(size), at, note]))
+            .map(drop)
+            .map_err(error)
+    }
+
+    fn remove_cut(&mut self, limit: usize) -> Result<Option<u64>, StoreError> {
+        let (connection, start) = (self.rows.0, self.rows.start()?);
+        let removed = connection
+            .prepare_cached(
+                "DELETE FROM record WHERE idx IN (SELECT idx FROM record WHERE idx < ?1 ORDER BY idx LIMIT ?2)",
+            )
+            .and_then(|mut delete| delete.execute([signed(start), signed(limit as u64)]))
+            .map_err(error)?;
+        if removed > 0 {
+            return Ok(Some(removed as u64));
+        }
+        let first: Option<i64> = connection
+            .prepare_cached("SELECT min(number) FROM segment WHERE number < ?1")
+            .and_then(|mut found| found.query_row([signed(start / SEGMENT)], |row| row.get(0)))
+            .map_err(error)?;
+        match first.map(unsigned) {
+            Some(number) => self.remove_segment(number).map(|()| Some(0)),
+            None => Ok(None),
+        }
     }
 
     fn node(&mut self, level: u32, index: u64, hash: &Hash) -> Result<(), StoreError> {
@@ -130,11 +206,23 @@ impl Read for Writing<'_> {
     fn counts(&self, field: Field, limit: usize) -> Result<Vec<(String, u64)>, StoreError> {
         self.rows.counts(field, limit)
     }
-    fn names(&self) -> Result<Vec<(u64, u8, String, u64)>, StoreError> {
+    fn start(&self) -> Result<u64, StoreError> {
+        self.rows.start()
+    }
+    fn cuts(&self) -> Result<Vec<String>, StoreError> {
+        self.rows.cuts()
+    }
+    fn indexed(&self) -> Result<u64, StoreError> {
+        self.rows.indexed()
+    }
+    fn names(&self) -> Result<Vec<Name>, StoreError> {
         self.rows.names()
     }
-    fn labels(&self, visit: &mut dyn FnMut(u64, u64) -> Visit) -> Result<(), StoreError> {
-        self.rows.labels(visit)
+    fn segment(&self, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.rows.segment(number)
+    }
+    fn recent(&self) -> Result<Vec<Recent>, StoreError> {
+        self.rows.recent()
     }
     fn blocks(&self) -> Result<Vec<Block>, StoreError> {
         self.rows.blocks()

@@ -1,6 +1,9 @@
 //! Whoever can write the database tampers with it.
 
-use ringfence::audit::{Checkpoint, Log, LogError, LogReader, Problem, Record, SigningKey, Verify};
+use ringfence::audit::AuditSink;
+use ringfence::audit::{
+    Checkpoint, Durability, Log, LogError, LogReader, Problem, Record, SigningKey, Verify,
+};
 use rusqlite::params;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -18,7 +21,7 @@ fn written(place: &Place) -> u64 {
         log.append(&Record::security_event(at(n), &guarded, "e", &json!({ "n": n })).unwrap()).unwrap();
     }
     let log = std::sync::Arc::new(log);
-    let sink = std::sync::Arc::clone(&log) as std::sync::Arc<dyn ringfence::audit::AuditSink>;
+    let sink = std::sync::Arc::clone(&log) as std::sync::Arc<dyn AuditSink>;
     let guard = ringfence::Guard::builder(engine(&[])).sink(sink).no_time_limit().build();
     for n in 0..300 {
         let user = ringfence::User::new(format!("u{}", n % 5), ["user"]);
@@ -125,8 +128,18 @@ fn every_field_of_a_record() {
 #[test]
 fn columns_and_indexes() {
     let place = Place::new();
-    let size = written(&place);
-    let whole = copy(&place);
+    written(&place);
+    // A complete segment of the index, and records behind.
+    let log = Log::open(&place.log(), place.options().durability(Durability::OnFlush)).unwrap();
+    let guarded = engine(&[]);
+    for n in 0..700 {
+        log.write(
+            &Record::security_event(jiff::Timestamp::now(), &guarded, "e", &json!({ "n": n })).unwrap(),
+        )
+        .unwrap();
+    }
+    log.close().unwrap();
+    let (size, whole) = (place.verify().records, copy(&place));
     let altered = |index| Some(Problem::Altered { index });
     let index = |what| Some(Problem::Index { what });
     let found = "the fields by which records are found";
@@ -141,10 +154,27 @@ fn columns_and_indexes() {
         ("UPDATE record SET at = 'noon' WHERE idx = 7", index(times)),
         ("UPDATE block SET latest = latest + 1", index(times)),
         ("DELETE FROM block", index(times)),
-        ("DELETE FROM label WHERE idx = 7", index(found)),
-        ("UPDATE label SET idx = 1000 WHERE idx = 7", index(found)),
-        ("INSERT INTO label SELECT id, 7 FROM name WHERE text = 'u1'", index(found)),
+        ("UPDATE recent SET earliest = earliest + 1", index(times)),
+        ("UPDATE recent SET latest = latest + 1", index(times)),
+        ("DELETE FROM recent WHERE idx = (SELECT max(idx) FROM recent)", index(found)),
+        ("DELETE FROM recent", index(found)),
+        ("UPDATE recent SET idx = idx - 1", index(found)),
+        ("UPDATE recent SET until = until + 1 WHERE idx = (SELECT max(idx) FROM recent)", index(found)),
+        ("UPDATE recent SET labels = x'00'", index(found)),
+        ("UPDATE recent SET labels = 7", index(found)),
+        ("INSERT INTO recent SELECT 7, 8, earliest, latest, labels FROM recent LIMIT 1", index(found)),
+        ("DELETE FROM segment", index(found)),
+        ("UPDATE segment SET number = 3", index(found)),
+        ("INSERT INTO segment VALUES (9, x'')", index(found)),
+        ("UPDATE segment SET postings = x''", index(found)),
+        ("UPDATE segment SET postings = 7", index(found)),
+        ("UPDATE segment SET postings = substr(postings, 1, length(postings) - 3)", index(found)),
+        ("UPDATE segment SET postings = postings || x'01000100'", index(found)),
         ("UPDATE name SET text = 'nobody' WHERE text = 'u1'", index(found)),
+        ("UPDATE name SET field = 4 WHERE text = 'u1'", index(found)),
+        ("UPDATE name SET last = NULL WHERE text = 'u1'", index(found)),
+        ("UPDATE name SET last = 1 WHERE text = 'u1'", index(found)),
+        ("DELETE FROM name WHERE text = 'u1'", index(found)),
         ("UPDATE name SET count = count + 1 WHERE text = 'u1'", index(counts)),
         (
             "UPDATE node SET hash = zeroblob(32) WHERE level = 8 AND idx = 1",
@@ -170,7 +200,21 @@ fn columns_and_indexes() {
         }
         restore(&place, &whole);
     }
-    assert_eq!(place.verify().records, size);
+    assert_eq!((place.verify().problems, place.verify().records), (vec![], size));
+    // Any byte of a segment.
+    let connection = database(&place.log());
+    let postings: Vec<u8> =
+        connection.query_row("SELECT postings FROM segment", [], |row| row.get(0)).unwrap();
+    assert!(postings.len() > 500, "{}", postings.len());
+    let set = |bytes: &[u8]| connection.execute("UPDATE segment SET postings = ?1", [bytes]).unwrap();
+    for at in (0..postings.len()).step_by(postings.len() / 60) {
+        let mut changed = postings.clone();
+        changed[at] ^= 1 << (at % 8);
+        set(&changed);
+        assert_eq!(place.verify().problems, [Problem::Index { what: found }], "{at}");
+    }
+    set(&postings);
+    assert_eq!(place.verify().problems, []);
 }
 
 #[test]
@@ -211,9 +255,7 @@ fn order_removal_and_truncation() {
     let report = after(&format!("DELETE FROM record WHERE idx >= {cut}"));
     assert_eq!(first(&report), Some(&Problem::Truncated { size: cut, signed: size, outside: false }));
     let neat = format!(
-        "DELETE FROM record WHERE idx >= {cut}; DELETE FROM label WHERE idx >= {cut}; DELETE FROM checkpoint WHERE size > {cut};
-         UPDATE name SET count = (SELECT count(*) FROM label WHERE name = id);
-         UPDATE block SET latest = (SELECT max(at) FROM record WHERE idx / 1024 = number);"
+        "DELETE FROM record WHERE idx >= {cut}; DELETE FROM recent WHERE idx >= {cut}; DELETE FROM checkpoint WHERE size > {cut};"
     );
     let report = after(&neat);
     assert_eq!(report.problems, [Problem::Truncated { size: cut, signed: size, outside: true }]);

@@ -46,11 +46,17 @@ pub(super) struct Filter {
     /// That this policy decided, waived, or would have decided.
     #[arg(long)]
     policy: Option<String>,
+    /// In which this policy waived what a rule asked for.
+    #[arg(long, value_name = "POLICY")]
+    waiver: Option<String>,
+    /// In which this policy would have decided, were it not in shadow.
+    #[arg(long, value_name = "POLICY")]
+    shadow: Option<String>,
     /// With a reason of this code, as nothing-permits.
     #[arg(long, value_name = "CODE")]
     reason: Option<String>,
     /// Of this kind: verdict, start, stop, `bundle_loaded`, `bundle_refused`, `log_read`, `security_event`, approval, reveal, hold, release,
-    /// `retention_batch`, `retention_run`, erasure, `access_request`, `key_rotation` or `session_end`.
+    /// `retention_batch`, `retention_run`, `records_removed`, erasure, `access_request`, `key_rotation` or `session_end`.
     #[arg(long)]
     kind: Option<String>,
     /// With something special: edited, waived, shadow or approved.
@@ -69,6 +75,8 @@ impl Filter {
             (Field::Decision, "decision", &self.decision),
             (Field::Stage, "stage", &self.stage),
             (Field::Policy, "policy", &self.policy),
+            (Field::Waiver, "waiver", &self.waiver),
+            (Field::Shadow, "shadow", &self.shadow),
             (Field::Reason, "reason", &self.reason),
             (Field::Kind, "kind", &self.kind),
             (Field::Mark, "mark", &self.mark),

@@ -46,7 +46,7 @@ fn class_of(record: &Value) -> Class {
         ("stop", _) => lifecycle((4, "Stop")),
         ("bundle_loaded", _) => lifecycle((8, "Update")),
         ("log_read" | "access_request", _) => class(6003, "API Activity", APPLICATION, (2, "Read")),
-        ("retention_batch" | "retention_run" | "erasure", _) => {
+        ("retention_batch" | "retention_run" | "records_removed" | "erasure", _) => {
             class(6003, "API Activity", APPLICATION, (4, "Delete"))
         }
         ("hold" | "release" | "key_rotation", _) => class(6003, "API Activity", APPLICATION, (3, "Update")),
@@ -97,7 +97,7 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
     let at = word("at").and_then(|at| at.parse::<Timestamp>().ok()).map(Timestamp::as_millisecond);
     let (severity_id, severity) = severity(record);
     let actor = word("user").or(word("by"));
-    let mut profiles = vec!["security_control"];
+    let done = done(record);
     let mut out = Map::new();
     let mut put = |name: &str, value: Value| {
         if !value.is_null() {
@@ -116,9 +116,15 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
     put("severity_id", severity_id.into());
     put("severity", severity.into());
     put("message", word("kind").into());
-    let allowed = word("enforced").map(|enforced| if enforced == "allow" { 1 } else { 2 });
-    put("status_id", allowed.into());
-    if let Some([action, disposition]) = done(record) {
+    // Of an activity whether it succeeded; of a finding how far somebody has got with it, which is not at all.
+    let status = match class.uid {
+        2004 => Some(1),
+        _ => word("enforced").map(|enforced| if enforced == "allow" { 1 } else { 2 }),
+    };
+    put("status_id", status.into());
+    let mut profiles = Vec::new();
+    if let Some([action, disposition]) = done {
+        profiles.push("security_control");
         put("action_id", action.0.into());
         put("action", action.1.into());
         put("disposition_id", disposition.0.into());
@@ -133,8 +139,16 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
     });
     put(
         "actor",
-        json!({ "user": user, "session": word("session").map(|uid| json!({ "uid": uid })), "app_name": word("agent") }),
+        json!({
+            "user": user,
+            "session": word("session").map(|uid| json!({ "uid": uid })),
+            "app_name": word("agent").unwrap_or("ringfence"),
+        }),
     );
+    // Other classes than API Activity have an actor by this profile.
+    if class.uid != 6003 {
+        profiles.push("host");
+    }
     let operation = word("tool").or(word("stage")).or(word("verb")).or(word("kind"));
     match class.uid {
         6003 => {
@@ -148,8 +162,9 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
             );
         }
         3003 => {
-            put("user", user.unwrap_or_else(|| json!({ "type_id": 0 })));
-            put("privileges", json!([operation.unwrap_or_default()]));
+            put("user", user.unwrap_or_else(|| json!({ "uid": "unknown", "name": "unknown", "type_id": 0 })));
+            put("session", json!({ "uid": word("session") }));
+            put("privileges", json!([operation.unwrap_or("unknown")]));
         }
         2004 => {
             let rules = list(record, "findings", "rule");
@@ -164,10 +179,10 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
             put("app", json!({ "name": "ringfence", "vendor_name": "Ringfence", "version": word("engine") }))
         }
     }
-    if let Some(policy) = list(record, "reasons", "policy").first() {
+    if let (Some(policy), Some(_)) = (list(record, "reasons", "policy").first(), done) {
         put("policy", json!({ "name": policy, "uid": word("bundle"), "is_applied": true }));
     }
-    if word("stage").is_some() {
+    if word("stage").is_some() && class.uid == 6003 {
         profiles.push("ai_operation");
         let role = match word("stage") {
             Some("input") => Some((1, "User")),
@@ -203,6 +218,8 @@ pub(super) fn event(number: u64, record: &Value, text: &str) -> Value {
             "reasons": list(record, "reasons", "code"),
             "rules": list(record, "findings", "rule"),
             "tags": tags(record),
+            "waivers": record.get("waivers"),
+            "shadow": list(record, "shadow", "policy"),
             "prev_hash": word("_prev"),
         }),
     );
@@ -294,6 +311,144 @@ mod tests {
             ("later", 600_299),
         ] {
             assert_eq!(of(&json!({ "kind": kind, "at": "2026-11-22T10:00:00Z" }))["type_uid"], uid, "{kind}");
+        }
+    }
+
+    /// The schema of a class: what OCSF has of it that is used here, its profiles as the event lists them, and nothing else.
+    fn schema_of(event: &Value) -> Value {
+        let all: Value = serde_json::from_str(include_str!("ocsf/schema.json")).unwrap();
+        let uid = event["class_uid"].to_string();
+        let class = &all[&uid];
+        assert!(class.is_object(), "class {uid}");
+        let mut properties = all["$defs"]["base"].as_object().unwrap().clone();
+        properties.extend(class["properties"].as_object().unwrap().clone());
+        for profile in event["metadata"]["profiles"].as_array().unwrap() {
+            assert!(class["profiles"].as_array().unwrap().contains(profile), "{uid}: {profile}");
+            if let Some(members) = all["$defs"].get(profile.as_str().unwrap()) {
+                properties.extend(members.as_object().unwrap().clone());
+            }
+        }
+        properties.insert("class_uid".to_owned(), json!({ "const": event["class_uid"] }));
+        properties.insert("category_uid".to_owned(), json!({ "const": class["category_uid"] }));
+        properties.insert("activity_id".to_owned(), json!({ "enum": class["activities"] }));
+        properties.insert("status_id".to_owned(), json!({ "enum": class["statuses"] }));
+        let mut required = all["$defs"]["required"].as_array().unwrap().clone();
+        required.extend(class["required"].as_array().unwrap().iter().cloned());
+        let mut defs = all["$defs"].as_object().unwrap().clone();
+        for parts in ["base", "security_control", "ai_operation", "required"] {
+            defs.remove(parts);
+        }
+        json!({ "$defs": defs, "type": "object", "properties": properties, "required": required })
+    }
+
+    fn fits(event: &Value) {
+        let faults = crate::tool::Schema::new(&schema_of(event)).unwrap().check(event);
+        assert!(faults.is_empty(), "{faults:#?} in {event:#}");
+        assert_eq!(
+            event["type_uid"],
+            event["class_uid"].as_u64().unwrap() * 100 + event["activity_id"].as_u64().unwrap()
+        );
+    }
+
+    /// A value of a schema of records: with all members that there can be, or with those that have to be there.
+    fn some(schema: &Value, root: &Value, all: bool) -> Value {
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+            return some(root.pointer(&target[1..]).unwrap(), root, all);
+        }
+        if let Some(value) = schema.get("const").or_else(|| schema.pointer("/enum/0")) {
+            return value.clone();
+        }
+        if let Some(branches) = schema.get("anyOf").or(schema.get("oneOf")) {
+            return some(&branches[0], root, all);
+        }
+        let kind = schema.get("type").map(|kind| if kind.is_array() { &kind[0] } else { kind });
+        match kind.and_then(Value::as_str) {
+            Some("string") => json!("2026-11-22T10:00:00Z"),
+            Some("integer" | "number") => json!(7),
+            Some("boolean") => json!(true),
+            Some("array") => json!([some(&schema["items"], root, all)]),
+            Some("object") if schema.get("properties").is_some() => {
+                let required = schema["required"].as_array().cloned().unwrap_or_default();
+                let members = schema["properties"].as_object().unwrap().iter();
+                members
+                    .filter(|(name, _)| all || required.contains(&json!(name)))
+                    .map(|(name, member)| (name.clone(), some(member, root, all)))
+                    .collect()
+            }
+            Some("object") => json!({}),
+            _ => Value::Null,
+        }
+    }
+
+    /// Every kind of record, as its schema has it, so that a new one is not forgotten.
+    fn every_kind() -> Vec<Value> {
+        let root = crate::schema::named("record").unwrap();
+        let mut records = Vec::new();
+        for kind in root["oneOf"].as_array().unwrap() {
+            for all in [false, true] {
+                let mut record = some(kind, &root, all);
+                if let Some(shared) = kind.get("$ref") {
+                    let rest = some(&json!({ "$ref": shared }), &root, all);
+                    record = kind["properties"].as_object().unwrap().keys().fold(rest, |mut rest, name| {
+                        rest[name] = some(&kind["properties"][name], &root, all);
+                        rest
+                    });
+                }
+                for (name, value) in [("_log", "log/1"), ("_prev", "00ff")] {
+                    record[name] = json!(value);
+                }
+                records.push(record);
+            }
+        }
+        records
+    }
+
+    #[test]
+    fn every_kind_of_record_fits_the_schema_of_its_class() {
+        let records = every_kind();
+        let kinds: std::collections::BTreeSet<&str> =
+            records.iter().map(|record| record["kind"].as_str().unwrap()).collect();
+        assert!(kinds.len() >= 18 && kinds.contains("records_removed"), "{kinds:?}");
+        let mut tried = 0;
+        for record in &records {
+            fits(&of(record));
+            if record["kind"] != "verdict" {
+                continue;
+            }
+            for stage in ["access", "input", "tool_call", "tool_result", "output"] {
+                for (decision, enforced) in
+                    [("allow", "allow"), ("ask", "ask"), ("deny", "deny"), ("deny", "allow")]
+                {
+                    for edits in [0, 2] {
+                        for found in [true, false] {
+                            let mut record = record.clone();
+                            record["stage"] = json!(stage);
+                            record["decision"] = json!(decision);
+                            record["enforced"] = json!(enforced);
+                            record["edits"] = json!(edits);
+                            if !found {
+                                record["findings"] = json!([]);
+                            }
+                            fits(&of(&record));
+                            tried += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(tried, 160);
+        // The schema itself refuses what does not fit.
+        let good = of(&records[0]);
+        for (name, value) in [
+            ("time", json!("now")),
+            ("severity_id", json!(9)),
+            ("surplus", json!(1)),
+            ("metadata", json!({})),
+        ] {
+            let mut bad = good.clone();
+            let schema = crate::tool::Schema::new(&schema_of(&bad)).unwrap();
+            bad[name] = value;
+            assert!(!schema.check(&bad).is_empty(), "{name}");
         }
     }
 }

@@ -52,6 +52,8 @@ fn name(field: Field) -> &'static str {
         Field::Policy => "policies",
         Field::Reason => "reasons",
         Field::Mark => "marks",
+        Field::Waiver => "waivers",
+        Field::Shadow => "shadow",
     }
 }
 
@@ -67,6 +69,7 @@ impl StatsVerb {
             let row = AuditStats {
                 log: &stats.origin,
                 records: stats.records,
+                removed: stats.removed,
                 signed: stats.signed,
                 bytes: stats.bytes,
                 times,
@@ -77,6 +80,9 @@ impl StatsVerb {
         }
         out.line(&format!("log      {}", stats.origin))?;
         out.line(&format!("records  {} ({} of them signed)", stats.records, stats.signed))?;
+        if stats.removed > 0 {
+            out.line(&format!("removed  {} before them, by retention", stats.removed))?;
+        }
         out.line(&format!("bytes    {}", stats.bytes))?;
         if let Some([first, last]) = times {
             out.line(&format!("times    {first} to {last}"))?;

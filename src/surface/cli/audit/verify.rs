@@ -77,6 +77,7 @@ impl VerifyVerb {
             });
             let row = AuditReport {
                 log: &found.origin,
+                removed: found.removed,
                 records: found.records,
                 signed: found.signed,
                 signed_outside: found.signed_outside,
@@ -90,8 +91,12 @@ impl VerifyVerb {
                 out.line(&visible(&problem.to_string()))?;
             }
             let verdict = if found.is_good() { "ok" } else { "NOT OK" };
+            let before = match found.removed {
+                0 => String::new(),
+                removed => format!(" (after {removed} that retention has removed)"),
+            };
             out.line(&format!(
-                "{verdict}: {} records of {}, {} of them signed, {} by a checkpoint kept outside",
+                "{verdict}: {} records of {}{before}, {} of them signed, {} by a checkpoint kept outside",
                 found.records, found.origin, found.signed, found.signed_outside
             ))?;
             if against.keys.is_empty() {

@@ -10,7 +10,8 @@ use crate::surface::cli::report::{self, Out, counted, visible};
 /// Remove what is due
 ///
 /// In transactions of a few milliseconds, each recorded, while other programs write. A run that is stopped is gone on with by the next.
-/// Nothing under a hold goes, and nothing before the class's minimum. Exits with 1 where something of it is still left in a file because
+/// Nothing under a hold goes, and nothing before the class's minimum. Where a class is about the records themselves, the oldest go too, with
+/// the audit key: it signs what went, so that the rest still verifies. Exits with 1 where something of it is still left in a file because
 /// another program was reading: run it again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -40,18 +41,19 @@ impl Apply {
             };
             out.line(&serde_json::to_string(&row)?)?;
         } else {
+            let what = |class: &str| if run.records.as_deref() == Some(class) { "record" } else { "content" };
             for removed in &run.removed {
-                let what = counted(removed.contents, "content");
+                let count = counted(removed.contents, what(&removed.class));
                 out.line(&visible(&format!(
-                    "{}: {what} removed ({}), {}",
+                    "{}: {count} removed ({}), {}",
                     removed.class,
                     removed.then,
                     bytes(removed.bytes)
                 )))?;
             }
             for stayed in &run.stayed {
-                let what = counted(stayed.contents, "content");
-                out.line(&visible(&format!("{}: {what} due and kept: {}", stayed.class, stayed.why)))?;
+                let count = counted(stayed.contents, what(&stayed.class));
+                out.line(&visible(&format!("{}: {count} due and kept: {}", stayed.class, stayed.why)))?;
             }
             if run.removed.is_empty() {
                 out.line("nothing was due")?;

@@ -69,11 +69,13 @@ fn tail(plan: &Plan, out: &mut Out) -> anyhow::Result<()> {
     }
     if let Some(records) = &plan.records {
         out.line(&visible(&format!(
-            "{}: {}, kept {}; {} past that (records are never removed from a log: start a new one, and delete the old file whole)",
+            "{}: {}, kept {}; {} past that in whole segments, due {}{}",
             records.class,
             counted(records.records, "record"),
             period(records.keep_seconds),
-            records.past
+            records.past,
+            records.due,
+            records.why.iter().map(|why| format!("; others stay: {why}")).collect::<String>()
         )))?;
     }
     Ok(())
