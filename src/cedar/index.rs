@@ -234,8 +234,7 @@ impl Index {
         self.merged.get(key, || {
             let mut merged = Bucket::default();
             for bucket in buckets {
-                for (from, to) in
-                    [(&bucket.plain, &mut merged.plain), (&bucket.reading, &mut merged.reading)]
+                for (from, to) in [(&bucket.plain, &mut merged.plain), (&bucket.reading, &mut merged.reading)]
                 {
                     for (number, (parts, arguments)) in from.policies.iter().zip(&from.reads) {
                         // A policy that names several actions stands in several buckets.
@@ -358,11 +357,7 @@ impl Asked {
     /// What the policies that read no arguments say, made if it is not kept.
     ///
     /// Policies are functions of the question, which this is of, and of what they read of its context, of which the key is.
-    pub(super) fn plain(
-        &self,
-        key: Option<Key>,
-        make: impl FnOnce(&Set) -> Outcome,
-    ) -> Option<Arc<Outcome>> {
+    pub(super) fn plain(&self, key: Option<Key>, make: impl FnOnce(&Set) -> Outcome) -> Option<Arc<Outcome>> {
         let set = self.candidates.plain()?;
         match key {
             Some(key) => self.answers.get(key, || Some(make(set))),

@@ -402,8 +402,7 @@ impl Policies {
                 info.effect == PolicyEffect::Permit && info.expires_at.is_none_or(|expires| ask.at < expires)
             })
         };
-        let may_permit =
-            asked.candidates.reading().is_some_and(|reading| reading.policies().any(permits));
+        let may_permit = asked.candidates.reading().is_some_and(|reading| reading.policies().any(permits));
         let mut answer = Answer::default();
         self.ask_plain(ask, &asked, &mut answer);
         (answer, may_permit)

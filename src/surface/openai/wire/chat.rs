@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fields::{self, Field};
 use super::{
     Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Tool, Unfit,
-    arguments, below, input, is_absent, output, text, tool_name, unfit,
+    arguments, below, input, inside, is_absent, output, text, tool_name, unfit,
 };
 use crate::event::{Body, InputPart};
 
@@ -166,20 +166,22 @@ fn past_call(call: &Value, at: &str, names: &mut Names) -> Result<Slot, Unfit> {
 
 /// A tool call where it stands.
 fn call_at(call: &Value, at: &str, choice: usize) -> Result<Call, Unfit> {
-    let string = |pointer: &str| call.pointer(pointer).and_then(Value::as_str);
-    let Some(id) = string("/id").filter(|id| !id.is_empty()) else {
+    let string = |names: &[&str]| inside(call, names).and_then(Value::as_str);
+    let Some(id) = string(&["id"]).filter(|id| !id.is_empty()) else {
         return unfit(below(at, "id"), "is missing");
     };
-    let kind = string("/type").unwrap_or("function");
+    let kind = string(&["type"]).unwrap_or("function");
     let (tool, written, arguments, place) = match kind {
         "function" => {
-            let Some(tool) = string("/function/name") else { return unfit(at, "names no function") };
-            let Some(written) = string("/function/arguments") else { return unfit(at, "has no arguments") };
+            let Some(tool) = string(&["function", "name"]) else { return unfit(at, "names no function") };
+            let Some(written) = string(&["function", "arguments"]) else {
+                return unfit(at, "has no arguments");
+            };
             (tool, written, arguments(written), Place::Json(format!("{at}/function/arguments")))
         }
         "custom" => {
-            let Some(tool) = string("/custom/name") else { return unfit(at, "names no tool") };
-            let Some(written) = string("/custom/input") else { return unfit(at, "has no input") };
+            let Some(tool) = string(&["custom", "name"]) else { return unfit(at, "names no tool") };
+            let Some(written) = string(&["custom", "input"]) else { return unfit(at, "has no input") };
             (
                 tool,
                 written,
@@ -220,7 +222,7 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
     fields::drop_unknown(document, RESPONSE);
     let mut response = Response {
         id: document.get("id").and_then(Value::as_str).map(str::to_owned),
-        tokens: document.pointer("/usage/total_tokens").and_then(Value::as_u64),
+        tokens: inside(document, &["usage", "total_tokens"]).and_then(Value::as_u64),
         ..Response::default()
     };
     let Some(Value::Array(choices)) = document.get_mut("choices") else {

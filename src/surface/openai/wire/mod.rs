@@ -101,6 +101,20 @@ pub(crate) fn value_of(body: &Body) -> &Value {
     }
 }
 
+/// The same, taken out of it.
+pub(crate) fn into_value(body: Body) -> Value {
+    match body {
+        Body::Input { text, .. } | Body::Output { text } => text,
+        Body::ToolCall { arguments: value, .. } | Body::ToolResult { result: value, .. } => value,
+        Body::Access(_) => Value::Null,
+    }
+}
+
+/// A value inside objects, by the names of the members on the way.
+pub(super) fn inside<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
+    names.iter().try_fold(value, |value, name| value.get(name))
+}
+
 impl Place {
     /// Writes what the guard made of the value, unless that is what stands there: so arguments stay as they were written.
     pub(crate) fn write_if_changed(&self, document: &mut Value, decided: &Value) {

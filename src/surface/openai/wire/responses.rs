@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fields::{self, Field};
 use super::{
     Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Tool, Unfit,
-    arguments, below, input, is_absent, output, text, tool_name, unfit,
+    arguments, below, input, inside, is_absent, output, text, tool_name, unfit,
 };
 use crate::event::{Body, InputPart};
 
@@ -326,7 +326,7 @@ pub(super) fn response(document: &mut Value, open: &Openings) -> Result<Response
     fields::drop_unknown(document, RESPONSE);
     let mut response = Response {
         id: document.get("id").and_then(Value::as_str).map(str::to_owned),
-        tokens: document.pointer("/usage/total_tokens").and_then(Value::as_u64),
+        tokens: inside(document, &["usage", "total_tokens"]).and_then(Value::as_u64),
         ..Response::default()
     };
     let Some(Value::Array(items)) = document.get("output") else { return unfit("/output", "is no list") };
