@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_openai::error::{ApiErrorResponse, OpenAIError};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -11,6 +12,7 @@ use super::approve::{Answer, Approver, Question};
 use super::detect::{self, Watch};
 use super::error::{GuardError, Refusal, What};
 use super::telemetry;
+use super::transport;
 use super::wire::{self, Api, Call, Memory, Openings, Slot, Unfit, value_of};
 use super::withheld::{RefusedCall, Withheld};
 use crate::bundle::RefusedCalls;
@@ -283,7 +285,14 @@ impl Conversation {
     }
 
     /// Decides about a whole response.
-    pub(crate) async fn response(&self, api: Api, mut document: Value) -> Result<Answered, GuardError> {
+    ///
+    /// Where the provider does not tell what was used, `estimate` is what the request is taken to have cost.
+    pub(crate) async fn response(
+        &self,
+        api: Api,
+        mut document: Value,
+        estimate: u64,
+    ) -> Result<Answered, GuardError> {
         let read = wire::read_response(api, &mut document, &self.settings.openings);
         let response = match read {
             Ok(response) => response,
@@ -292,7 +301,8 @@ impl Conversation {
                 return Err(GuardError::Answer(error));
             }
         };
-        self.spent(response.tokens);
+        self.spent(Some(response.tokens.unwrap_or_else(|| estimate + wire::estimated_tokens(&document))));
+        self.beside(&response.texts, &mut document).await;
         let mut denied: BTreeSet<usize> = BTreeSet::new();
         let mut refused: Option<Box<Refusal>> = None;
         for (slot, choice) in response.slots.into_iter().zip(response.choices) {
@@ -332,6 +342,65 @@ impl Conversation {
             self.remember_response(&id);
         }
         Ok(Answered { document, calls, refused })
+    }
+
+    /// Decides about texts beside what the model said: what the provider repeats of the request, and whatever else it says. What is
+    /// refused is taken out.
+    pub(crate) async fn beside(&self, names: &[String], document: &mut Value) {
+        if names.is_empty() {
+            return;
+        }
+        let Some(members) = document.as_object_mut() else { return };
+        let taken = names.iter().filter_map(|name| Some((name.clone(), members.get(name)?.clone())));
+        let texts = Value::Object(taken.collect());
+        let key = key("beside", &texts);
+        // Each event of a stream that has the response repeats them.
+        let known = self.memory().known(&key);
+        let decided = match known {
+            Some(known) => known.unwrap_or(texts),
+            None => {
+                let decided = match self.decide(Body::Output { text: texts.clone() }).await {
+                    Ok((event, _)) => wire::into_value(event.body),
+                    Err(_) => Value::Null,
+                };
+                self.memory().add(key, Some(decided.clone()).filter(|decided| *decided != texts));
+                decided
+            }
+        };
+        for name in names {
+            match decided.get(name) {
+                Some(text) => members.insert(name.clone(), text.clone()),
+                None => members.remove(name),
+            };
+        }
+    }
+
+    /// What a provider tells of a failure of its own, decided about: it may repeat what it was sent, or anything else.
+    pub(crate) async fn failure(&self, mut error: Value) -> Value {
+        if !error.is_object() {
+            error = serde_json::json!({ "message": error });
+        }
+        wire::only_error(&mut error);
+        match self.decide(Body::Output { text: error.clone() }).await {
+            Ok((event, _)) => wire::into_value(event.body),
+            Err(_) => {
+                serde_json::json!({ "message": "the provider failed; what it told of it was withheld" })
+            }
+        }
+    }
+
+    /// The same for an error of the SDK's.
+    pub(crate) async fn failed(&self, error: GuardError) -> GuardError {
+        match error {
+            GuardError::Upstream(error) => match *error {
+                OpenAIError::ApiError(ApiErrorResponse { status_code, api_error }) => {
+                    let told = serde_json::to_value(&api_error).unwrap_or_default();
+                    transport::told(status_code, &self.failure(told).await)
+                }
+                other => GuardError::Upstream(Box::new(other)),
+            },
+            other => other,
+        }
     }
 
     /// Decides about a tool call.

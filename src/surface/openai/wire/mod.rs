@@ -4,6 +4,8 @@ pub(crate) mod chat;
 mod fields;
 pub(crate) mod responses;
 
+pub(crate) use fields::{drop_unknown, is_word, texts};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
@@ -111,7 +113,7 @@ pub(crate) fn into_value(body: Body) -> Value {
 }
 
 /// A value inside objects, by the names of the members on the way.
-pub(super) fn inside<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
+pub(crate) fn inside<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
     names.iter().try_fold(value, |value, name| value.get(name))
 }
 
@@ -217,6 +219,8 @@ pub(crate) struct Response {
     pub(crate) calls: Vec<Call>,
     /// Tokens that were used.
     pub(crate) tokens: Option<u64>,
+    /// Members beside what the model said that hold texts.
+    pub(crate) texts: Vec<String>,
 }
 
 impl Response {
@@ -231,6 +235,34 @@ pub(crate) fn read_request(api: Api, document: &Value, open: &Openings) -> Resul
         Api::Chat => chat::request(document, open),
         Api::Responses => responses::request(document, open),
     }
+}
+
+/// The tools that a request offers. `unknown` says what is wrong with one of a type that is not let through.
+fn tools(
+    document: &Value,
+    open: &Openings,
+    unknown: &str,
+    slots: &mut Vec<Slot>,
+) -> Result<Vec<Tool>, Unfit> {
+    let mut tools: Vec<Tool> = Vec::new();
+    for (index, tool) in fields::list(document.get("tools"), "/tools")?.iter().enumerate() {
+        let at = format!("/tools/{index}");
+        let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(kind, "function" | "custom") && !open.hosted.contains(kind) {
+            return unfit(at, unknown);
+        }
+        let Some(name) = tool_name(tool) else { return unfit(at, "has no name") };
+        if tools.iter().any(|other| other.name == name) {
+            return unfit(at, "has the name of a tool before it");
+        }
+        tools.push(Tool { name, at: index });
+        slots.push(Slot {
+            body: input(InputPart::Instructions)(tool.clone()),
+            place: Place::Value(at),
+            memory: Memory::Known("tool"),
+        });
+    }
+    Ok(tools)
 }
 
 pub(crate) fn read_response(api: Api, document: &mut Value, open: &Openings) -> Result<Response, Unfit> {
@@ -322,6 +354,36 @@ pub(crate) fn written(document: &Value) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1024);
     append(&mut bytes, document);
     bytes
+}
+
+/// What a text is taken to cost where nobody tells: a token is about four bytes. Attachments are not text.
+pub(crate) fn estimated_tokens(document: &Value) -> u64 {
+    fn bytes(value: &Value) -> usize {
+        match value {
+            Value::String(text) if text.starts_with("data:") => 0,
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(bytes).sum(),
+            Value::Object(members) => members
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "data" | "file_data" | "encrypted_content"))
+                .map(|(name, value)| name.len() + bytes(value))
+                .sum(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        }
+    }
+    bytes(document).div_ceil(4) as u64
+}
+
+/// The same of what an event of a stream adds to the answer.
+pub(crate) fn estimated_tokens_of_event(event: &Value) -> u64 {
+    let choices = event.get("choices").and_then(Value::as_array).into_iter().flatten();
+    let deltas = choices.chain([event]).filter_map(|of| of.get("delta"));
+    deltas.map(estimated_tokens).fold(0, u64::saturating_add)
+}
+
+/// Drops from a provider's error what is not known.
+pub(crate) fn only_error(error: &mut Value) {
+    drop_unknown(error, &["message", "type", "param", "code"]);
 }
 
 /// Gives an object a member.
