@@ -16,6 +16,9 @@ const TOGETHER: usize = 64 << 10;
 /// A part, and what it is remembered by.
 type Keyed = (Slot, [u8; 32]);
 
+/// Where a part stands, and what it is remembered by.
+type Placed = (Place, [u8; 32]);
+
 /// Parts of a request of one kind, which are decided about as one event.
 #[derive(Default)]
 struct Batch {
@@ -152,7 +155,7 @@ impl Batch {
     }
 
     /// The one event of all parts, and where each of them stands.
-    fn together(self) -> Option<(Body, Vec<(Place, [u8; 32])>)> {
+    fn together(self) -> Option<(Body, Vec<Placed>)> {
         let part = kind(&self.slots.first()?.0.body);
         let parts = self.slots.into_iter().map(|(slot, key)| (slot.body, (slot.place, key)));
         let (mut bodies, places): (Vec<Body>, Vec<_>) = parts.unzip();

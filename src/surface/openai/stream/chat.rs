@@ -97,7 +97,7 @@ impl ChatStream {
             self.conversation.spent(Some(tokens.saturating_sub(self.told.unwrap_or(0))));
             self.told = Some(tokens.max(self.told.unwrap_or(0)));
         }
-        let texts = wire::texts(&chunk, "choices");
+        let texts = wire::texts(&chunk, &["choices"]);
         self.conversation.beside(&texts, &mut chunk).await;
         if choices.is_empty() {
             return Ok(vec![chunk]);

@@ -74,8 +74,8 @@ impl Open {
 /// What an item is told to be when it begins, and has to be at its end.
 const IDENTITY: &[&str] = &["type", "id", "call_id", "name", "role"];
 
-/// Members of events. Whatever else stands in one was not looked at.
-const EVENT: &[&str] = &[
+/// Members of events that are words or numbers, whatever the event.
+const WORDS: &[&str] = &[
     "type",
     "sequence_number",
     "output_index",
@@ -83,30 +83,39 @@ const EVENT: &[&str] = &[
     "summary_index",
     "annotation_index",
     "item_id",
-    "item",
-    "part",
-    "delta",
-    "text",
-    "refusal",
-    "arguments",
-    "input",
     "name",
-    "code",
-    "message",
-    "param",
-    "annotation",
-    "response",
-    "logprobs",
     "obfuscation",
-    "partial_image_b64",
     "partial_image_index",
     "size",
     "quality",
     "background",
     "output_format",
 ];
-/// Of them, those that are words.
-const WORDS: &[&str] = &["item_id", "name", "obfuscation", "size", "quality", "background", "output_format"];
+
+/// Members in which events of a kind hold what is decided about. Whatever else stands in one is not handed on.
+fn content_of(kind: &str) -> &'static [&'static str] {
+    if let Some((_, _, whole)) = texts_of(kind) {
+        return match whole {
+            _ if kind.ends_with(".delta") => &["delta", "logprobs"],
+            "refusal" => &["refusal", "logprobs"],
+            _ => &["text", "logprobs"],
+        };
+    }
+    match kind {
+        "response.output_item.added" | "response.output_item.done" => &["item"],
+        "response.output_text.annotation.added" => &["annotation"],
+        "response.function_call_arguments.done" => &["arguments"],
+        "response.custom_tool_call_input.done" => &["input"],
+        "response.code_interpreter_call_code.done" => &["code"],
+        "response.image_generation_call.partial_image" => &["partial_image_b64"],
+        "error" => &["code", "message", "param"],
+        kind if kind.ends_with(".delta") => &["delta"],
+        kind if kind.starts_with("response.content_part.") => &["part"],
+        kind if kind.starts_with("response.reasoning_summary_part.") => &["part"],
+        kind if kind.matches('.').count() == 1 => &["response"],
+        _ => &[],
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -215,10 +224,11 @@ impl ResponseStream {
 
     async fn event(&mut self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
         let kind = string(&event, "type")?.to_owned();
-        wire::drop_unknown(&mut event, EVENT);
-        let is_text =
-            |name: &&&str| event.get(**name).and_then(Value::as_str).is_some_and(|text| !wire::is_word(text));
-        if let Some(name) = WORDS.iter().find(is_text) {
+        let content = content_of(&kind);
+        if let Some(members) = event.as_object_mut() {
+            members.retain(|name, _| WORDS.contains(&name.as_str()) || content.contains(&name.as_str()));
+        }
+        if let Some(name) = wire::texts(&event, content).first() {
             return unfit(&format!("has an event with a text as `{name}`"));
         }
         // Whoever puts items together by their ids has to get what those who go by their places get.

@@ -212,7 +212,7 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
     let mut response = Response {
         id: document.get("id").and_then(Value::as_str).map(str::to_owned),
         tokens: inside(document, &["usage", "total_tokens"]).and_then(Value::as_u64),
-        texts: fields::texts(document, "choices"),
+        texts: fields::texts(document, &["choices"]),
         ..Response::default()
     };
     let Some(Value::Array(choices)) = document.get_mut("choices") else {

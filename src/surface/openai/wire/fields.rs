@@ -110,9 +110,9 @@ pub(super) fn words(object: &Value, at: &str, names: &[&str]) -> Result<(), Unfi
 }
 
 /// Names of the members of an answer, beside what the model said, that hold more than words and numbers.
-pub(crate) fn texts(document: &Value, said: &str) -> Vec<String> {
+pub(crate) fn texts(document: &Value, said: &[&str]) -> Vec<String> {
     let members = document.as_object().into_iter().flatten();
-    let wordy = members.filter(|(name, value)| *name != said && !only_words(value));
+    let wordy = members.filter(|(name, value)| !said.contains(&name.as_str()) && !only_words(value));
     wordy.map(|(name, _)| name.clone()).collect()
 }
 
@@ -129,7 +129,11 @@ fn only_words(value: &Value) -> bool {
 pub(super) fn only(object: &Value, at: &str, known: &[&str]) -> Result<(), Unfit> {
     let Some(entries) = object.as_object() else { return unfit(at, "is no object") };
     match entries.iter().find(|(name, value)| !known.contains(&name.as_str()) && !is_absent(Some(value))) {
-        Some((name, _)) => unfit(below(at, name), "is not known here, so that it is not let through"),
+        Some((name, _)) => {
+            // A name may be a text too, which is not repeated.
+            let name = if is_word(name) { name } else { "*" };
+            unfit(below(at, name), "is not known here, so that it is not let through")
+        }
         None => Ok(()),
     }
 }

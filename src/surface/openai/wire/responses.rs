@@ -298,7 +298,7 @@ pub(super) fn response(document: &mut Value, open: &Openings) -> Result<Response
     let mut response = Response {
         id: document.get("id").and_then(Value::as_str).map(str::to_owned),
         tokens: inside(document, &["usage", "total_tokens"]).and_then(Value::as_u64),
-        texts: fields::texts(document, "output"),
+        texts: fields::texts(document, &["output"]),
         ..Response::default()
     };
     let Some(Value::Array(items)) = document.get("output") else { return unfit("/output", "is no list") };
