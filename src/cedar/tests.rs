@@ -240,9 +240,9 @@ fn index_and_lean_context_answer_as_cedar_does() {
             let ours = policies.ask(&ask);
             let (theirs, decision) = reference(&policies, &parsed, &ask);
             assert_eq!(ours, theirs, "{text}\n{ask:?}");
-            // Most questions come up more than once, each with other contexts between; at the latest this one is known.
-            assert_eq!(policies.ask(&ask), theirs, "{text}\n{ask:?}");
-            if dice.chance(10) {
+            // Most questions come up more than once, each with other contexts between; this one is known now.
+            if dice.chance(8) {
+                assert_eq!(policies.ask(&ask), theirs, "{text}\n{ask:?}");
                 let (plain, _) = policies.ask_without_input(&ask);
                 assert_eq!(policies.afresh().ask_without_input(&ask).0, plain, "{text}\n{ask:?}");
             }

@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_openai::error::{ApiErrorResponse, OpenAIError};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::approve::{Answer, Approver, Question};
 use super::detect::{self, Watch};
+use super::digest::key;
 use super::error::{GuardError, Refusal, What};
 use super::telemetry;
-use super::transport;
 use super::wire::{self, Api, Call, Memory, Openings, Slot, Unfit, value_of};
 use super::withheld::{RefusedCall, Withheld};
 use crate::bundle::RefusedCalls;
@@ -104,57 +102,6 @@ impl Remembered {
             self.bytes -= bytes;
         }
     }
-}
-
-/// What a part is remembered by. A result is one of its call: the same text from another call is decided again.
-pub(super) fn key_of(name: &str, body: &Body) -> [u8; 32] {
-    match body {
-        Body::ToolResult { tool, call, result } => key(name, &json!([tool, call, result])),
-        body => key(name, value_of(body)),
-    }
-}
-
-pub(super) fn key(name: &str, value: &Value) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    text_into(&mut digest, name);
-    value_into(&mut digest, value);
-    digest.finalize().into()
-}
-
-/// Each kind of value begins in its own way and says how long it is, so that no two values are digested alike.
-fn value_into(digest: &mut Sha256, value: &Value) {
-    let count = |digest: &mut Sha256, kind: u8, count: usize| {
-        digest.update([kind]);
-        digest.update((count as u64).to_le_bytes());
-    };
-    match value {
-        Value::Null => digest.update([0]),
-        Value::Bool(flag) => digest.update([1, u8::from(*flag)]),
-        Value::Number(number) => {
-            digest.update([2]);
-            text_into(digest, &number.to_string());
-        }
-        Value::String(text) => {
-            digest.update([3]);
-            text_into(digest, text);
-        }
-        Value::Array(items) => {
-            count(digest, 4, items.len());
-            items.iter().for_each(|item| value_into(digest, item));
-        }
-        Value::Object(entries) => {
-            count(digest, 5, entries.len());
-            for (name, item) in entries {
-                text_into(digest, name);
-                value_into(digest, item);
-            }
-        }
-    }
-}
-
-fn text_into(digest: &mut Sha256, text: &str) {
-    digest.update((text.len() as u64).to_le_bytes());
-    digest.update(text.as_bytes());
 }
 
 /// A tool call that was decided about.
@@ -342,65 +289,6 @@ impl Conversation {
             self.remember_response(&id);
         }
         Ok(Answered { document, calls, refused })
-    }
-
-    /// Decides about texts beside what the model said: what the provider repeats of the request, and whatever else it says. What is
-    /// refused is taken out.
-    pub(crate) async fn beside(&self, names: &[String], document: &mut Value) {
-        if names.is_empty() {
-            return;
-        }
-        let Some(members) = document.as_object_mut() else { return };
-        let taken = names.iter().filter_map(|name| Some((name.clone(), members.get(name)?.clone())));
-        let texts = Value::Object(taken.collect());
-        let key = key("beside", &texts);
-        // Each event of a stream that has the response repeats them.
-        let known = self.memory().known(&key);
-        let decided = match known {
-            Some(known) => known.unwrap_or(texts),
-            None => {
-                let decided = match self.decide(Body::Output { text: texts.clone() }).await {
-                    Ok((event, _)) => wire::into_value(event.body),
-                    Err(_) => Value::Null,
-                };
-                self.memory().add(key, Some(decided.clone()).filter(|decided| *decided != texts));
-                decided
-            }
-        };
-        for name in names {
-            match decided.get(name) {
-                Some(text) => members.insert(name.clone(), text.clone()),
-                None => members.remove(name),
-            };
-        }
-    }
-
-    /// What a provider tells of a failure of its own, decided about: it may repeat what it was sent, or anything else.
-    pub(crate) async fn failure(&self, mut error: Value) -> Value {
-        if !error.is_object() {
-            error = serde_json::json!({ "message": error });
-        }
-        wire::only_error(&mut error);
-        match self.decide(Body::Output { text: error.clone() }).await {
-            Ok((event, _)) => wire::into_value(event.body),
-            Err(_) => {
-                serde_json::json!({ "message": "the provider failed; what it told of it was withheld" })
-            }
-        }
-    }
-
-    /// The same for an error of the SDK's.
-    pub(crate) async fn failed(&self, error: GuardError) -> GuardError {
-        match error {
-            GuardError::Upstream(error) => match *error {
-                OpenAIError::ApiError(ApiErrorResponse { status_code, api_error }) => {
-                    let told = serde_json::to_value(&api_error).unwrap_or_default();
-                    transport::told(status_code, &self.failure(told).await)
-                }
-                other => GuardError::Upstream(Box::new(other)),
-            },
-            other => other,
-        }
     }
 
     /// Decides about a tool call.

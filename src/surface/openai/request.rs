@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::conversation::{Conversation, key_of};
+use super::conversation::Conversation;
+use super::digest::key_of;
 use super::error::GuardError;
 use super::wire::{self, Api, Memory, Place, Slot, Unfit, value_of};
 use crate::event::{Body, Event, InputPart, Stage};

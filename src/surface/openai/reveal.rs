@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::conversation::{Conversation, key};
+use super::conversation::Conversation;
+use super::digest::key;
 use crate::guard::{Revealed, To};
 
 impl Conversation {

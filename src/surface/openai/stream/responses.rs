@@ -1,5 +1,6 @@
 //! Events of Responses. Each text stands in up to four of them: all say what was decided.
 
+mod event;
 mod hosted;
 mod item;
 mod refusal;
@@ -9,12 +10,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use self::event::{is_empty, number, only_known, only_known_of_part, string, texts_of, unfit};
 use self::hosted::hollow;
 use super::flow::Flow;
 use super::{Calls, Outcome};
 use crate::surface::openai::conversation::Conversation;
 use crate::surface::openai::error::{GuardError, Refusal};
-use crate::surface::openai::wire::{self, Unfit, responses, set, value_of};
+use crate::surface::openai::wire::{self, responses, set, value_of};
 use crate::surface::openai::withheld::RefusedCall;
 
 /// Most items, and most texts of them, of one answer.
@@ -74,104 +76,11 @@ impl Open {
 /// What an item is told to be when it begins, and has to be at its end.
 const IDENTITY: &[&str] = &["type", "id", "call_id", "name", "role"];
 
-/// Members of events that are words or numbers, whatever the event.
-const WORDS: &[&str] = &[
-    "type",
-    "sequence_number",
-    "output_index",
-    "content_index",
-    "summary_index",
-    "annotation_index",
-    "item_id",
-    "name",
-    "obfuscation",
-    "partial_image_index",
-    "size",
-    "quality",
-    "background",
-    "output_format",
-];
-
-/// Members in which events of a kind hold what is decided about. Whatever else stands in one is not handed on.
-fn content_of(kind: &str) -> &'static [&'static str] {
-    if let Some((_, _, whole)) = texts_of(kind) {
-        return match whole {
-            _ if kind.ends_with(".delta") => &["delta", "logprobs"],
-            "refusal" => &["refusal", "logprobs"],
-            _ => &["text", "logprobs"],
-        };
-    }
-    match kind {
-        "response.output_item.added" | "response.output_item.done" => &["item"],
-        "response.output_text.annotation.added" => &["annotation"],
-        "response.function_call_arguments.done" => &["arguments"],
-        "response.custom_tool_call_input.done" => &["input"],
-        "response.code_interpreter_call_code.done" => &["code"],
-        "response.image_generation_call.partial_image" => &["partial_image_b64"],
-        "error" => &["code", "message", "param"],
-        kind if kind.ends_with(".delta") => &["delta"],
-        kind if kind.starts_with("response.content_part.") => &["part"],
-        kind if kind.starts_with("response.reasoning_summary_part.") => &["part"],
-        kind if kind.matches('.').count() == 1 => &["response"],
-        _ => &[],
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
     Call,
     Hosted,
-}
-
-fn unfit<T>(what: &str) -> Result<T, GuardError> {
-    Err(GuardError::Answer(Unfit { at: String::new(), what: what.to_owned() }))
-}
-
-fn number(event: &Value, name: &str) -> Result<u64, GuardError> {
-    match event.get(name).and_then(Value::as_u64) {
-        Some(number) => Ok(number),
-        None => unfit(&format!("has an event without `{name}`")),
-    }
-}
-
-fn string<'a>(event: &'a Value, name: &str) -> Result<&'a str, GuardError> {
-    match event.get(name).and_then(Value::as_str) {
-        Some(text) => Ok(text),
-        None => unfit(&format!("has an event whose `{name}` is no text")),
-    }
-}
-
-fn is_empty(value: Option<&Value>) -> bool {
-    match value {
-        None | Some(Value::Null) => true,
-        Some(Value::Array(items)) => items.is_empty(),
-        Some(Value::String(text)) => text.is_empty(),
-        Some(_) => false,
-    }
-}
-
-/// Drops from a part of an item what is not known.
-fn only_known(event: &mut Value) -> Result<(), GuardError> {
-    let Some(part) = event.get_mut("part") else { return Ok(()) };
-    wire::drop_unknown(part, &["type", "text", "refusal", "annotations", "logprobs"]);
-    match part.get("type") {
-        Some(Value::String(kind)) if wire::is_word(kind) => Ok(()),
-        None => Ok(()),
-        Some(_) => unfit("has a part whose type is no word"),
-    }
-}
-
-/// Which list the texts of an event are of, which of its members numbers them, and which holds the complete text.
-fn texts_of(kind: &str) -> Option<(&'static str, &'static str, &'static str)> {
-    let kind = kind.strip_suffix(".delta").or_else(|| kind.strip_suffix(".done"))?;
-    match kind {
-        "response.output_text" => Some(("content", "content_index", "text")),
-        "response.refusal" => Some(("content", "content_index", "refusal")),
-        "response.reasoning_text" => Some(("content", "content_index", "text")),
-        "response.reasoning_summary_text" => Some(("summary", "summary_index", "text")),
-        _ => None,
-    }
 }
 
 impl ResponseStream {
@@ -224,13 +133,7 @@ impl ResponseStream {
 
     async fn event(&mut self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
         let kind = string(&event, "type")?.to_owned();
-        let content = content_of(&kind);
-        if let Some(members) = event.as_object_mut() {
-            members.retain(|name, _| WORDS.contains(&name.as_str()) || content.contains(&name.as_str()));
-        }
-        if let Some(name) = wire::texts(&event, content).first() {
-            return unfit(&format!("has an event with a text as `{name}`"));
-        }
+        only_known(&mut event, &kind)?;
         // Whoever puts items together by their ids has to get what those who go by their places get.
         if let (Some(of), Some(open)) = (event.get("item_id"), &self.open)
             && *of != open.id()
@@ -263,7 +166,7 @@ impl ResponseStream {
                 if !["text", "refusal", "annotations", "logprobs"].iter().all(|name| is_empty(text(name))) {
                     return unfit("has a part that begins with what should come later");
                 }
-                only_known(&mut event)?;
+                only_known_of_part(&mut event)?;
                 self.renumbered(event, out)?;
             }
             "response.content_part.done" | "response.reasoning_summary_part.done" => {
@@ -276,7 +179,7 @@ impl ResponseStream {
                     return unfit("has a part that was refused");
                 }
                 set(&mut event, "part", part);
-                only_known(&mut event)?;
+                only_known_of_part(&mut event)?;
                 self.renumbered(event, out)?;
             }
             "response.output_text.annotation.added" => {
