@@ -18,9 +18,10 @@ use async_openai::Client;
 use async_openai::config::OpenAIConfig;
 use async_openai::types::chat::CreateChatCompletionRequest;
 use futures_util::StreamExt;
+use ringfence::event::{Body, InputPart};
 use ringfence::surface::openai::GuardedClient;
 use ringfence::surface::openai::scripted::{ScriptedCall, ScriptedServer, Step};
-use ringfence::{Engine, User};
+use ringfence::{Engine, Event, User};
 use serde_json::json;
 
 const EXCHANGES: usize = 2000;
@@ -80,6 +81,40 @@ async fn main() {
         "exchange: {without:?} without, {with:?} with the guard: {:?} more",
         with.saturating_sub(without)
     );
+
+    // The same four events, one behind the other, with nothing between that would take the caches from them.
+    let guard = client.guard();
+    let mut verdicts = Vec::new();
+    for number in 0..EXCHANGES {
+        let (session, user) = (format!("v{number}"), || User::new("ann", ["user"]));
+        let document = serde_json::to_value(request(number)).unwrap();
+        let offered = Event::run(
+            &*session,
+            user(),
+            "assistant",
+            Some("gpt-5".to_owned()),
+            vec!["read_file".to_owned()],
+        );
+        let mut tool = Event::input(&*session, user(), "assistant", document["tools"][0].clone());
+        if let Body::Input { part, .. } = &mut tool.body {
+            *part = InputPart::Instructions;
+        }
+        let asked = Event::input(&*session, user(), "assistant", document["messages"][0]["content"].clone());
+        let call = Event::tool_call(
+            &*session,
+            user(),
+            "assistant",
+            "read_file",
+            json!({ "path": "orders/4711.txt" }),
+        );
+        let started = Instant::now();
+        for event in [&offered, &tool, &asked, &call] {
+            assert!(guard.check(event).is_allowed());
+        }
+        verdicts.push(started.elapsed());
+        guard.end_session(&session).unwrap();
+    }
+    println!("its four verdicts alone: {:?}", median(verdicts));
 
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for number in 0..STREAMS {

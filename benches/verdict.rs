@@ -160,6 +160,20 @@ fn stages(c: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
+    // Nothing is known of what policies say to somebody who has asked nothing before.
+    let mut n = 0u64;
+    group.bench_function("tool_call_of_a_new_user", |b| {
+        b.iter_batched(
+            || {
+                n += 1;
+                let path = json!({ "path": format!("notes/{n}.txt") });
+                Event::tool_call("n", User::new(format!("u{n}"), ["user"]), "assistant", "read_file", path)
+            },
+            // Its session may be over its limit of calls: what is said of it costs no less.
+            |event| black_box(guard.preview(&event)),
+            BatchSize::SmallInput,
+        );
+    });
     group.bench_function("output_1500_bytes", |b| {
         b.iter_batched(
             || Event::output("o", user(), "assistant", text()),

@@ -115,6 +115,13 @@ impl Policies {
         Some(Policies { list, index: self.index.copied(), requests, mentions })
     }
 
+    /// The same policies, of which nothing was asked before.
+    #[cfg(test)]
+    pub(super) fn afresh(&self) -> Policies {
+        let (requests, mentions) = (Arc::clone(&self.requests), Arc::clone(&self.mentions));
+        Policies { list: self.list.clone(), index: self.index.copied(), requests, mentions }
+    }
+
     /// Names of the actions that a policy is about; `None` where it is about all.
     pub(crate) fn actions_of(&self, policy: usize) -> Option<Vec<String>> {
         let name = |action: EntityUid| action.id().unescaped().to_owned();

@@ -10,6 +10,7 @@ use cedar_policy::{
 };
 
 use super::kept::Kept;
+use super::key::Key;
 use super::reads::{Arguments, Parts, Reads};
 use super::request::Scope;
 
@@ -20,12 +21,34 @@ type Number = u32;
 pub(super) struct Index {
     numbers: HashMap<EntityUid, Number>,
     buckets: HashMap<(Number, Number, Number), Arc<Bucket>>,
-    /// The policies of several buckets that were candidates together, as one set.
-    merged: Kept<Vec<usize>, Set>,
+    /// The policies of several buckets that were candidates together, as one.
+    merged: Kept<Vec<usize>, Bucket>,
+    /// What is known of questions that were asked before.
+    asked: Kept<Key, Asked>,
 }
 
 /// Most sets of candidates that are kept; with more, they are made anew.
 const MAX_MERGED: usize = 256;
+/// Most questions of which something is kept.
+const MAX_ASKED: usize = 1024;
+/// Most answers to one question that are kept: one for each context that was read.
+const MAX_ANSWERS: usize = 32;
+
+/// What is known of a question, whatever its context and arguments.
+pub(super) struct Asked {
+    pub(super) scope: Scope,
+    /// The policies that can apply.
+    pub(super) candidates: Arc<Bucket>,
+    /// What those that read no arguments said, by what they read of the context.
+    answers: Kept<Key, Outcome>,
+}
+
+/// The policies that are satisfied, and those that can't be evaluated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) satisfied: Vec<usize>,
+    pub(super) erring: Vec<usize>,
+}
 
 /// The policies of one scope: those that read no arguments, and those that do.
 #[derive(Clone, Default)]
@@ -57,7 +80,7 @@ pub(super) struct Set {
     reads: Vec<(Parts, Arguments)>,
 }
 
-/// What of the context some sets read.
+/// What of the context a set reads.
 pub(super) struct Needs<'a> {
     pub(super) parts: Parts,
     pub(super) arguments: BTreeSet<&'a str>,
@@ -65,14 +88,9 @@ pub(super) struct Needs<'a> {
 }
 
 impl<'a> Needs<'a> {
-    pub(super) fn of(sets: &[&'a Set]) -> Self {
-        let mut needs = Needs { parts: Parts::default(), arguments: BTreeSet::new(), all_arguments: false };
-        for set in sets {
-            needs.parts = needs.parts.union(set.parts);
-            needs.arguments.extend(set.arguments.iter().map(String::as_str));
-            needs.all_arguments |= set.all_arguments;
-        }
-        needs
+    pub(super) fn of(set: &'a Set) -> Self {
+        let arguments = set.arguments.iter().map(String::as_str).collect();
+        Needs { parts: set.parts, arguments, all_arguments: set.all_arguments }
     }
 
     #[cfg(test)]
@@ -84,8 +102,7 @@ impl<'a> Needs<'a> {
 impl Index {
     /// Of policies as [`as_permit`] gives them. `None` where Cedar refuses to rebuild one, which it parsed itself.
     pub(super) fn new<'p>(policies: impl Iterator<Item = (Option<Policy>, &'p Reads)>) -> Option<Self> {
-        let mut index =
-            Self { numbers: HashMap::new(), buckets: HashMap::new(), merged: Kept::new(MAX_MERGED) };
+        let mut index = Self::of(HashMap::new(), HashMap::new());
         for (number, (stored, reads)) in policies.enumerate() {
             let stored = stored?;
             index.insert(number, &stored, reads)?;
@@ -93,8 +110,17 @@ impl Index {
         Some(index)
     }
 
+    fn of(
+        numbers: HashMap<EntityUid, Number>,
+        buckets: HashMap<(Number, Number, Number), Arc<Bucket>>,
+    ) -> Self {
+        Self { numbers, buckets, merged: Kept::new(MAX_MERGED), asked: Kept::new(MAX_ASKED) }
+    }
+
     /// Puts a policy into the buckets of its scope.
     pub(super) fn insert(&mut self, number: usize, stored: &Policy, reads: &Reads) -> Option<()> {
+        // What was kept was said without it.
+        (self.merged, self.asked) = (Kept::new(MAX_MERGED), Kept::new(MAX_ASKED));
         for key in self.keys(stored) {
             let next = self.buckets.len();
             let bucket = self
@@ -110,8 +136,7 @@ impl Index {
 
     /// The same index, without what it keeps.
     pub(super) fn copied(&self) -> Self {
-        let (numbers, buckets) = (self.numbers.clone(), self.buckets.clone());
-        Self { numbers, buckets, merged: Kept::new(MAX_MERGED) }
+        Self::of(self.numbers.clone(), self.buckets.clone())
     }
 
     /// The same index with another policy in place of one, or none.
@@ -144,6 +169,13 @@ impl Index {
             let input = self.buckets.values().any(|bucket| bucket.reading.policies.contains(&number));
             Some((set.set.policy(&id)?.to_json().ok()?.to_string(), Reads { parts, arguments, input }))
         })
+    }
+
+    /// How many questions, and how many answers to them, are kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> (usize, usize) {
+        let asked = self.asked.all();
+        (asked.len(), asked.iter().map(|asked| asked.answers.all().len()).sum())
     }
 
     fn number(&mut self, uid: EntityUid) -> Number {
@@ -187,17 +219,29 @@ impl Index {
         matching.flat_map(|(_, bucket)| bucket.sets().flat_map(Set::policies).collect::<Vec<_>>()).collect()
     }
 
-    /// The policies of some buckets as one set; `None` where Cedar refuses to put them together.
-    pub(super) fn merged(&self, buckets: &[&Bucket]) -> Option<Arc<Set>> {
+    /// What is known of a question; `None` where it is about what does not exist, or Cedar refuses to put policies together.
+    pub(super) fn asked(&self, key: Key, scope: impl FnOnce() -> Option<Scope>) -> Option<Arc<Asked>> {
+        self.asked.get(key, || {
+            let scope = scope()?;
+            let candidates = self.merged(&self.candidates(&scope))?;
+            Some(Asked { scope, candidates, answers: Kept::new(MAX_ANSWERS) })
+        })
+    }
+
+    /// The policies of some buckets as one.
+    fn merged(&self, buckets: &[&Bucket]) -> Option<Arc<Bucket>> {
         let key = buckets.iter().map(|bucket| bucket.number).collect();
         self.merged.get(key, || {
-            let mut merged = Set::default();
-            for set in buckets.iter().flat_map(|bucket| bucket.sets()) {
-                for (number, (parts, arguments)) in set.policies.iter().zip(&set.reads) {
-                    // A policy that names several actions stands in several buckets.
-                    if !merged.policies.contains(number) {
-                        let policy = set.set.policy(&PolicyId::new(number.to_string()))?;
-                        merged.add(*number, policy.clone(), *parts, arguments)?;
+            let mut merged = Bucket::default();
+            for bucket in buckets {
+                for (from, to) in [(&bucket.plain, &mut merged.plain), (&bucket.reading, &mut merged.reading)]
+                {
+                    for (number, (parts, arguments)) in from.policies.iter().zip(&from.reads) {
+                        // A policy that names several actions stands in several buckets.
+                        if !to.policies.contains(number) {
+                            let policy = from.set.policy(&PolicyId::new(number.to_string()))?;
+                            to.add(*number, policy.clone(), *parts, arguments)?;
+                        }
                     }
                 }
             }
@@ -226,6 +270,11 @@ impl Index {
 }
 
 impl Bucket {
+    /// What the policies that read no arguments read of the context.
+    pub(super) fn plain_parts(&self) -> Parts {
+        self.plain.parts
+    }
+
     fn has(&self, number: usize) -> bool {
         self.sets().any(|set| set.policies.contains(&number))
     }
@@ -289,8 +338,8 @@ impl Set {
         })
     }
 
-    /// The policies that are satisfied, and those that can't be evaluated.
-    pub(super) fn evaluate(&self, request: &Request, entities: &Entities) -> (Vec<usize>, Vec<usize>) {
+    /// What its policies say.
+    pub(super) fn evaluate(&self, request: &Request, entities: &Entities) -> Outcome {
         let response = Authorizer::new().is_authorized(request, &self.set, entities);
         let satisfied = response.diagnostics().reason().filter_map(number).collect();
         let erring = response
@@ -300,7 +349,20 @@ impl Set {
                 number(error.policy_id())
             })
             .collect();
-        (satisfied, erring)
+        Outcome { satisfied, erring }
+    }
+}
+
+impl Asked {
+    /// What the policies that read no arguments say, made if it is not kept.
+    ///
+    /// Policies are functions of the question, which this is of, and of what they read of its context, of which the key is.
+    pub(super) fn plain(&self, key: Option<Key>, make: impl FnOnce(&Set) -> Outcome) -> Option<Arc<Outcome>> {
+        let set = self.candidates.plain()?;
+        match key {
+            Some(key) => self.answers.get(key, || Some(make(set))),
+            None => Some(Arc::new(make(set))),
+        }
     }
 }
 

@@ -29,4 +29,9 @@ impl<K: Eq + Hash, V> Kept<K, V> {
         kept.insert(key, Arc::clone(&made));
         Some(made)
     }
+
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<Arc<V>> {
+        self.by_key.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
 }

@@ -9,6 +9,7 @@ mod alter;
 mod format;
 mod index;
 mod kept;
+mod key;
 mod lint;
 mod parse;
 mod parts;
@@ -319,46 +320,61 @@ impl Policies {
 
     /// Asks every policy that can apply.
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Answer {
-        let Some(scope) = self.requests.scope(ask) else { return self.all_err() };
-        let candidates = self.index.candidates(&scope);
-        match self.index.merged(&candidates) {
-            Some(set) => self.evaluate(ask, &scope, &[&set]),
-            None => self.all_err(),
-        }
-    }
-
-    fn evaluate(&self, ask: &Ask<'_>, scope: &request::Scope, sets: &[&index::Set]) -> Answer {
+        let Some(asked) = self.asked(ask) else { return self.all_err() };
         let mut answer = Answer::default();
-        let needs = index::Needs::of(sets);
-        match self.requests.request(ask, scope, &needs) {
-            Some((request, entities)) => {
-                for set in sets {
-                    let (satisfied, erring) = set.evaluate(&request, &entities);
-                    satisfied.into_iter().for_each(|policy| self.sort(policy, ask.at, true, &mut answer));
-                    erring.into_iter().for_each(|policy| self.sort(policy, ask.at, false, &mut answer));
-                }
-            }
-            // An argument that its type can't hold: what reads it can't be evaluated, and nothing else is touched.
-            None => {
-                for one in sets.iter().flat_map(|set| set.singles()) {
-                    let request = self.requests.request(ask, scope, &one.needs);
-                    match request.map(|(request, entities)| one.evaluate(&request, &entities)) {
-                        Some(Some(false)) => {}
-                        outcome => self.sort(one.number, ask.at, outcome.flatten().is_some(), &mut answer),
-                    }
-                }
-            }
-        }
-        let Answer { permits, forbids, asks, shadows, errors, shadow_errors } = &mut answer;
-        for list in [permits, forbids, asks, shadows, errors, shadow_errors] {
-            list.sort_unstable();
-            list.dedup();
+        self.ask_plain(ask, &asked, &mut answer);
+        if let Some(set) = asked.candidates.reading() {
+            self.sort(&self.evaluate(ask, &asked.scope, set), ask.at, &mut answer);
         }
         answer
     }
 
-    /// Puts a policy where it belongs in the answer; one that has expired belongs nowhere.
-    fn sort(&self, policy: usize, at: i64, satisfied: bool, answer: &mut Answer) {
+    fn asked(&self, ask: &Ask<'_>) -> Option<Arc<index::Asked>> {
+        self.index.asked(key::Key::of_question(ask), || self.requests.scope(ask))
+    }
+
+    /// Asks the policies that read no arguments. What they say to a question that was asked before is known.
+    fn ask_plain(&self, ask: &Ask<'_>, asked: &index::Asked, answer: &mut Answer) {
+        let key = key::Key::of_context(ask, asked.candidates.plain_parts());
+        if let Some(outcome) = asked.plain(key, |set| self.evaluate(ask, &asked.scope, set)) {
+            self.sort(&outcome, ask.at, answer);
+        }
+    }
+
+    fn evaluate(&self, ask: &Ask<'_>, scope: &request::Scope, set: &index::Set) -> index::Outcome {
+        match self.requests.request(ask, scope, &index::Needs::of(set)) {
+            Some((request, entities)) => set.evaluate(&request, &entities),
+            // An argument that its type can't hold: what reads it can't be evaluated, and nothing else is touched.
+            None => {
+                let mut outcome = index::Outcome::default();
+                for one in set.singles() {
+                    let request = self.requests.request(ask, scope, &one.needs);
+                    match request.and_then(|(request, entities)| one.evaluate(&request, &entities)) {
+                        Some(false) => {}
+                        Some(true) => outcome.satisfied.push(one.number),
+                        None => outcome.erring.push(one.number),
+                    }
+                }
+                outcome
+            }
+        }
+    }
+
+    /// Puts policies where they belong in the answer; one that has expired belongs nowhere.
+    fn sort(&self, outcome: &index::Outcome, at: i64, answer: &mut Answer) {
+        for (policies, satisfied) in [(&outcome.satisfied, true), (&outcome.erring, false)] {
+            for policy in policies {
+                self.sort_one(*policy, at, satisfied, answer);
+            }
+        }
+        let Answer { permits, forbids, asks, shadows, errors, shadow_errors } = answer;
+        for list in [permits, forbids, asks, shadows, errors, shadow_errors] {
+            list.sort_unstable();
+            list.dedup();
+        }
+    }
+
+    fn sort_one(&self, policy: usize, at: i64, satisfied: bool, answer: &mut Answer) {
         let Some(info) = self.list.get(policy) else { return };
         if info.expires_at.is_some_and(|expires| at >= expires) {
             return;
@@ -380,24 +396,22 @@ impl Policies {
     /// What is known before arguments are: the answer of the policies that read none, and whether a permit that does
     /// could apply.
     pub(crate) fn ask_without_input(&self, ask: &Ask<'_>) -> (Answer, bool) {
-        let Some(scope) = self.requests.scope(ask) else { return (self.all_err(), false) };
-        let candidates = self.index.candidates(&scope);
-        let plain: Vec<&index::Set> = candidates.iter().filter_map(|bucket| bucket.plain()).collect();
+        let Some(asked) = self.asked(ask) else { return (self.all_err(), false) };
         let permits = |policy: usize| {
             self.list.get(policy).is_some_and(|info| {
                 info.effect == PolicyEffect::Permit && info.expires_at.is_none_or(|expires| ask.at < expires)
             })
         };
-        let reading = candidates.iter().filter_map(|bucket| bucket.reading());
-        let may_permit = reading.flat_map(index::Set::policies).any(permits);
-        (self.evaluate(ask, &scope, &plain), may_permit)
+        let may_permit = asked.candidates.reading().is_some_and(|reading| reading.policies().any(permits));
+        let mut answer = Answer::default();
+        self.ask_plain(ask, &asked, &mut answer);
+        (answer, may_permit)
     }
 
     /// The policies that can apply and read arguments, by what they do.
     pub(crate) fn reading(&self, ask: &Ask<'_>) -> Vec<(PolicyEffect, usize)> {
-        let Some(scope) = self.requests.scope(ask) else { return Vec::new() };
-        let candidates = self.index.candidates(&scope);
-        let numbers = candidates.iter().filter_map(|bucket| bucket.reading()).flat_map(index::Set::policies);
+        let Some(asked) = self.asked(ask) else { return Vec::new() };
+        let numbers = asked.candidates.reading().into_iter().flat_map(index::Set::policies);
         let mut reading: Vec<_> =
             numbers.filter_map(|number| Some((self.list.get(number)?.effect, number))).collect();
         reading.sort_unstable();

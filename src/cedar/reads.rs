@@ -39,6 +39,11 @@ impl Parts {
         Self::bit(name).is_none_or(|bit| self.0 & bit != 0)
     }
 
+    /// Names of the parts that are read.
+    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
+        PARTS.iter().enumerate().filter(move |(index, _)| self.0 & 1 << index != 0).map(|(_, name)| *name)
+    }
+
     pub(super) fn has_session(self) -> bool {
         PARTS.iter().any(|part| part.starts_with("session.") && self.has(part))
     }

@@ -1,7 +1,6 @@
 //! Requests: entities, and of the context what is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fmt::Write as _;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use cedar_policy::{
 
 use super::index::Needs;
 use super::kept::Kept;
+use super::key::Key;
 use super::shape::{Shape, datetime};
 use super::vocabulary::{AttributeValue, BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Vocabulary, ancestors};
 use super::{Ask, Question};
@@ -31,7 +31,7 @@ pub(super) struct Requests {
     unlisted: Option<(Vec<EntityUid>, BTreeMap<String, RestrictedExpression>)>,
     new_agents: EntityUid,
     base: Entities,
-    stores: Kept<String, Entities>,
+    stores: Kept<Key, Entities>,
 }
 
 /// Names of entity types, parsed once.
@@ -318,20 +318,8 @@ impl Requests {
         let rule = rule.and_then(|(rule, (packs, is_named))| (!is_named).then_some((rule, packs)));
         let tool = tool.filter(|name| !self.tools.contains_key(*name));
         let agent = Some(ask.agent).filter(|name| !self.agents.contains_key(*name));
-        let mut key = String::with_capacity(64);
-        let texts = [Some(ask.user), ask.tenant, tool, agent, rule.map(|(rule, _)| rule)];
-        for text in
-            texts.iter().chain(ask.roles.iter().map(|role| Some(role.as_str())).collect::<Vec<_>>().iter())
-        {
-            // Lengths keep names apart whatever they hold.
-            let _ = match text {
-                Some(text) => write!(key, "{}:{text}", text.len()),
-                None => write!(key, "-"),
-            };
-        }
-        for (name, value) in ask.attributes {
-            let _ = write!(key, "{}:{name}={value:?}", name.len());
-        }
+        let mut key = Key::of_store(ask, [tool, agent, rule.map(|(rule, _)| rule)]);
+        key.flag(ask.agent_is_new);
         self.stores.get(key, || {
             let mut values = attributes(ask.attributes);
             if let Some(tenant) = ask.tenant {

@@ -240,6 +240,12 @@ fn index_and_lean_context_answer_as_cedar_does() {
             let ours = policies.ask(&ask);
             let (theirs, decision) = reference(&policies, &parsed, &ask);
             assert_eq!(ours, theirs, "{text}\n{ask:?}");
+            // Most questions come up more than once, each with other contexts between; this one is known now.
+            if dice.chance(8) {
+                assert_eq!(policies.ask(&ask), theirs, "{text}\n{ask:?}");
+                let (plain, _) = policies.ask_without_input(&ask);
+                assert_eq!(policies.afresh().ask_without_input(&ask).0, plain, "{text}\n{ask:?}");
+            }
             let allowed = !ours.permits.is_empty() && ours.forbids.is_empty();
             assert_eq!(allowed, decision == cedar_policy::Decision::Allow);
             for (count, list) in seen.iter_mut().zip([&ours.permits, &ours.forbids, &ours.errors]) {
@@ -297,9 +303,9 @@ fn index_answers_as_cedar_does_on_foreign_policies() {
                 for set in
                     index.candidates(&scope).iter().flat_map(|bucket| bucket.sets()).collect::<Vec<&Set>>()
                 {
-                    let (found, errors) = set.evaluate(&asked, &entities);
-                    satisfied.extend(found.into_iter().map(|number| policies[number].id().clone()));
-                    erring += errors.len();
+                    let outcome = set.evaluate(&asked, &entities);
+                    satisfied.extend(outcome.satisfied.iter().map(|number| policies[*number].id().clone()));
+                    erring += outcome.erring.len();
                 }
                 let effect =
                     |id: &&PolicyId| set.policy(id).unwrap().effect() == cedar_policy::Effect::Forbid;
@@ -575,28 +581,135 @@ fn an_expired_permit_does_not_apply() {
     let (policies, _) = compiled(
         "@id(\"p\") @expires(\"2026-11-22\") permit(principal, action == Action::\"send_input\", resource);",
     );
-    let (empty, labels, attributes) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+    let (none, labels) = (BTreeSet::new(), BTreeSet::new());
     let session =
         SessionView { labels: &labels, calls: 0, denials: 0, findings: 0, minutes: 0, turns: 0, tokens: 0 };
     let permits = |at: &str| {
         let at: jiff::Timestamp = at.parse().unwrap();
-        policies.ask(&Ask {
-            user: "u",
-            roles: &[],
-            tenant: None,
-            attributes: &attributes,
-            question: Question::SendInput,
-            agent: "helper",
-            agent_is_new: false,
-            model: None,
-            at: at.as_millisecond(),
-            stage: "input",
-            found: &empty,
-            packs: &empty,
-            tags: &empty,
-            session: &session,
-        })
+        policies.ask(&Ask { at: at.as_millisecond(), ..asking(&session, &none, Question::SendInput) })
     };
     assert_eq!(permits("2026-11-21T23:59:59Z").permits, [0]);
     assert_eq!(permits("2026-11-22T00:00:00Z"), Answer::default());
+}
+
+/// A question on which everything else is built.
+fn asking<'a>(session: &'a SessionView<'a>, none: &'a BTreeSet<&'a str>, question: Question<'a>) -> Ask<'a> {
+    static NO_ATTRIBUTES: BTreeMap<String, AttributeValue> = BTreeMap::new();
+    Ask {
+        user: "u",
+        roles: &[],
+        tenant: None,
+        attributes: &NO_ATTRIBUTES,
+        question,
+        agent: "helper",
+        agent_is_new: false,
+        model: None,
+        at: 1_700_000_000_000,
+        stage: "input",
+        found: none,
+        packs: none,
+        tags: none,
+        session,
+    }
+}
+
+#[test]
+fn what_differs_in_anything_that_policies_see_is_another_question() {
+    let (none, labels) = (BTreeSet::new(), BTreeSet::new());
+    let session =
+        SessionView { labels: &labels, calls: 0, denials: 0, findings: 0, minutes: 0, turns: 0, tokens: 0 };
+    let ask = asking(&session, &none, Question::SendInput);
+    let (roles, more_roles) = (["ab".to_owned(), "c".to_owned()], ["a".to_owned(), "bc".to_owned()]);
+    let level = |value| BTreeMap::from([("level".to_owned(), value)]);
+    let attributes = [
+        level(AttributeValue::Integer(-1)),
+        level(AttributeValue::Integer(1)),
+        level(AttributeValue::Boolean(true)),
+        level(AttributeValue::String("1".to_owned())),
+        level(AttributeValue::Strings(vec!["1".to_owned()])),
+        level(AttributeValue::Strings(vec!["1".to_owned(), String::new()])),
+        BTreeMap::from([("leve".to_owned(), AttributeValue::String("l1".to_owned()))]),
+    ];
+    let input = json!({});
+    let mut questions = vec![
+        ask,
+        Ask { user: "v", ..ask },
+        Ask { roles: &roles, ..ask },
+        Ask { roles: &more_roles, ..ask },
+        Ask { roles: &roles[..1], ..ask },
+        Ask { tenant: Some(""), ..ask },
+        Ask { tenant: Some("u"), ..ask },
+        Ask { agent: "coder", ..ask },
+        Ask { agent: "", ..ask },
+        Ask { agent_is_new: true, ..ask },
+    ];
+    questions.extend(attributes.iter().map(|attributes| Ask { attributes, ..ask }));
+    let others = [
+        Question::RunAgent,
+        Question::CreateAgent,
+        Question::SendOutput,
+        Question::ReadResult { tool: "read" },
+        Question::ReadResult { tool: "write" },
+        Question::CallTool { tool: "read", input: &input },
+        Question::CallUnlisted { tool: "read" },
+        Question::Waive { rule: "p/a", tool: None },
+        Question::Waive { rule: "p/a", tool: Some("") },
+        Question::Waive { rule: "p/a", tool: Some("read") },
+        Question::Waive { rule: "p/b", tool: None },
+        Question::Reveal { rule: "p/a", tool: None },
+    ];
+    questions.extend(others.map(|question| Ask { question, ..ask }));
+    let keys: std::collections::HashSet<key::Key> = questions.iter().map(key::Key::of_question).collect();
+    assert_eq!(keys.len(), questions.len());
+
+    let parts = |name: &str| {
+        let text = format!("@id(\"a\") forbid(principal, action, resource) when {{ context has {name} }};");
+        let (_, parsed) = compiled(&text);
+        parsed[0].reads.parts
+    };
+    let (some, labelled) = (BTreeSet::from(["x"]), BTreeSet::from(["x".to_owned()]));
+    let counted = |change: &dyn Fn(&mut SessionView<'_>)| {
+        let mut view = session;
+        change(&mut view);
+        key::Key::of_context(&Ask { session: &view, ..ask }, parts("session"))
+    };
+    for (part, other) in [
+        ("model", Ask { model: Some(""), ..ask }),
+        ("stage", Ask { stage: "output", ..ask }),
+        ("found", Ask { found: &some, ..ask }),
+        ("packs", Ask { packs: &some, ..ask }),
+        ("tags", Ask { tags: &some, ..ask }),
+        ("session.labels", Ask { session: &SessionView { labels: &labelled, ..session }, ..ask }),
+        ("session.calls", Ask { session: &SessionView { calls: 1, ..session }, ..ask }),
+        ("session.denials", Ask { session: &SessionView { denials: 1, ..session }, ..ask }),
+        ("session.findings", Ask { session: &SessionView { findings: 1, ..session }, ..ask }),
+        ("session.minutes", Ask { session: &SessionView { minutes: 1, ..session }, ..ask }),
+        ("session.turns", Ask { session: &SessionView { turns: 1, ..session }, ..ask }),
+    ] {
+        let key = |ask: &Ask<'_>| key::Key::of_context(ask, parts(part)).unwrap();
+        assert_eq!(key(&ask), key(&ask), "{part}");
+        assert_ne!(key(&ask), key(&other), "{part}");
+    }
+    // What is another each time is not kept.
+    assert_eq!(key::Key::of_context(&ask, parts("at")), None);
+    assert_eq!(counted(&|_| {}), None);
+    assert_eq!(key::Key::of_context(&ask, reads::Parts::ALL), None);
+    assert_ne!(key::Key::of_context(&ask, reads::Parts::default()), None);
+}
+
+#[test]
+fn memory_of_questions_is_bounded() {
+    let (policies, _) = compiled(
+        "@id(\"p\") permit(principal, action == Action::\"send_input\", resource) when { context.session.calls < 9000 };",
+    );
+    let (none, labels) = (BTreeSet::new(), BTreeSet::new());
+    for calls in 0..10_000 {
+        let session =
+            SessionView { labels: &labels, calls, denials: 0, findings: 0, minutes: 0, turns: 0, tokens: 0 };
+        let user = format!("u{}", calls % 3000);
+        let answer = policies.ask(&Ask { user: &user, ..asking(&session, &none, Question::SendInput) });
+        assert_eq!(answer.permits.len(), usize::from(calls < 9000));
+    }
+    let (questions, answers) = policies.index.kept();
+    assert!(questions <= 1024 && answers <= 1024 * 32, "{questions} {answers}");
 }

@@ -44,11 +44,17 @@ pub struct Problem {
 
 /// A name as a segment of a JSON Pointer (RFC 6901, section 3).
 pub(crate) fn pointer_segment(name: &str) -> String {
+    if !name.contains(['~', '/']) {
+        return name.to_owned();
+    }
     name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The name that a segment of a JSON Pointer stands for.
 pub(crate) fn pointer_name(segment: &str) -> String {
+    if !segment.contains('~') {
+        return segment.to_owned();
+    }
     segment.replace("~1", "/").replace("~0", "~")
 }
 

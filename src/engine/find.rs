@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::Inner;
-use super::named::Keys;
 use crate::bundle::Missing;
 use crate::decode::pointer_segment;
 use crate::event::{Event, Field, Stage};
@@ -68,7 +67,6 @@ impl Inner {
         let mut findings = Findings::default();
         let fields = event.fields();
         let mut matched_keys: BTreeSet<String> = BTreeSet::new();
-        let mut keys = Keys::default();
         for field in &fields {
             let wanted = |number: usize| match self.rules.get(number) {
                 Some(rule) if rule.applies(stage, field.part) => rule.finder(),
@@ -81,7 +79,7 @@ impl Inner {
                     self.nothing.add(stage, field);
                 }
             }
-            keys.add_named(self, field, &wanted, &mut hits, stop)?;
+            self.named.add_named(self, field, &wanted, &mut hits, stop)?;
             for (number, hit) in hits {
                 let Some(rule) = self.rules.get(number) else { continue };
                 if field.is_key {

@@ -1,7 +1,7 @@
 //! Keys of JSON as words near their values: `{"ssn": "…"}` says what the value is as `ssn: …` does.
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::Inner;
 use crate::decode::pointer_name;
@@ -13,13 +13,20 @@ const LONGEST_VALUE: usize = 256;
 /// Bytes of a key that may be a name.
 const LONGEST_KEY: usize = 64;
 
-/// Phrases that must stand near matches of rules, by their first word. Made when the first key is seen.
+/// Most keys that are remembered: the same few come again with each call and definition of a tool.
+const REMEMBERED: usize = 4096;
+
+/// Phrases that must stand near matches of rules, and keys that were met.
 #[derive(Debug, Default)]
-pub(crate) struct Named(OnceLock<BTreeMap<String, Vec<(String, usize)>>>);
+pub(crate) struct Named {
+    /// By their first word. Made when the first key is seen.
+    phrases: OnceLock<BTreeMap<String, Vec<(String, usize)>>>,
+    keys: RwLock<HashMap<Of, Arc<Key>>>,
+}
 
 impl Named {
     fn phrases(&self, inner: &Inner) -> &BTreeMap<String, Vec<(String, usize)>> {
-        self.0.get_or_init(|| {
+        self.phrases.get_or_init(|| {
             let mut phrases: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
             for (number, rule) in inner.rules.iter().enumerate() {
                 let near = rule.finder().and_then(|finder| finder.spec().near.as_ref());
@@ -33,10 +40,6 @@ impl Named {
         })
     }
 }
-
-/// The keys of one event.
-#[derive(Debug, Default)]
-pub(super) struct Keys(BTreeMap<Of, Key>);
 
 #[derive(Debug)]
 struct Key {
@@ -66,10 +69,24 @@ impl Key {
     }
 }
 
-impl Keys {
+impl Named {
+    /// What is known of a key, whatever the value.
+    fn key(&self, of: Of, inner: &Inner) -> Arc<Key> {
+        if let Some(key) = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&of) {
+            return Arc::clone(key);
+        }
+        let key = Arc::new(Key::new(&of, inner));
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= REMEMBERED {
+            keys.clear();
+        }
+        keys.insert(of, Arc::clone(&key));
+        key
+    }
+
     /// Adds what rules find in the value of a member because of its key.
     pub(super) fn add_named<'r>(
-        &mut self,
+        &self,
         inner: &'r Inner,
         field: &Field<'_>,
         wanted: &dyn Fn(usize) -> Option<&'r Finder>,
@@ -80,7 +97,7 @@ impl Keys {
             return Ok(());
         }
         let Some(key) = key_of(&field.pointer) else { return Ok(()) };
-        let key = self.0.entry(key).or_insert_with_key(|key| Key::new(key, inner));
+        let key = self.key(key, inner);
         if key.rules.is_empty() {
             return Ok(());
         }
@@ -106,7 +123,7 @@ impl Keys {
 }
 
 /// A key that is the nearest to a value.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 struct Of {
     name: String,
     /// Whether the value stands in its list.

@@ -1,5 +1,6 @@
 //! What Cedar is asked about an event, and which tools its answers leave.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Inner;
@@ -81,7 +82,8 @@ impl Inner {
         if pass.decision == Decision::Deny {
             return Some(Vec::new());
         }
-        let edited = event.with_edits(edits);
+        let edited =
+            if edits.is_empty() { Cow::Borrowed(event) } else { Cow::Owned(event.with_edits(edits)) };
         let seen = Seen::new(self, pass.found.iter());
         let session = view(situation);
         let empty = serde_json::Value::Null;

@@ -141,13 +141,23 @@ fn collect<'a>(value: &'a Value, pointer: String, part: Option<Part>, fields: &m
         }
         Value::Object(entries) => {
             for (key, item) in entries {
-                let member = format!("{pointer}/{}", crate::decode::pointer_segment(key));
+                let member = below(&pointer, key);
                 fields.push(Field { pointer: member.clone(), text: key, part, is_key: true });
                 collect(item, member, part, fields);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// The pointer of a member.
+fn below(pointer: &str, key: &str) -> String {
+    let segment = crate::decode::pointer_segment(key);
+    let mut member = String::with_capacity(pointer.len() + 1 + segment.len());
+    member.push_str(pointer);
+    member.push('/');
+    member.push_str(&segment);
+    member
 }
 
 fn bytes(value: &Value) -> usize {

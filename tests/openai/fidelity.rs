@@ -15,14 +15,14 @@ use crate::{
 };
 
 /// An exchange with a provider as it stands on the wire.
-struct Fixture {
-    exchange: Exchange,
+pub(crate) struct Fixture {
+    pub(crate) exchange: Exchange,
     /// Tools of the provider that it has.
-    hosted: Vec<String>,
+    pub(crate) hosted: Vec<String>,
 }
 
 /// All fixtures: each a file with the request in its first line, and behind it the answer, one document or event per line.
-fn fixtures() -> Vec<Fixture> {
+pub(crate) fn fixtures() -> Vec<Fixture> {
     let mut fixtures = Vec::new();
     for api in ["chat", "responses"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openai/fixtures").join(api);
@@ -54,7 +54,7 @@ pub(crate) fn fixture(name: &str) -> Exchange {
 }
 
 /// Has the server send the answer of an exchange, as a provider does.
-fn push(server: &ScriptedServer, exchange: &Exchange) {
+pub(crate) fn push(server: &ScriptedServer, exchange: &Exchange) {
     match exchange.is_streamed() {
         true => {
             server.then_raw("text/event-stream", raw_stream(&exchange.answer, exchange.api), false);

@@ -22,40 +22,21 @@ macro_rules! ask {
     ($client:expr, $api:expr, $request:expr, $streamed:expr) => {{
         let (client, request): (_, serde_json::Value) = (&$client, $request);
         match ($api, $streamed) {
-            (crate::Api::Chat, false) => {
-                let request: async_openai::types::chat::CreateChatCompletionRequest =
-                    serde_json::from_value(request).unwrap();
-                client.chat().create(request).await.map(|answer| vec![serde_json::to_value(answer).unwrap()])
-            }
+            (crate::Api::Chat, false) => crate::whole(client.chat().create(crate::read(request)).await),
             (crate::Api::Responses, false) => {
-                let request: async_openai::types::responses::CreateResponse =
-                    serde_json::from_value(request).unwrap();
-                client
-                    .responses()
-                    .create(request)
-                    .await
-                    .map(|answer| vec![serde_json::to_value(answer).unwrap()])
+                crate::whole(client.responses().create(crate::read(request)).await)
             }
             (crate::Api::Chat, true) => {
-                let request: async_openai::types::chat::CreateChatCompletionRequest =
-                    serde_json::from_value(request).unwrap();
-                match client.chat().create_stream(request).await {
-                    Ok(stream) => crate::collect(stream).await,
-                    Err(error) => Err(error),
-                }
+                crate::collect(client.chat().create_stream(crate::read(request)).await).await
             }
             (crate::Api::Responses, true) => {
-                let request: async_openai::types::responses::CreateResponse =
-                    serde_json::from_value(request).unwrap();
-                match client.responses().create_stream(request).await {
-                    Ok(stream) => crate::collect(stream).await,
-                    Err(error) => Err(error),
-                }
+                crate::collect(client.responses().create_stream(crate::read(request)).await).await
             }
         }
     }};
 }
 
+mod anywhere;
 mod exchange;
 mod fidelity;
 mod hosted;
@@ -178,9 +159,21 @@ fn request(api: Api, text: &str, more: &Value) -> Value {
 
 type Outcome = Result<Vec<Value>, async_openai::error::OpenAIError>;
 
-async fn collect<T: serde::Serialize>(
-    mut stream: impl futures_util::Stream<Item = Result<T, async_openai::error::OpenAIError>> + Unpin,
-) -> Outcome {
+/// A request as the SDK's own type.
+fn read<T: serde::de::DeserializeOwned>(request: Value) -> T {
+    serde_json::from_value(request).unwrap()
+}
+
+fn whole<T: serde::Serialize>(answer: Result<T, async_openai::error::OpenAIError>) -> Outcome {
+    answer.map(|answer| vec![serde_json::to_value(answer).unwrap()])
+}
+
+async fn collect<T, S>(stream: Result<S, async_openai::error::OpenAIError>) -> Outcome
+where
+    T: serde::Serialize,
+    S: futures_util::Stream<Item = Result<T, async_openai::error::OpenAIError>> + Unpin,
+{
+    let mut stream = stream?;
     let mut events = Vec::new();
     while let Some(event) = stream.next().await {
         events.push(serde_json::to_value(event?).unwrap());

@@ -66,7 +66,7 @@ async fn a_session_lasts_as_long_as_its_agent_and_what_it_does() {
     let stream = clone.chat().create_stream(request).await.unwrap();
     drop(clone);
     assert_eq!(guard.session(&session).unwrap().turns, 2);
-    let events = crate::collect(stream).await.unwrap();
+    let events = crate::collect(Ok(stream)).await.unwrap();
     assert_eq!(said(Api::Chat, &events).0, "two");
     assert_eq!(guard.held_sessions(), 0);
     // One with a name stays.

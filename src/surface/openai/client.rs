@@ -120,6 +120,8 @@ pub struct GuardedClient {
     guard: Arc<Guard>,
     settings: Arc<Settings>,
     way: Way,
+    /// The SDK's configuration: with neither the address nor a key, which belong to the way behind the guard.
+    nowhere: OpenAIConfig,
     /// Sessions that were begun: their names differ even without randomness.
     sessions: Arc<AtomicU64>,
 }
@@ -216,7 +218,9 @@ impl ClientBuilder {
             None => Arc::new(OneKey::new(config.api_key())?),
         };
         let way = Arc::new(Transport::new(&config, keys)?);
-        Ok(GuardedClient { guard, settings: Arc::new(settings), way, sessions: Arc::default() })
+        let nowhere =
+            OpenAIConfig::new().with_api_base(NOWHERE).with_api_key("").with_org_id("").with_project_id("");
+        Ok(GuardedClient { guard, settings: Arc::new(settings), way, nowhere, sessions: Arc::default() })
     }
 }
 
@@ -268,8 +272,8 @@ impl GuardedClient {
         let mut random = [0; 12];
         // Without randomness it is still unique among those of this guard.
         let _ = getrandom::fill(&mut random);
-        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{random}-{}", self.sessions.fetch_add(1, Ordering::Relaxed))
+        let random = random.iter().fold(0_u128, |all, byte| all << 8 | u128::from(*byte));
+        format!("{random:024x}-{}", self.sessions.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Calls on behalf of a user.
@@ -304,9 +308,7 @@ impl AsUser {
     fn open(&self, name: String, session: Opened) -> GuardedAgent {
         let conversation = self.client.conversation(self.user.clone(), name, session);
         let guarded = Guarded { conversation: Arc::new(conversation), way: Arc::clone(&self.client.way) };
-        // The SDK has neither the address nor a key: both belong to the way behind the guard.
-        let config =
-            OpenAIConfig::new().with_api_base(NOWHERE).with_api_key("").with_org_id("").with_project_id("");
+        let config = self.client.nowhere.clone();
         let sdk = Client::build(guarded.way.http().clone(), config).with_http_service(guarded.clone());
         GuardedAgent { guarded, sdk }
     }

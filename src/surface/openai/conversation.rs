@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::approve::{Answer, Approver, Question};
 use super::detect::{self, Watch};
+use super::digest::key;
 use super::error::{GuardError, Refusal, What};
 use super::telemetry;
 use super::wire::{self, Api, Call, Memory, Openings, Slot, Unfit, value_of};
@@ -102,22 +102,6 @@ impl Remembered {
             self.bytes -= bytes;
         }
     }
-}
-
-/// What a part is remembered by. A result is one of its call: the same text from another call is decided again.
-pub(super) fn key_of(name: &str, body: &Body) -> [u8; 32] {
-    match body {
-        Body::ToolResult { tool, call, result } => key(name, &json!([tool, call, result])),
-        body => key(name, value_of(body)),
-    }
-}
-
-pub(super) fn key(name: &str, value: &Value) -> [u8; 32] {
-    let mut bytes = Vec::with_capacity(256);
-    bytes.extend_from_slice(name.as_bytes());
-    bytes.push(0);
-    wire::append(&mut bytes, value);
-    Sha256::digest(bytes).into()
 }
 
 /// A tool call that was decided about.
@@ -248,7 +232,14 @@ impl Conversation {
     }
 
     /// Decides about a whole response.
-    pub(crate) async fn response(&self, api: Api, mut document: Value) -> Result<Answered, GuardError> {
+    ///
+    /// Where the provider does not tell what was used, `estimate` is what the request is taken to have cost.
+    pub(crate) async fn response(
+        &self,
+        api: Api,
+        mut document: Value,
+        estimate: u64,
+    ) -> Result<Answered, GuardError> {
         let read = wire::read_response(api, &mut document, &self.settings.openings);
         let response = match read {
             Ok(response) => response,
@@ -257,7 +248,8 @@ impl Conversation {
                 return Err(GuardError::Answer(error));
             }
         };
-        self.spent(response.tokens);
+        self.spent(Some(response.tokens.unwrap_or_else(|| estimate + wire::estimated_tokens(&document))));
+        self.beside(&response.texts, &mut document).await;
         let mut denied: BTreeSet<usize> = BTreeSet::new();
         let mut refused: Option<Box<Refusal>> = None;
         for (slot, choice) in response.slots.into_iter().zip(response.choices) {

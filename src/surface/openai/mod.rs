@@ -6,10 +6,12 @@
 //! their results after. What is not understood is refused: members of requests, items of answers, other addresses.
 
 mod approve;
+mod beside;
 mod client;
 mod conversation;
 mod create;
 mod detect;
+mod digest;
 mod error;
 mod keys;
 mod request;

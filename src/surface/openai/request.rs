@@ -4,16 +4,21 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::conversation::{Conversation, key_of};
+use super::conversation::Conversation;
+use super::digest::key_of;
 use super::error::GuardError;
 use super::wire::{self, Api, Memory, Place, Slot, Unfit, value_of};
 use crate::event::{Body, Event, InputPart, Stage};
+use crate::verdict::Edit;
 
 /// Most bytes of parts that are decided about together: little enough for the time that one event has.
 const TOGETHER: usize = 64 << 10;
 
 /// A part, and what it is remembered by.
 type Keyed = (Slot, [u8; 32]);
+
+/// Where a part stands, and what it is remembered by.
+type Placed = (Place, [u8; 32]);
 
 /// Parts of a request of one kind, which are decided about as one event.
 #[derive(Default)]
@@ -87,20 +92,25 @@ impl Conversation {
 
     /// Decides about parts, and remembers what was decided.
     async fn parts(&self, batch: Batch, document: &mut Value) -> Result<(), GuardError> {
-        let Some((body, slots)) = batch.together() else { return Ok(()) };
+        let Some((body, parts)) = batch.together() else { return Ok(()) };
         let (event, verdict) = self.decide(body).await?;
-        let edited = !verdict.edits.is_empty();
-        for (number, (slot, key)) in slots.iter().enumerate() {
-            let decided = if slots.len() == 1 {
+        let is_one = parts.len() == 1;
+        for (number, (place, key)) in parts.into_iter().enumerate() {
+            let decided = if verdict.edits.is_empty() {
+                None
+            } else if is_one {
                 Some(value_of(&event.body))
             } else {
-                value_of(&event.body).get(number)
+                let at = format!("/text/{number}");
+                let is_in = |edit: &Edit| {
+                    edit.field.strip_prefix(&at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                value_of(&event.body).get(number).filter(|_| verdict.edits.iter().any(is_in))
             };
-            let decided = decided.filter(|decided| edited && *decided != value_of(&slot.body)).cloned();
-            if let Some(decided) = &decided {
-                self.put(document, &slot.place, decided)?;
+            if let Some(decided) = decided {
+                self.put(document, &place, decided)?;
             }
-            self.memory().add(*key, decided);
+            self.memory().add(key, decided.cloned());
         }
         Ok(())
     }
@@ -145,17 +155,19 @@ impl Batch {
         self.slots.push((slot, key));
     }
 
-    /// The one event of all parts.
-    fn together(self) -> Option<(Body, Vec<Keyed>)> {
-        let (first, _) = self.slots.first()?;
-        let body = match (self.slots.len(), kind(&first.body)) {
-            (2.., Some(part)) => {
-                let texts = self.slots.iter().map(|(slot, _)| value_of(&slot.body).clone());
-                Body::Input { part, text: Value::Array(texts.collect()) }
+    /// The one event of all parts, and where each of them stands.
+    fn together(self) -> Option<(Body, Vec<Placed>)> {
+        let part = kind(&self.slots.first()?.0.body);
+        let parts = self.slots.into_iter().map(|(slot, key)| (slot.body, (slot.place, key)));
+        let (mut bodies, places): (Vec<Body>, Vec<_>) = parts.unzip();
+        let body = match part {
+            Some(part) if bodies.len() > 1 => {
+                Body::Input { part, text: Value::Array(bodies.into_iter().map(wire::into_value).collect()) }
             }
-            _ => first.body.clone(),
+            // Others are decided about one by one.
+            _ => bodies.pop()?,
         };
-        Some((body, self.slots))
+        Some((body, places))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::conversation::{Conversation, key};
+use super::conversation::Conversation;
+use super::digest::key;
 use crate::guard::{Revealed, To};
 
 impl Conversation {
@@ -10,7 +11,7 @@ impl Conversation {
     /// is again what the model wrote.
     pub(crate) fn handed(&self, decided: &Value) -> Value {
         let Value::String(text) = decided else { return decided.clone() };
-        if !self.guard.engine().has_pseudonyms("") || !text.contains('<') {
+        if !text.contains('<') || !self.guard.engine().has_pseudonyms("") {
             return decided.clone();
         }
         let revealed = Value::String(self.reveal(text));
@@ -34,7 +35,7 @@ impl Conversation {
     /// Arguments for a tool, with the values that policy lets it have.
     pub(crate) fn for_tool(&self, tool: &str, arguments: &Value) -> Value {
         let mut arguments = arguments.clone();
-        if self.guard.engine().has_pseudonyms("") {
+        if has_sign(&arguments) && self.guard.engine().has_pseudonyms("") {
             let to = To { user: &self.user, agent: &self.agent, tool: Some(tool) };
             reveal(&mut arguments, &|text| self.guard.reveal(&self.session, to, text).text);
         }
@@ -48,6 +49,16 @@ impl Conversation {
             self.memory().add(key("call", &handed), Some(decided.clone()));
         }
         handed
+    }
+}
+
+/// Whether a pseudonym can stand in a value.
+fn has_sign(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('<'),
+        Value::Array(items) => items.iter().any(has_sign),
+        Value::Object(entries) => entries.values().any(has_sign),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -67,11 +67,16 @@ impl Guarded {
             let settings = &conversation.settings;
             let sent = self.way.send(&conversation.user, api.path(), document, streams);
             let response = tokio::time::timeout(settings.answer_time, sent).await;
-            let response = response.map_err(|_| GuardError::TimedOut { limit: settings.answer_time })??;
+            let response = match response {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) => return Err(conversation.failed(error).await),
+                Err(_) => return Err(GuardError::TimedOut { limit: settings.answer_time }),
+            };
+            let estimate = wire::estimated_tokens(document);
             if streams {
-                return stream::guarded(api, Arc::clone(conversation), response);
+                return stream::guarded(api, Arc::clone(conversation), response, estimate);
             }
-            let answered = self.answered(api, response).await?;
+            let answered = self.answered(api, response, estimate).await?;
             let document = conversation.for_application(api, answered)?;
             Ok(respond("application/json", reqwest::Body::from(wire::written(&document))))
         }
@@ -84,12 +89,13 @@ impl Guarded {
         &self,
         api: Api,
         response: reqwest::Response,
+        estimate: u64,
     ) -> Result<Answered, GuardError> {
         let settings = &self.conversation.settings;
         let limits =
             Limits { bytes: settings.answer_bytes, time: settings.answer_time, idle: settings.idle_time };
         let body = transport::read(response, &limits).await?;
-        self.conversation.response(api, transport::document(&body)?).await
+        self.conversation.response(api, transport::document(&body)?, estimate).await
     }
 }
 
@@ -116,13 +122,17 @@ impl Guarded {
             let streams = conversation.request(api, &mut document).await?;
             let limit = conversation.settings.answer_time;
             let sent = self.way.send(&conversation.user, api.path(), &document, streams);
-            let response =
-                tokio::time::timeout(limit, sent).await.map_err(|_| GuardError::TimedOut { limit })??;
+            let response = match tokio::time::timeout(limit, sent).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) => return Err(conversation.failed(error).await),
+                Err(_) => return Err(GuardError::TimedOut { limit }),
+            };
+            let estimate = wire::estimated_tokens(&document);
             match told {
                 Some(told) if streams => {
-                    stream::together(api, Arc::clone(conversation), response, told).await
+                    stream::together(api, Arc::clone(conversation), response, estimate, told).await
                 }
-                _ => self.answered(api, response).await,
+                _ => self.answered(api, response, estimate).await,
             }
         }
         .instrument(span)

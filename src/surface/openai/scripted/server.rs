@@ -44,6 +44,7 @@ enum Reply {
     Step(Step),
     /// These bytes after a head that promises `kind`, and whether the connection then stays open.
     Raw {
+        status: u16,
         kind: &'static str,
         body: Vec<u8>,
         stays: bool,
@@ -88,7 +89,12 @@ impl ScriptedServer {
     /// One more answer, of these bytes, whatever they are: for tests of clients. `stays` leaves the connection open behind
     /// them.
     pub fn then_raw(&self, kind: &'static str, body: impl Into<Vec<u8>>, stays: bool) {
-        self.push(Reply::Raw { kind, body: body.into(), stays });
+        self.push(Reply::Raw { status: 200, kind, body: body.into(), stays });
+    }
+
+    /// One more answer of this status, of these bytes: for tests of clients.
+    pub fn then_failure(&self, status: u16, body: impl Into<Vec<u8>>) {
+        self.push(Reply::Raw { status, kind: "application/json", body: body.into(), stays: false });
     }
 
     fn push(&self, reply: Reply) {
@@ -131,8 +137,8 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let reply = shared.steps.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let step = match reply {
         None => return fail(&mut stream, "400 Bad Request", "the script has ended").await,
-        Some(Reply::Raw { kind, body, stays }) => {
-            stream.write_all(head("200 OK", kind, None).as_bytes()).await?;
+        Some(Reply::Raw { status, kind, body, stays }) => {
+            stream.write_all(head(&format!("{status} Scripted"), kind, None).as_bytes()).await?;
             stream.write_all(&body).await?;
             if stays {
                 // Until the client goes.

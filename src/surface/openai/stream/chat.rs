@@ -10,7 +10,7 @@ use super::{Calls as Kept, Outcome};
 use crate::bundle::RefusedCalls;
 use crate::surface::openai::conversation::{Conversation, Ruled};
 use crate::surface::openai::error::{GuardError, Refusal};
-use crate::surface::openai::wire::{Call, Place, Unfit, arguments, set};
+use crate::surface::openai::wire::{self, Call, Place, Unfit, arguments, set};
 
 /// Most choices of one answer.
 const MAX_CHOICES: usize = 128;
@@ -23,6 +23,8 @@ pub(super) struct ChatStream {
     choices: BTreeMap<u64, Choice>,
     /// Whether the provider told of a failure of its own.
     failed: bool,
+    /// Tokens that it has told of.
+    told: Option<u64>,
     calls: Kept,
     pub(super) outcome: Outcome,
 }
@@ -66,7 +68,11 @@ const CHUNK: &[&str] = &[
 impl ChatStream {
     pub(super) fn new(conversation: Arc<Conversation>, calls: Kept) -> Self {
         let outcome = Outcome::default();
-        Self { conversation, choices: BTreeMap::new(), failed: false, calls, outcome }
+        Self { conversation, choices: BTreeMap::new(), failed: false, told: None, calls, outcome }
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.told.is_some()
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -76,8 +82,8 @@ impl ChatStream {
     pub(super) async fn push(&mut self, mut chunk: Value) -> Result<Vec<Value>, GuardError> {
         if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
             self.failed = true;
-            // The provider's own words.
-            return Ok(vec![json!({ "error": error })]);
+            let told = self.conversation.failure(error.clone()).await;
+            return Ok(vec![json!({ "error": told })]);
         }
         let Some(members) = chunk.as_object_mut() else { return unfit("", "is no object") };
         members.retain(|name, _| CHUNK.contains(&name.as_str()));
@@ -86,7 +92,13 @@ impl ChatStream {
             _ => return unfit("/choices", "is no list"),
         };
         let tokens = members.get("usage").and_then(|usage| usage.get("total_tokens")).and_then(Value::as_u64);
-        self.conversation.spent(tokens);
+        if let Some(tokens) = tokens {
+            // Some tell in each chunk what it has come to so far.
+            self.conversation.spent(Some(tokens.saturating_sub(self.told.unwrap_or(0))));
+            self.told = Some(tokens.max(self.told.unwrap_or(0)));
+        }
+        let texts = wire::texts(&chunk, &["choices"]);
+        self.conversation.beside(&texts, &mut chunk).await;
         if choices.is_empty() {
             return Ok(vec![chunk]);
         }
@@ -146,13 +158,18 @@ impl ChatStream {
                         kept.insert(name, Value::String(released));
                     }
                 }
+                ("role", Value::String(role)) if !wire::is_word(role) => {
+                    return unfit("/choices/delta/role", "is a text where none belongs");
+                }
                 ("role", Value::String(_)) | ("content" | "refusal" | "role", Value::Null) => {
                     kept.insert(name, value);
                 }
                 ("tool_calls", Value::Array(parts)) => {
-                    state.add(parts, conversation.settings.answer_bytes)?;
-                    parts_of_calls = Some(json!(parts)).filter(|_| !parts.is_empty());
+                    let mut parts = parts.clone();
+                    parts.iter_mut().for_each(wire::chat::only_known);
+                    state.add(&parts, conversation.settings.answer_bytes)?;
                     withheld = true;
+                    parts_of_calls = Some(Value::Array(parts)).filter(|parts| *parts != json!([]));
                 }
                 ("tool_calls" | "function_call" | "audio", Value::Null) => {}
                 ("tool_calls" | "function_call" | "audio", _) => {
@@ -163,6 +180,9 @@ impl ChatStream {
             }
         }
         let finish = choice.get("finish_reason").cloned().unwrap_or_default();
+        if !(finish.is_null() || finish.as_str().is_some_and(wire::is_word)) {
+            return unfit("/choices/finish_reason", "is no word");
+        }
         if let Some(parts) = parts_of_calls {
             // What stands beside them and is no text waits with them.
             let has_text = kept.iter().any(|(name, value)| name != "role" && value.is_string());
@@ -289,9 +309,18 @@ impl Choice {
                 return unfit("/choices/delta/tool_calls", "is of a type that is not understood in a stream");
             }
             let begun = self.calls.entry(index).or_default();
-            let text = |pointer: &str| part.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let text = |names: &[&str]| match wire::inside(part, names) {
+                None | Some(Value::Null) => Ok(""),
+                Some(Value::String(text)) => Ok(text.as_str()),
+                Some(_) => unfit("/choices/delta/tool_calls", "holds what is no text"),
+            };
+            if !wire::is_word(text(&["id"])?) {
+                return unfit("/choices/delta/tool_calls", "has a text for an id");
+            }
             // Id and name come once; a second one would make another call of it.
-            for (known, new) in [(&mut begun.id, text("/id")), (&mut begun.name, text("/function/name"))] {
+            for (known, new) in
+                [(&mut begun.id, text(&["id"])?), (&mut begun.name, text(&["function", "name"])?)]
+            {
                 if !new.is_empty() && !known.is_empty() && *known != new {
                     return unfit("/choices/delta/tool_calls", "changes its id or name");
                 }
@@ -299,7 +328,7 @@ impl Choice {
                     new.clone_into(known);
                 }
             }
-            begun.arguments.push_str(text("/function/arguments"));
+            begun.arguments.push_str(text(&["function", "arguments"])?);
             if begun.arguments.len() > limit {
                 return Err(GuardError::TooLarge { limit });
             }

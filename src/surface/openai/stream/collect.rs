@@ -25,9 +25,10 @@ pub(crate) async fn together(
     api: Api,
     conversation: Arc<Conversation>,
     response: reqwest::Response,
+    estimate: u64,
     told: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Answered, GuardError> {
-    let mut pump = Pump::new(api, conversation, response, Calls::Kept)?;
+    let mut pump = Pump::new(api, conversation, response, estimate, Calls::Kept)?;
     let mut collected = Collected::default();
     while !pump.ended {
         let mut events = Vec::new();

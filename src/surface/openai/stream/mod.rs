@@ -57,10 +57,18 @@ impl Decider {
         }
     }
 
-    fn outcome(self) -> Outcome {
+    fn outcome(&mut self) -> Outcome {
         match self {
-            Decider::Chat(stream) => stream.outcome,
-            Decider::Responses(stream) => stream.outcome,
+            Decider::Chat(stream) => std::mem::take(&mut stream.outcome),
+            Decider::Responses(stream) => std::mem::take(&mut stream.outcome),
+        }
+    }
+
+    /// Whether the provider has told what was used.
+    fn is_counted(&self) -> bool {
+        match self {
+            Decider::Chat(stream) => stream.is_counted(),
+            Decider::Responses(stream) => stream.is_counted(),
         }
     }
 
@@ -98,7 +106,19 @@ struct Pump {
     /// Whether the provider has marked the end.
     is_marked: bool,
     read: usize,
+    /// What the request is taken to have cost, and what has come for it so far, in tokens.
+    estimate: u64,
     deadline: Instant,
+}
+
+/// Where the provider has not told what was used (it was not asked, or not listened to any more), it is taken to be what the texts
+/// come to: nobody gets past a limit by looking away.
+impl Drop for Pump {
+    fn drop(&mut self) {
+        if !self.decider.is_counted() {
+            self.conversation.spent(Some(self.estimate));
+        }
+    }
 }
 
 /// A response whose events are decided about as they come.
@@ -106,8 +126,9 @@ pub(crate) fn guarded(
     api: Api,
     conversation: Arc<Conversation>,
     response: reqwest::Response,
+    estimate: u64,
 ) -> Result<reqwest::Response, GuardError> {
-    let pump = Pump::new(api, conversation, response, Calls::Told)?;
+    let pump = Pump::new(api, conversation, response, estimate, Calls::Told)?;
     let body = futures_util::stream::unfold(pump, |mut pump| async move {
         let bytes = pump.next().await?;
         Some((Ok::<_, Infallible>(bytes), pump))
@@ -120,6 +141,7 @@ impl Pump {
         api: Api,
         conversation: Arc<Conversation>,
         response: reqwest::Response,
+        estimate: u64,
         calls: Calls,
     ) -> Result<Self, GuardError> {
         let kind = response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -143,6 +165,7 @@ impl Pump {
             ended: false,
             is_marked: false,
             read: 0,
+            estimate,
             deadline: Instant::now() + settings.answer_time,
             conversation,
         })
@@ -207,6 +230,7 @@ impl Pump {
                 return Ok(());
             }
             let event = transport::document(&data)?;
+            self.estimate = self.estimate.saturating_add(wire::estimated_tokens_of_event(&event));
             out.extend(self.decider.push(event).await?);
             if self.decider.is_over() {
                 self.ended = true;

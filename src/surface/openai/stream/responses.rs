@@ -1,20 +1,22 @@
 //! Events of Responses. Each text stands in up to four of them: all say what was decided.
 
+mod event;
 mod hosted;
 mod item;
 mod refusal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use self::event::{is_empty, number, only_known, only_known_of_part, string, texts_of, unfit};
 use self::hosted::hollow;
 use super::flow::Flow;
 use super::{Calls, Outcome};
 use crate::surface::openai::conversation::Conversation;
 use crate::surface::openai::error::{GuardError, Refusal};
-use crate::surface::openai::wire::{self, Unfit, responses, set, value_of};
+use crate::surface::openai::wire::{self, responses, set, value_of};
 use crate::surface::openai::withheld::RefusedCall;
 
 /// Most items, and most texts of them, of one answer.
@@ -42,6 +44,11 @@ pub(super) struct ResponseStream {
     sequence: Option<u64>,
     response: Value,
     is_complete: bool,
+    /// Whether it was told what was used.
+    is_counted: bool,
+    /// Ids of items, and of calls.
+    ids: BTreeSet<String>,
+    call_ids: BTreeSet<String>,
     calls: Calls,
     pub(super) outcome: Outcome,
 }
@@ -49,56 +56,31 @@ pub(super) struct ResponseStream {
 /// The item under way.
 struct Open {
     index: u64,
-    id: Value,
+    /// As it began.
+    item: Value,
     kind: Kind,
     /// Arguments of a call so far.
     written: String,
+    /// Whether they are complete.
+    is_written: bool,
+    /// Bytes of pictures on the way.
+    pictures: usize,
 }
+
+impl Open {
+    fn id(&self) -> Value {
+        self.item.get("id").cloned().unwrap_or_default()
+    }
+}
+
+/// What an item is told to be when it begins, and has to be at its end.
+const IDENTITY: &[&str] = &["type", "id", "call_id", "name", "role"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
     Call,
     Hosted,
-}
-
-fn unfit<T>(what: &str) -> Result<T, GuardError> {
-    Err(GuardError::Answer(Unfit { at: String::new(), what: what.to_owned() }))
-}
-
-fn number(event: &Value, name: &str) -> Result<u64, GuardError> {
-    match event.get(name).and_then(Value::as_u64) {
-        Some(number) => Ok(number),
-        None => unfit(&format!("has an event without `{name}`")),
-    }
-}
-
-fn string<'a>(event: &'a Value, name: &str) -> Result<&'a str, GuardError> {
-    match event.get(name).and_then(Value::as_str) {
-        Some(text) => Ok(text),
-        None => unfit(&format!("has an event whose `{name}` is no text")),
-    }
-}
-
-fn is_empty(value: Option<&Value>) -> bool {
-    match value {
-        None | Some(Value::Null) => true,
-        Some(Value::Array(items)) => items.is_empty(),
-        Some(Value::String(text)) => text.is_empty(),
-        Some(_) => false,
-    }
-}
-
-/// Which list the texts of an event are of, which of its members numbers them, and which holds the complete text.
-fn texts_of(kind: &str) -> Option<(&'static str, &'static str, &'static str)> {
-    let kind = kind.strip_suffix(".delta").or_else(|| kind.strip_suffix(".done"))?;
-    match kind {
-        "response.output_text" => Some(("content", "content_index", "text")),
-        "response.refusal" => Some(("content", "content_index", "refusal")),
-        "response.reasoning_text" => Some(("content", "content_index", "text")),
-        "response.reasoning_summary_text" => Some(("summary", "summary_index", "text")),
-        _ => None,
-    }
 }
 
 impl ResponseStream {
@@ -115,9 +97,16 @@ impl ResponseStream {
             sequence: None,
             response: Value::Null,
             is_complete: false,
+            is_counted: false,
+            ids: BTreeSet::new(),
+            call_ids: BTreeSet::new(),
             calls,
             outcome: Outcome::default(),
         }
+    }
+
+    pub(super) fn is_counted(&self) -> bool {
+        self.is_counted
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -144,6 +133,13 @@ impl ResponseStream {
 
     async fn event(&mut self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
         let kind = string(&event, "type")?.to_owned();
+        only_known(&mut event, &kind)?;
+        // Whoever puts items together by their ids has to get what those who go by their places get.
+        if let (Some(of), Some(open)) = (event.get("item_id"), &self.open)
+            && *of != open.id()
+        {
+            return unfit("has an event that is of one item by its place and of another by its id");
+        }
         if let Some((list, place, whole)) = texts_of(&kind) {
             let key = (number(&event, "output_index")?, list, number(&event, place)?);
             return self.text(event, &kind, key, whole, out).await;
@@ -156,7 +152,9 @@ impl ResponseStream {
                 }
                 set(&mut response, "output", json!([]));
                 let open = &self.conversation.settings.openings;
-                wire::read_response(wire::Api::Responses, &mut response, open).map_err(GuardError::Answer)?;
+                let read = wire::read_response(wire::Api::Responses, &mut response, open)
+                    .map_err(GuardError::Answer)?;
+                self.conversation.beside(&read.texts, &mut response).await;
                 self.response = response.clone();
                 set(&mut event, "response", response);
                 out.push(event);
@@ -168,6 +166,7 @@ impl ResponseStream {
                 if !["text", "refusal", "annotations", "logprobs"].iter().all(|name| is_empty(text(name))) {
                     return unfit("has a part that begins with what should come later");
                 }
+                only_known_of_part(&mut event)?;
                 self.renumbered(event, out)?;
             }
             "response.content_part.done" | "response.reasoning_summary_part.done" => {
@@ -180,6 +179,7 @@ impl ResponseStream {
                     return unfit("has a part that was refused");
                 }
                 set(&mut event, "part", part);
+                only_known_of_part(&mut event)?;
                 self.renumbered(event, out)?;
             }
             "response.output_text.annotation.added" => {
@@ -194,6 +194,9 @@ impl ResponseStream {
                 let delta = string(&event, "delta")?;
                 let limit = self.conversation.settings.answer_bytes;
                 let open = self.call(index)?;
+                if open.is_written {
+                    return unfit("has arguments of a tool call that go on behind their end");
+                }
                 open.written.push_str(delta);
                 if open.written.len() > limit {
                     return Err(GuardError::TooLarge { limit });
@@ -208,15 +211,29 @@ impl ResponseStream {
                 if !open.written.is_empty() && open.written != written {
                     return unfit("has a tool call whose arguments differ from their parts");
                 }
+                if std::mem::replace(&mut open.is_written, true) {
+                    return unfit("has arguments of a tool call that end twice");
+                }
                 open.written = written;
+                if event.get("name").is_some_and(|name| Some(name) != open.item.get("name")) {
+                    return unfit("has a tool call whose name changes");
+                }
                 self.held.push(event);
             }
             "response.output_item.done" => self.end(event, out).await?,
-            "response.completed" | "response.incomplete" | "response.failed" => self.complete(event, out)?,
-            // The provider's own words about a failure of its own.
+            "response.completed" | "response.incomplete" | "response.failed" => {
+                self.complete(event, out).await?
+            }
             "error" => {
                 self.is_complete = true;
-                out.push(event);
+                let mut told = self.conversation.failure(event).await;
+                for name in ["code", "message", "param"] {
+                    if told.get(name).is_none() {
+                        set(&mut told, name, if name == "message" { json!("") } else { Value::Null });
+                    }
+                }
+                set(&mut told, "type", json!("error"));
+                out.push(told);
             }
             _ if self.open.as_ref().is_some_and(|open| open.kind == Kind::Hosted) => {
                 self.hosted(event, &kind, out)?;
@@ -266,8 +283,17 @@ impl ResponseStream {
             }
             _ => return unfit("has an item of a type that was not asked for"),
         };
-        let id = item.get("id").cloned().unwrap_or_default();
-        self.open = Some(Open { index, id, kind, written: String::new() });
+        for (name, ids) in [("id", &mut self.ids), ("call_id", &mut self.call_ids)] {
+            let id = item.get(name).and_then(Value::as_str).unwrap_or_default();
+            if !wire::is_word(id) || !(id.is_empty() || ids.insert(id.to_owned())) {
+                return unfit("has an item whose id is none of its own");
+            }
+        }
+        if kind != Kind::Hosted {
+            self.read(&item)?;
+        }
+        let written = String::new();
+        self.open = Some(Open { index, item: item.clone(), kind, written, is_written: false, pictures: 0 });
         match kind {
             Kind::Call => self.held.push(event),
             Kind::Text => self.renumbered(event, out)?,
@@ -363,7 +389,7 @@ impl ResponseStream {
         Ok(None)
     }
 
-    fn complete(&mut self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
+    async fn complete(&mut self, mut event: Value, out: &mut Vec<Value>) -> Result<(), GuardError> {
         if self.open.is_some() && event.get("type").and_then(Value::as_str) == Some("response.completed") {
             return unfit("ends before its last item");
         }
@@ -377,6 +403,8 @@ impl ResponseStream {
         let open = &self.conversation.settings.openings;
         let read =
             wire::read_response(wire::Api::Responses, &mut response, open).map_err(GuardError::Answer)?;
+        self.conversation.beside(&read.texts, &mut response).await;
+        self.is_counted = read.tokens.is_some();
         self.conversation.spent(read.tokens);
         let ids = self.items.iter().filter_map(|item| item.get("call_id")?.as_str());
         let beside = ids.map(str::to_owned).collect();

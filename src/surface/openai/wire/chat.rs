@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::fields::{self, Field};
+use super::fields::{self, Field, list};
 use super::{
-    Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Tool, Unfit,
-    arguments, below, input, is_absent, output, text, tool_name, unfit,
+    Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Unfit, arguments,
+    below, input, inside, is_absent, output, text, tools, unfit,
 };
 use crate::event::{Body, InputPart};
 
@@ -71,7 +71,7 @@ const RESPONSE: &[&str] = &[
 pub(super) fn request(document: &Value, open: &Openings) -> Result<Request, Unfit> {
     let mut slots = Vec::new();
     fields::check(document, REQUEST, &mut slots)?;
-    let tools = tools(document, open, &mut slots)?;
+    let tools = tools(document, open, "is a tool of a type that is not known here", &mut slots)?;
     let Some(Value::Array(messages)) = document.get("messages") else {
         return unfit("/messages", "is no list");
     };
@@ -149,14 +149,6 @@ fn message_slots(
     Ok(())
 }
 
-fn list<'a>(value: Option<&'a Value>, at: &str) -> Result<&'a [Value], Unfit> {
-    match value {
-        None | Some(Value::Null) => Ok(&[]),
-        Some(Value::Array(items)) => Ok(items),
-        Some(_) => unfit(at, "is no list"),
-    }
-}
-
 /// A call that was made before: what was decided about it then is not decided again.
 fn past_call(call: &Value, at: &str, names: &mut Names) -> Result<Slot, Unfit> {
     let read = call_at(call, at, 0)?;
@@ -164,22 +156,43 @@ fn past_call(call: &Value, at: &str, names: &mut Names) -> Result<Slot, Unfit> {
     Ok(read.past())
 }
 
+/// Drops from a model's tool call what is not known.
+pub(crate) fn only_known(call: &mut Value) {
+    fields::drop_unknown(call, &["index", "id", "type", "function", "custom"]);
+    for (kind, other, member) in [("function", "custom", "arguments"), ("custom", "function", "input")] {
+        if let Some(inner) = call.get_mut(kind) {
+            fields::drop_unknown(inner, &["name", member]);
+        }
+        // Of two tools in one call, only that of its type was decided about.
+        if call.get("type").and_then(Value::as_str) == Some(kind)
+            && let Some(members) = call.as_object_mut()
+        {
+            members.remove(other);
+        }
+    }
+}
+
 /// A tool call where it stands.
 fn call_at(call: &Value, at: &str, choice: usize) -> Result<Call, Unfit> {
-    let string = |pointer: &str| call.pointer(pointer).and_then(Value::as_str);
-    let Some(id) = string("/id").filter(|id| !id.is_empty()) else {
+    let string = |names: &[&str]| inside(call, names).and_then(Value::as_str);
+    let Some(id) = string(&["id"]).filter(|id| !id.is_empty()) else {
         return unfit(below(at, "id"), "is missing");
     };
-    let kind = string("/type").unwrap_or("function");
+    if !fields::is_word(id) {
+        return unfit(below(at, "id"), "is a text where none belongs");
+    }
+    let kind = string(&["type"]).unwrap_or("function");
     let (tool, written, arguments, place) = match kind {
         "function" => {
-            let Some(tool) = string("/function/name") else { return unfit(at, "names no function") };
-            let Some(written) = string("/function/arguments") else { return unfit(at, "has no arguments") };
+            let Some(tool) = string(&["function", "name"]) else { return unfit(at, "names no function") };
+            let Some(written) = string(&["function", "arguments"]) else {
+                return unfit(at, "has no arguments");
+            };
             (tool, written, arguments(written), Place::Json(format!("{at}/function/arguments")))
         }
         "custom" => {
-            let Some(tool) = string("/custom/name") else { return unfit(at, "names no tool") };
-            let Some(written) = string("/custom/input") else { return unfit(at, "has no input") };
+            let Some(tool) = string(&["custom", "name"]) else { return unfit(at, "names no tool") };
+            let Some(written) = string(&["custom", "input"]) else { return unfit(at, "has no input") };
             (
                 tool,
                 written,
@@ -193,34 +206,13 @@ fn call_at(call: &Value, at: &str, choice: usize) -> Result<Call, Unfit> {
     Ok(Call { id, tool, arguments, text, place, at: at.to_owned(), choice })
 }
 
-fn tools(document: &Value, open: &Openings, slots: &mut Vec<Slot>) -> Result<Vec<Tool>, Unfit> {
-    let mut tools: Vec<Tool> = Vec::new();
-    for (index, tool) in list(document.get("tools"), "/tools")?.iter().enumerate() {
-        let at = format!("/tools/{index}");
-        let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
-        if !matches!(kind, "function" | "custom") && !open.hosted.contains(kind) {
-            return unfit(at, "is a tool of a type that is not known here");
-        }
-        let Some(name) = tool_name(tool) else { return unfit(at, "has no name") };
-        if tools.iter().any(|other| other.name == name) {
-            return unfit(at, "has the name of a tool before it");
-        }
-        tools.push(Tool { name, at: index });
-        slots.push(Slot {
-            body: input(InputPart::Instructions)(tool.clone()),
-            place: Place::Value(at),
-            memory: Memory::Known("tool"),
-        });
-    }
-    Ok(tools)
-}
-
 /// Reads a response, and drops from it what is not known.
 pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
     fields::drop_unknown(document, RESPONSE);
     let mut response = Response {
         id: document.get("id").and_then(Value::as_str).map(str::to_owned),
-        tokens: document.pointer("/usage/total_tokens").and_then(Value::as_u64),
+        tokens: inside(document, &["usage", "total_tokens"]).and_then(Value::as_u64),
+        texts: fields::texts(document, &["choices"]),
         ..Response::default()
     };
     let Some(Value::Array(choices)) = document.get_mut("choices") else {
@@ -230,6 +222,7 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
     for (index, choice) in choices.iter_mut().enumerate() {
         let at = format!("/choices/{index}/message");
         fields::drop_unknown(choice, &["index", "message", "finish_reason"]);
+        fields::words(choice, &format!("/choices/{index}"), &["index", "finish_reason"])?;
         let Some(message) = choice.get_mut("message") else { return unfit(at, "is missing") };
         fields::drop_unknown(
             message,
@@ -238,6 +231,7 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
         if !message.is_object() {
             return unfit(at, "is no object");
         }
+        fields::words(message, &at, &["role"])?;
         if !is_absent(message.get("audio")) {
             return unfit(below(&at, "audio"), "is speech, which nothing reads");
         }
@@ -254,6 +248,9 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
                 }
                 Some(_) => return unfit(below(&at, name), "is no text"),
             }
+        }
+        for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+            only_known(call);
         }
         if let Some(annotations) = message.get("annotations").filter(|value| !is_absent(Some(value))) {
             let place = Place::Value(below(&at, "annotations"));

@@ -10,6 +10,9 @@ const LONGEST_SETTING: usize = 64;
 /// Most strings of a setting.
 const MOST_STRINGS: usize = 512;
 
+/// Longest word or name in an answer.
+const LONGEST_WORD: usize = 128;
+
 /// What a member of a request is.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Field {
@@ -75,17 +78,68 @@ fn short(value: &Value, left: &mut usize) -> bool {
     }
 }
 
+/// A list; one that is absent is empty.
+pub(super) fn list<'a>(value: Option<&'a Value>, at: &str) -> Result<&'a [Value], Unfit> {
+    match value {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(items)) => Ok(items),
+        Some(_) => unfit(at, "is no list"),
+    }
+}
+
+/// Whether a text is a word of the API or a name that it gave (an id, a model, a state), by its looks: nobody writes to
+/// people in such words.
+pub(crate) fn is_word(text: &str) -> bool {
+    text.len() <= LONGEST_WORD && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Holds members of an answer to be words: what else stands there is a text where none belongs.
+pub(super) fn words(object: &Value, at: &str, names: &[&str]) -> Result<(), Unfit> {
+    for name in names {
+        match object.get(name) {
+            Some(Value::String(text)) if !is_word(text) => {
+                return unfit(below(at, name), "is a text where none belongs");
+            }
+            Some(Value::Array(_) | Value::Object(_)) => {
+                return unfit(below(at, name), "is no word");
+            }
+            Some(_) | None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Names of the members of an answer, beside what the model said, that hold more than words and numbers.
+pub(crate) fn texts(document: &Value, said: &[&str]) -> Vec<String> {
+    let members = document.as_object().into_iter().flatten();
+    let wordy = members.filter(|(name, value)| !said.contains(&name.as_str()) && !only_words(value));
+    wordy.map(|(name, _)| name.clone()).collect()
+}
+
+fn only_words(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => is_word(text),
+        Value::Array(items) => items.iter().all(only_words),
+        Value::Object(entries) => entries.iter().all(|(name, item)| is_word(name) && only_words(item)),
+    }
+}
+
 /// Refuses members that are not in a list. Absent values are none.
 pub(super) fn only(object: &Value, at: &str, known: &[&str]) -> Result<(), Unfit> {
     let Some(entries) = object.as_object() else { return unfit(at, "is no object") };
     match entries.iter().find(|(name, value)| !known.contains(&name.as_str()) && !is_absent(Some(value))) {
-        Some((name, _)) => unfit(below(at, name), "is not known here, so that it is not let through"),
+        Some((name, _)) => {
+            // A name may be a text too, which is not repeated.
+            let name = if is_word(name) { name } else { "*" };
+            unfit(below(at, name), "is not known here, so that it is not let through")
+        }
         None => Ok(()),
     }
 }
 
 /// Drops members of a response that are not known here: whatever they are, they were not looked at.
-pub(super) fn drop_unknown(object: &mut Value, known: &[&str]) {
+pub(crate) fn drop_unknown(object: &mut Value, known: &[&str]) {
     if let Some(entries) = object.as_object_mut() {
         entries.retain(|name, _| known.contains(&name.as_str()));
     }

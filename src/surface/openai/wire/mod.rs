@@ -1,13 +1,17 @@
 //! Documents of both APIs: what in them the guard decides about, and where its edits are written. Pure.
 
 pub(crate) mod chat;
+mod content;
 mod fields;
 pub(crate) mod responses;
+
+pub(crate) use fields::{drop_unknown, is_word, texts};
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use self::content::{Content, PartNames};
 use crate::decode::{self, pointer_segment};
 use crate::event::{Body, InputPart};
 
@@ -99,6 +103,20 @@ pub(crate) fn value_of(body: &Body) -> &Value {
         Body::ToolCall { arguments: value, .. } | Body::ToolResult { result: value, .. } => value,
         Body::Access(_) => &Value::Null,
     }
+}
+
+/// The same, taken out of it.
+pub(crate) fn into_value(body: Body) -> Value {
+    match body {
+        Body::Input { text, .. } | Body::Output { text } => text,
+        Body::ToolCall { arguments: value, .. } | Body::ToolResult { result: value, .. } => value,
+        Body::Access(_) => Value::Null,
+    }
+}
+
+/// A value inside objects, by the names of the members on the way.
+pub(crate) fn inside<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
+    names.iter().try_fold(value, |value, name| value.get(name))
 }
 
 impl Place {
@@ -203,6 +221,8 @@ pub(crate) struct Response {
     pub(crate) calls: Vec<Call>,
     /// Tokens that were used.
     pub(crate) tokens: Option<u64>,
+    /// Members beside what the model said that hold texts.
+    pub(crate) texts: Vec<String>,
 }
 
 impl Response {
@@ -217,6 +237,34 @@ pub(crate) fn read_request(api: Api, document: &Value, open: &Openings) -> Resul
         Api::Chat => chat::request(document, open),
         Api::Responses => responses::request(document, open),
     }
+}
+
+/// The tools that a request offers. `unknown` says what is wrong with one of a type that is not let through.
+fn tools(
+    document: &Value,
+    open: &Openings,
+    unknown: &str,
+    slots: &mut Vec<Slot>,
+) -> Result<Vec<Tool>, Unfit> {
+    let mut tools: Vec<Tool> = Vec::new();
+    for (index, tool) in fields::list(document.get("tools"), "/tools")?.iter().enumerate() {
+        let at = format!("/tools/{index}");
+        let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(kind, "function" | "custom") && !open.hosted.contains(kind) {
+            return unfit(at, unknown);
+        }
+        let Some(name) = tool_name(tool) else { return unfit(at, "has no name") };
+        if tools.iter().any(|other| other.name == name) {
+            return unfit(at, "has the name of a tool before it");
+        }
+        tools.push(Tool { name, at: index });
+        slots.push(Slot {
+            body: input(InputPart::Instructions)(tool.clone()),
+            place: Place::Value(at),
+            memory: Memory::Known("tool"),
+        });
+    }
+    Ok(tools)
 }
 
 pub(crate) fn read_response(api: Api, document: &mut Value, open: &Openings) -> Result<Response, Unfit> {
@@ -310,6 +358,36 @@ pub(crate) fn written(document: &Value) -> Vec<u8> {
     bytes
 }
 
+/// What a text is taken to cost where nobody tells: a token is about four bytes. Attachments are not text.
+pub(crate) fn estimated_tokens(document: &Value) -> u64 {
+    fn bytes(value: &Value) -> usize {
+        match value {
+            Value::String(text) if text.starts_with("data:") => 0,
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(bytes).sum(),
+            Value::Object(members) => members
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "data" | "file_data" | "encrypted_content"))
+                .map(|(name, value)| name.len() + bytes(value))
+                .sum(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        }
+    }
+    bytes(document).div_ceil(4) as u64
+}
+
+/// The same of what an event of a stream adds to the answer.
+pub(crate) fn estimated_tokens_of_event(event: &Value) -> u64 {
+    let choices = event.get("choices").and_then(Value::as_array).into_iter().flatten();
+    let deltas = choices.chain([event]).filter_map(|of| of.get("delta"));
+    deltas.map(estimated_tokens).fold(0, u64::saturating_add)
+}
+
+/// Drops from a provider's error what is not known.
+pub(crate) fn only_error(error: &mut Value) {
+    drop_unknown(error, &["message", "type", "param", "code"]);
+}
+
 /// Gives an object a member.
 pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(members) = object.as_object_mut() {
@@ -331,92 +409,6 @@ fn is_absent(value: Option<&Value>) -> bool {
         Some(Value::Number(number)) => number.as_u64() == Some(0),
         Some(Value::String(text)) => text.is_empty(),
     }
-}
-
-/// Texts of content that is a string or a list of parts, and where they stand.
-struct Content {
-    texts: Vec<(String, String)>,
-    /// Whether it is a list: then the value that is decided about is one too.
-    is_list: bool,
-}
-
-/// How parts that hold text are called, and the member with the text.
-type PartNames = &'static [(&'static str, &'static str)];
-
-impl Content {
-    /// Reads content. Attachments are refused unless the host lets them through.
-    fn read(value: &Value, at: &str, parts: PartNames, open: &Openings) -> Result<Self, Unfit> {
-        let items = match value {
-            Value::String(text) => {
-                return Ok(Self { texts: vec![(at.to_owned(), text.clone())], is_list: false });
-            }
-            Value::Array(items) => items,
-            Value::Null => return Ok(Self { texts: Vec::new(), is_list: false }),
-            _ => return unfit(at, "is neither a text nor a list of parts"),
-        };
-        let mut texts = Vec::new();
-        for (index, part) in items.iter().enumerate() {
-            let at = format!("{at}/{index}");
-            let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
-            match parts.iter().find(|(name, _)| *name == kind) {
-                Some((_, member)) => {
-                    let known = ["type", member, "annotations", "logprobs", "prompt_cache_breakpoint"];
-                    fields::only(part, &at, &known)?;
-                    for name in ["annotations", "logprobs"] {
-                        // Copies of what models wrote, sent back: they repeat text, and nobody needs them.
-                        if !is_absent(part.get(name)) {
-                            return unfit(below(&at, name), "is not sent back: leave it out");
-                        }
-                    }
-                    let Some(text) = part.get(*member).and_then(Value::as_str) else {
-                        return unfit(below(&at, member), "is no text");
-                    };
-                    texts.push((below(&at, member), text.to_owned()));
-                }
-                None if open.attachments => attachment(part, kind, &at, &mut texts)?,
-                None => {
-                    return unfit(
-                        at,
-                        "is no text part; what nothing reads goes through only where the client is built with `attachments`",
-                    );
-                }
-            }
-        }
-        Ok(Self { texts, is_list: true })
-    }
-
-    fn slot(self, body: impl FnOnce(Value) -> Body, memory: Memory) -> Option<Slot> {
-        let (pointers, mut texts): (Vec<_>, Vec<_>) =
-            self.texts.into_iter().map(|(at, text)| (at, Value::String(text))).unzip();
-        let value = match texts.len() {
-            0 if !self.is_list => return None,
-            0 => return None,
-            1 => texts.remove(0),
-            _ => Value::Array(texts),
-        };
-        Some(Slot { body: body(value), place: Place::Texts(pointers), memory })
-    }
-}
-
-/// An attachment that the host lets through: what of it is text is read all the same.
-fn attachment(part: &Value, kind: &str, at: &str, texts: &mut Vec<(String, String)>) -> Result<(), Unfit> {
-    let readable: &[&str] = match kind {
-        "image_url" => &["image_url/url"],
-        "input_image" => &["image_url"],
-        "file" => &["file/filename"],
-        "input_file" => &["filename", "file_url"],
-        "input_audio" => &[],
-        _ => return unfit(at, "is a part of a kind that is not known here"),
-    };
-    for name in readable {
-        let at = format!("{at}/{name}");
-        if let Some(Value::String(text)) = part.pointer(&format!("/{name}"))
-            && !text.starts_with("data:")
-        {
-            texts.push((at, text.clone()));
-        }
-    }
-    Ok(())
 }
 
 /// Which tool each call id was of.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::fields::{self, Field};
+use super::fields::{self, Field, list};
 use super::{
-    Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Tool, Unfit,
-    arguments, below, input, is_absent, output, text, tool_name, unfit,
+    Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Unfit, arguments,
+    below, input, inside, is_absent, output, text, tools, unfit,
 };
 use crate::event::{Body, InputPart};
 
@@ -72,6 +72,9 @@ const INCLUDE: &[&str] = &[
     "code_interpreter_call.outputs",
 ];
 
+const UNKNOWN_TOOL: &str = "is a tool that the provider runs, or of a type not known here; it goes through only where the client \
+                            is built with `hosted`";
+
 const RESPONSE: &[&str] = &[
     "id",
     "object",
@@ -128,7 +131,7 @@ pub(super) fn request(document: &Value, open: &Openings) -> Result<Request, Unfi
             return unfit(format!("/include/{index}"), "is not known here, so that it is not let through");
         }
     }
-    let tools = tools(document, open, &mut slots)?;
+    let tools = tools(document, open, UNKNOWN_TOOL, &mut slots)?;
     let mut names = Names::new();
     match document.get("input") {
         Some(Value::String(written)) => {
@@ -150,14 +153,6 @@ pub(super) fn request(document: &Value, open: &Openings) -> Result<Request, Unfi
         stream: document.get("stream").and_then(Value::as_bool).unwrap_or_default(),
         continues: string("previous_response_id"),
     })
-}
-
-fn list<'a>(value: Option<&'a Value>, at: &str) -> Result<&'a [Value], Unfit> {
-    match value {
-        None | Some(Value::Null) => Ok(&[]),
-        Some(Value::Array(items)) => Ok(items),
-        Some(_) => unfit(at, "is no list"),
-    }
 }
 
 /// Whether an item is what the model wrote.
@@ -261,6 +256,7 @@ fn reasoning_texts(item: &Value, at: &str) -> Result<Vec<(String, String)>, Unfi
         for (index, part) in list(item.get(name), &at)?.iter().enumerate() {
             let at = format!("{at}/{index}");
             fields::only(part, &at, &["type", "text"])?;
+            fields::words(part, &at, &["type"])?;
             let Some(written) = part.get("text").and_then(Value::as_str) else {
                 return unfit(at, "is no text");
             };
@@ -284,6 +280,7 @@ fn call_at(item: &Value, at: &str) -> Result<Call, Unfit> {
     let Some(id) = string("call_id").filter(|id| !id.is_empty()) else {
         return unfit(below(at, "call_id"), "is missing");
     };
+    fields::words(item, at, &["id", "call_id", "status"])?;
     let Some(tool) = string("name") else { return unfit(below(at, "name"), "is missing") };
     let Some(written) = string(member) else { return unfit(below(at, member), "is no text") };
     let (arguments, place) = if is_custom {
@@ -295,38 +292,13 @@ fn call_at(item: &Value, at: &str) -> Result<Call, Unfit> {
     Ok(Call { id, tool, arguments, text, place, at: at.to_owned(), choice: 0 })
 }
 
-fn tools(document: &Value, open: &Openings, slots: &mut Vec<Slot>) -> Result<Vec<Tool>, Unfit> {
-    let mut tools: Vec<Tool> = Vec::new();
-    for (index, tool) in list(document.get("tools"), "/tools")?.iter().enumerate() {
-        let at = format!("/tools/{index}");
-        let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
-        if !matches!(kind, "function" | "custom") && !open.hosted.contains(kind) {
-            return unfit(
-                at,
-                "is a tool that the provider runs, or of a type not known here; it goes through only where the client is \
-                 built with `hosted`",
-            );
-        }
-        let Some(name) = tool_name(tool) else { return unfit(at, "has no name") };
-        if tools.iter().any(|other| other.name == name) {
-            return unfit(at, "has the name of a tool before it");
-        }
-        tools.push(Tool { name, at: index });
-        slots.push(Slot {
-            body: input(InputPart::Instructions)(tool.clone()),
-            place: Place::Value(at),
-            memory: Memory::Known("tool"),
-        });
-    }
-    Ok(tools)
-}
-
 /// Reads a response, and drops from it what is not known.
 pub(super) fn response(document: &mut Value, open: &Openings) -> Result<Response, Unfit> {
     fields::drop_unknown(document, RESPONSE);
     let mut response = Response {
         id: document.get("id").and_then(Value::as_str).map(str::to_owned),
-        tokens: document.pointer("/usage/total_tokens").and_then(Value::as_u64),
+        tokens: inside(document, &["usage", "total_tokens"]).and_then(Value::as_u64),
+        texts: fields::texts(document, &["output"]),
         ..Response::default()
     };
     let Some(Value::Array(items)) = document.get("output") else { return unfit("/output", "is no list") };
@@ -352,6 +324,7 @@ pub(crate) fn output_item(
     match kind(item) {
         "message" => {
             fields::only(item, at, &["type", "id", "role", "status", "content", "phase"])?;
+            fields::words(item, at, &["id", "role", "status", "phase"])?;
             for (index, part) in list(item.get("content"), &below(at, "content"))?.iter().enumerate() {
                 let at = format!("{at}/content/{index}");
                 let member = match part.get("type").and_then(Value::as_str) {
@@ -378,6 +351,12 @@ pub(crate) fn output_item(
         }
         "reasoning" => {
             fields::only(item, at, &["type", "id", "summary", "content", "encrypted_content", "status"])?;
+            fields::words(item, at, &["id", "status"])?;
+            if let Some(sealed) = item.get("encrypted_content").filter(|value| !value.is_null())
+                && sealed.as_str().is_none_or(|text| !text.bytes().all(|byte| byte.is_ascii_graphic()))
+            {
+                return unfit(below(at, "encrypted_content"), "is not encrypted");
+            }
             for (at, written) in reasoning_texts(item, at)? {
                 response.add(0, text(output, at, &written, Memory::Known("model")));
             }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ResponseStream, string, unfit};
 use crate::surface::openai::error::GuardError;
-use crate::surface::openai::wire::{set, value_of};
+use crate::surface::openai::wire::{self, set, value_of};
 
 impl ResponseStream {
     /// What tools of the provider tell on their way. What they write stands in the item at its end too, where it is decided
@@ -31,6 +31,17 @@ impl ResponseStream {
                 let code = string(&event, "code")?;
                 if code != open.written {
                     return unfit("has code that differs from its parts");
+                }
+            }
+            // Pictures, as the one at the end of the item: they go on with it.
+            "response.image_generation_call.partial_image" => {
+                let picture = string(&event, "partial_image_b64")?;
+                if !picture.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return unfit("has a picture that is none");
+                }
+                open.pictures = open.pictures.saturating_add(picture.len());
+                if open.pictures > limit {
+                    return Err(GuardError::TooLarge { limit });
                 }
             }
             // Whatever else it is, nothing will have looked at it.
@@ -68,8 +79,9 @@ impl ResponseStream {
             return unfit("has code that differs from its parts");
         }
         if item != came {
-            // What was written on the way is what was edited at the end.
-            held.retain(|event| event.get("delta").is_none() && event.get("code").is_none());
+            // What was told on the way is what was edited at the end.
+            let told = ["delta", "code", "partial_image_b64"];
+            held.retain(|event| told.iter().all(|name| event.get(*name).is_none()));
         }
         for one in held {
             self.renumbered(one, out)?;
@@ -100,7 +112,7 @@ pub(super) fn hollow(item: &Value) -> Value {
     }
     let mut hollow = inside(item);
     for name in ["id", "status", "container_id"] {
-        if let Some(value) = item.get(name) {
+        if let Some(value) = item.get(name).filter(|value| value.as_str().is_some_and(wire::is_word)) {
             set(&mut hollow, name, value.clone());
         }
     }

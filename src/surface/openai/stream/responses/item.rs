@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Calls, Kind, ResponseStream, number, unfit};
+use super::{Calls, IDENTITY, Kind, ResponseStream, number, unfit};
 use crate::bundle::RefusedCalls;
 use crate::surface::openai::conversation::Ruled;
 use crate::surface::openai::error::GuardError;
@@ -16,6 +16,9 @@ impl ResponseStream {
         };
         let (kind, written) = (open.kind, open.written.clone());
         let item = event.get("item").cloned().unwrap_or_default();
+        if IDENTITY.iter().any(|name| item.get(*name) != open.item.get(*name)) {
+            return unfit("has an item that ends as another than it began");
+        }
         let ended = match kind {
             Kind::Text => self.end_text(event, item, index, out).await?,
             Kind::Hosted => self.end_hosted(event, item, &written, out).await?,

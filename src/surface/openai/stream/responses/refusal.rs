@@ -17,7 +17,7 @@ impl ResponseStream {
             let part = |text: &str| json!({ "type": "output_text", "text": text, "annotations": [] });
             let said: Vec<Value> = done.chain(begun).map(part).collect();
             let item = json!({
-                "type": "message", "id": open.id, "role": "assistant",
+                "type": "message", "id": open.id(), "role": "assistant",
                 "status": "incomplete", "content": said,
             });
             let index = open.index.saturating_sub(self.gone);
