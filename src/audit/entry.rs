@@ -59,6 +59,7 @@ pub(super) struct Summary<'a> {
     #[serde(default)]
     edits: u64,
     approved_by: Option<Name<'a>>,
+    candidate: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     reasons: Vec<Because<'a>>,
     #[serde(default)]
@@ -131,6 +132,7 @@ impl<'a> Summary<'a> {
             ("waived", self.findings.iter().any(|finding| finding.waived)),
             ("shadow", !self.shadow.is_empty()),
             ("approved", self.approved_by.is_some()),
+            ("candidate", self.candidate.is_some()),
         ];
         labels.extend(marks.into_iter().filter(|(_, is)| *is).map(|(mark, _)| (Field::Mark, mark)));
         labels.sort_unstable();

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::quantity::ByteSize;
+use super::quantity::{ByteSize, Period};
 use super::sandbox::SandboxSpec;
 use crate::decode::{Entries, Spanned};
 
@@ -36,6 +36,9 @@ pub(crate) struct ManifestSpec {
     /// Whether a verdict waits for its record to be durable.
     #[serde(default)]
     pub(crate) audit: AuditSpec,
+    /// What happens when a guard puts this bundle in the place of another one.
+    #[serde(default)]
+    pub(crate) reload: ReloadSpec,
     /// Names of parameters whose values are never recorded, at any depth and in any case.
     #[serde(default)]
     pub(crate) sensitive_parameters: Vec<String>,
@@ -149,6 +152,29 @@ pub(crate) enum AuditSpec {
     Sync,
     /// It is answered before the record is durable.
     Batched,
+}
+
+/// What happens when a guard puts this bundle in the place of another one.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct ReloadSpec {
+    /// When the bundle before takes its place again, because this one refuses far more. Without it, never.
+    pub(crate) return_when: Option<ReturnSpec>,
+}
+
+/// When a bundle is taken back: all of it has to hold. Whoever can have events refused can bring that about, so that a bundle
+/// that closes a hole should not say it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct ReturnSpec {
+    /// The share of refused events has risen by more than so many percentage points, from 1 to 99.
+    pub(crate) more_denied_percent: Spanned<u8>,
+    /// At least so many events were decided by this bundle, and by the one before; at most 2,000 (default 100).
+    pub(crate) events: Option<Spanned<u64>>,
+    /// Something was refused of at least so many users (default 3).
+    pub(crate) users: Option<Spanned<u64>>,
+    /// This bundle is in force for no longer than this (default 10m).
+    pub(crate) within: Option<Spanned<Period>>,
 }
 
 /// Type of an attribute.

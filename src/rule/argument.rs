@@ -184,6 +184,14 @@ impl ArgumentSpec {
             );
             return Vec::new();
         }
+        if !pointer.value.starts_with('/') {
+            // No argument is at such a place, so that what is said of it would never be asked.
+            reporter.push(
+                Diagnostic::new(Code::BadValue, format!("`{}` is no JSON Pointer", pointer.value))
+                    .at(reporter.span(pointer.range()), "")
+                    .help(format!("write `/{}`", pointer.value)),
+            );
+        }
         let line = reporter.line(pointer.start);
         let kinds = [
             self.command.as_ref().and_then(|spec| spec.value.compile(reporter)),

@@ -11,6 +11,7 @@
 mod accuracy;
 mod agents;
 mod audit;
+mod candidate;
 mod cases;
 #[cfg(all(unix, feature = "openai", feature = "sandbox"))]
 mod chat;

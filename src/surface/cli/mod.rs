@@ -31,6 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::bundle::{Bundle, LoadError};
 use crate::compile::{CompileOptions, Compiled, compile};
 use crate::engine::Engine;
+use crate::guard::{Guard, ReloadError};
 use bundle::Signatures;
 use report::Out;
 
@@ -204,6 +205,20 @@ fn engine(
         trust.remember(&checked)?;
     }
     Ok(ready)
+}
+
+/// Has a guard try a bundle beside its own; what is wrong with it goes to stderr.
+fn try_candidate(guard: &Guard, path: &Path, signatures: &Signatures) -> anyhow::Result<()> {
+    let bundle = Bundle::read(path)?;
+    signatures.check(&bundle)?;
+    match guard.try_candidate(&bundle) {
+        Ok(_) => Ok(()),
+        Err(ReloadError::Compile { error, .. }) => {
+            report::diagnostics(&error.diagnostics, &bundle);
+            bail!("the candidate `{}` does not load", bundle.origin())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The same of a folder that has to be named; `built-in` is the built-in bundle.
