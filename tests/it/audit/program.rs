@@ -126,7 +126,9 @@ fn a_log_is_written_read_verified_and_proved() {
     let other = run(folder, &["audit", "check-proof", "p", "--public-key", "other.key.pub"], "");
     assert_eq!((other.status.code(), out(&other).is_empty()), (Some(1), true));
     let connection = super::database(&folder.join("log.db"));
-    connection.execute("UPDATE record SET body = replace(body, 'ann', 'eve') WHERE idx = 3", []).unwrap();
+    connection
+        .execute(r#"UPDATE record SET body = replace(body, '"at":"2', '"at":"3') WHERE idx = 3"#, [])
+        .unwrap();
     drop(connection);
     let bad = run(folder, &verify, "");
     assert_eq!(bad.status.code(), Some(1));
