@@ -10,6 +10,7 @@ mod format;
 mod index;
 mod kept;
 mod lint;
+mod narrow;
 mod parse;
 mod parts;
 mod paths;
@@ -27,6 +28,7 @@ mod vocabulary;
 pub(crate) use alter::Alteration;
 #[cfg(feature = "cli")]
 pub(crate) use format::format;
+pub(crate) use narrow::{About, Narrow, Through, Who, without_permits};
 pub(crate) use parts::place_of;
 pub(crate) use probe::outcome as probe_outcome;
 pub use vocabulary::{AttributeType, AttributeValue};

@@ -250,7 +250,7 @@ impl Eval {
     ) -> anyhow::Result<()> {
         let file: Arc<str> = log.display().to_string().into();
         let mut not_kept: BTreeMap<&str, usize> = BTreeMap::new();
-        replay::each(log, self.records.keys(), &[&guard.engine()], &mut |number, recorded| {
+        replay::each(log, self.records.keys(), &[&guard.engine()], &mut |number, recorded, _| {
             match recorded {
                 Recorded::Whole(event) => {
                     let line = usize::try_from(number).unwrap_or(usize::MAX);

@@ -21,6 +21,7 @@ mod scan;
 mod sink;
 mod summary;
 mod test;
+mod used;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
