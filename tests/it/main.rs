@@ -27,6 +27,7 @@ mod reasons;
 mod records;
 mod reload;
 mod retention;
+mod sarif;
 mod scan;
 mod sessions;
 mod signed;
