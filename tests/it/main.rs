@@ -29,6 +29,7 @@ mod reload;
 mod retention;
 mod sarif;
 mod scan;
+mod schemas;
 mod sessions;
 mod signed;
 mod workbench;
