@@ -244,6 +244,17 @@ fn compiled(bundle: Bundle, built_in: bool, options: &CompileOptions) -> anyhow:
     }
 }
 
+/// The Cedar schema of a bundle for editors, below its folder.
+const CEDAR_SCHEMA: &str = ".schemas/policies.cedarschema";
+
+/// The Cedar schema of a bundle; `None` where it does not compile.
+fn cedar_schema(bundle: &Bundle) -> Option<String> {
+    // It makes no hashes, so that any key will do.
+    let options = CompileOptions::default().with_key([0; 32]);
+    let compiled = compile(bundle, &options).ok()?;
+    Some(compiled.engine.cedar_schema().trim_end().to_owned() + "\n")
+}
+
 /// The key of a file, for hashes and pseudonyms.
 fn key(file: Option<&Path>) -> anyhow::Result<CompileOptions> {
     let options = CompileOptions::default();
