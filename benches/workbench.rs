@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench workbench`, with `RINGFENCE_EVENTS` for another number of events than 100,000.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a measurement")]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -49,7 +49,7 @@ fn large(folder: &Path) {
             "@id(\"talk\") permit(principal, action in [Action::\"run_agent\", Action::\"send_input\"], resource);\n",
         ),
         String::from("pack: many\nstages: [input]\naction: flag\nrules:\n"),
-        String::from("agent: bot\nrules: { many/*: flag }\ntests:\n"),
+        String::from("now: 2026-11-22T10:00:00Z\nagent: bot\nrules: { many/*: flag }\ntests:\n"),
     );
     for number in 0..MANY {
         let (role, tool) = (number % 100, (number / 10 + number) % 100);

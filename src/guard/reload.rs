@@ -259,9 +259,13 @@ mod tests {
     use crate::event::{Event, User};
 
     fn bundle(version: usize) -> Bundle {
+        with_manifest(format!("name: n\nversion: {version}\n"))
+    }
+
+    fn with_manifest(manifest: String) -> Bundle {
         let policy = "@id(\"p\") permit(principal, action == Action::\"send_input\", resource);";
         let files = [
-            ("ringfence.yaml", format!("name: n\nversion: {version}\n")),
+            ("ringfence.yaml", manifest),
             ("directory.yaml", "roles: [{ name: user }]\nagents: [{ name: bot }]\n".to_owned()),
             ("a.cedar", policy.to_owned()),
         ];
@@ -283,5 +287,24 @@ mod tests {
             all.iter().enumerate().filter(|(_, one)| one.strong_count() > 0).map(|(at, _)| at).collect();
         assert_eq!(alive, [1000]);
         assert_eq!(all.last().map(Weak::strong_count), Some(1));
+    }
+
+    #[test]
+    fn a_trial_keeps_the_bundle_before_and_none_before_that() {
+        let on_trial = |version: usize| {
+            let when = "{ more_denied_percent: 5, events: 1 }";
+            with_manifest(format!("name: n\nversion: {version}\nreload: {{ return_when: {when} }}\n"))
+        };
+        let guard = Guard::new(compile(&bundle(0), &CompileOptions::default()).unwrap().engine);
+        let mut all: Vec<Weak<Inner>> = vec![Arc::downgrade(&guard.engine().0)];
+        for version in 1..=20 {
+            let event = Event::input("s", User::new("ann", ["user"]), "bot", "hello");
+            assert!(guard.check(&event).is_allowed());
+            assert!(matches!(guard.reload(&on_trial(version)), Ok(Reload::Replaced { .. })));
+            all.push(Arc::downgrade(&guard.engine().0));
+        }
+        let alive: Vec<usize> =
+            all.iter().enumerate().filter(|(_, one)| one.strong_count() > 0).map(|(at, _)| at).collect();
+        assert_eq!(alive, [19, 20]);
     }
 }

@@ -259,6 +259,9 @@ fn cover<N: Ord + Clone>(all: &[(&Seen, u64)], names: impl Fn(&Seen) -> Vec<N>) 
     }
 }
 
+type Actions<'a> = BTreeSet<&'a str>;
+type Agents<'a> = BTreeSet<&'a Through>;
+
 /// What one permit is about, all of it together.
 struct Group<'a> {
     actions: BTreeSet<&'a str>,
@@ -270,20 +273,19 @@ struct Group<'a> {
 /// Puts together what permits nothing that was not seen: all agents of the same action and resource, all actions of the same
 /// resources and agents, all resources of the same actions and agents.
 fn grouped<'a>(whats: &BTreeMap<&'a What, u64>) -> Vec<Group<'a>> {
-    let mut groups: BTreeMap<(&str, &About), (BTreeSet<&'a Through>, u64)> = BTreeMap::new();
+    let mut groups: BTreeMap<(&'a str, &'a About), (Agents<'a>, u64)> = BTreeMap::new();
     for (what, count) in whats {
         let (through, events) = groups.entry((&what.action, &what.about)).or_default();
         through.extend(&what.through);
         *events += count;
     }
-    let mut by_actions: BTreeMap<(&About, BTreeSet<&Through>), (BTreeSet<&'a str>, u64)> = BTreeMap::new();
+    let mut by_actions: BTreeMap<(&About, Agents<'a>), (Actions<'a>, u64)> = BTreeMap::new();
     for ((action, about), (through, count)) in groups {
         let (actions, events) = by_actions.entry((about, through)).or_default();
         actions.insert(action);
         *events += count;
     }
-    let mut by_about: BTreeMap<(BTreeSet<&'a str>, BTreeSet<&'a Through>, bool), (BTreeSet<&'a About>, u64)> =
-        BTreeMap::new();
+    let mut by_about: BTreeMap<(Actions<'a>, Agents<'a>, bool), (BTreeSet<&'a About>, u64)> = BTreeMap::new();
     for ((about, through), (actions, count)) in by_actions {
         let (abouts, events) = by_about.entry((actions, through, *about == About::AsBefore)).or_default();
         abouts.insert(about);

@@ -60,25 +60,24 @@ fn the_schema_for_editors_says_what_the_bundle_declares() {
     run(folder, &["init", "b"], "");
     let path = folder.join("b/.schemas/policies.cedarschema");
     let printed = out(&run(folder, &["schema", "cedar", "--bundle", "b"], ""));
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), printed);
+    assert_eq!(fs::read_to_string(&path).unwrap(), printed);
     let settings: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(folder.join("b/.vscode/settings.json")).unwrap())
-            .unwrap();
+        serde_json::from_str(&fs::read_to_string(folder.join("b/.vscode/settings.json")).unwrap()).unwrap();
     assert!(folder.join("b").join(settings["cedar.schemaFile"].as_str().unwrap()).exists());
     run(folder, &["fmt", "b"], "");
     let fine = run(folder, &["fmt", "b", "--check"], "");
     assert_eq!((fine.status.code(), out(&fine)), (Some(0), String::new()));
     // With a tool more it is old, until it is written anew; a bundle that does not compile leaves it as it is.
     let tools = folder.join("b/tools.yaml");
-    let text = std::fs::read_to_string(&tools).unwrap();
-    std::fs::write(&tools, format!("{text}  - {{ name: another, input: {{ type: object }} }}\n")).unwrap();
+    let text = fs::read_to_string(&tools).unwrap();
+    fs::write(&tools, format!("{text}  - {{ name: another, input: {{ type: object }} }}\n")).unwrap();
     let old = run(folder, &["fmt", "b", "--check"], "");
     assert_eq!((old.status.code(), out(&old).as_str()), (Some(1), ".schemas/policies.cedarschema\n"));
     assert_eq!(run(folder, &["fmt", "b"], "").status.code(), Some(0));
-    let schema = std::fs::read_to_string(&path).unwrap();
+    let schema = fs::read_to_string(&path).unwrap();
     assert!(schema.contains("action \"another\""), "{schema}");
     assert_eq!(out(&run(folder, &["fmt", "b", "--check"], "")), "");
-    std::fs::write(&tools, format!("{text}  - {{ nam: another }}\n")).unwrap();
+    fs::write(&tools, format!("{text}  - {{ nam: another }}\n")).unwrap();
     run(folder, &["fmt", "b"], "");
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), schema);
+    assert_eq!(fs::read_to_string(&path).unwrap(), schema);
 }

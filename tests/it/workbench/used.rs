@@ -50,11 +50,11 @@ fn guard(bundle: &Bundle) -> Guard {
     Guard::builder(engine).no_time_limit().build()
 }
 
+/// What the bundle and what is suggested answer.
+type Both = ((Verdict, Trace), Verdict);
+
 /// Decides events, suggests, and decides them again by what is suggested.
-fn suggested(
-    bundle: &Bundle,
-    events: &[Event],
-) -> (Suggestion, Vec<((Verdict, Trace), Verdict)>, Option<Guard>) {
+fn suggested(bundle: &Bundle, events: &[Event]) -> (Suggestion, Vec<Both>, Option<Guard>) {
     let old = guard(bundle);
     let mut suggest = Suggest::new(&old.engine());
     let before: Vec<(Verdict, Trace)> = events
