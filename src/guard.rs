@@ -1,14 +1,19 @@
 //! The only door: evaluate, fail closed, advance the session, record.
 
 mod approval;
+mod candidate;
 mod reload;
 mod resolver;
 mod reveal;
+mod sessions;
+mod trial;
 mod watch;
 
+pub use candidate::Candidate;
 pub use reload::{Reload, ReloadError};
 pub use resolver::{FileSystem, NoLinks, Resolver};
 pub use reveal::{Revealed, To};
+pub use trial::Return;
 pub use watch::Watch;
 
 use std::collections::{HashMap, HashSet};
@@ -16,17 +21,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use self::approval::Approval;
+use self::candidate::Beside;
 use self::reload::InForce;
+use self::sessions::{Kept, Sessions};
+use self::trial::{Returns, Trial};
 use crate::audit::{ApprovalRecord, AuditError, AuditSink, Content, ENGINE, Record, SessionEndRecord};
 use crate::engine::{CreatedAgent, Engine, Evaluation, ResolvedPaths, Situation, Trace};
-use crate::event::{Access, AccessKind, Body, Event, InputPart};
+use crate::event::{AccessKind, Body, Event};
 use crate::rule::From as PeriodFrom;
-use crate::session::{Run, Session};
+use crate::session::Session;
 #[cfg(feature = "audit")]
 use crate::signed::Trust;
 use crate::text;
@@ -62,13 +70,17 @@ pub struct Guard {
     in_force: ArcSwap<InForce>,
     /// Held while another bundle takes its place.
     reloading: Mutex<()>,
+    /// Decides every event too, and changes nothing.
+    candidate: ArcSwapOption<Beside>,
+    /// How the bundle in force does, where it may still be taken back.
+    trial: ArcSwapOption<Trial>,
+    returns: Mutex<Returns>,
     #[cfg(feature = "audit")]
     trust: Option<Trust>,
     sink: Option<Arc<dyn AuditSink>>,
     clock: Arc<dyn Clock>,
     time_limit: TimeLimit,
     resolver: Arc<dyn Resolver>,
-    max_sessions: usize,
     sessions: Mutex<Sessions>,
     created: Mutex<Created>,
 }
@@ -97,12 +109,6 @@ struct Created {
     by_name: HashMap<String, CreatedAgent>,
     /// Every name as it looks, also of agents that are just being recorded.
     taken: HashSet<String>,
-}
-
-#[derive(Default)]
-struct Sessions {
-    by_id: HashMap<String, (Arc<Mutex<Session>>, u64)>,
-    uses: u64,
 }
 
 /// Makes a [`Guard`].
@@ -177,12 +183,14 @@ impl GuardBuilder {
             trust: self.trust,
             in_force: ArcSwap::from_pointee(InForce::new(engine)),
             reloading: Mutex::default(),
+            candidate: ArcSwapOption::empty(),
+            trial: ArcSwapOption::empty(),
+            returns: Mutex::default(),
             sink,
             clock,
             time_limit,
             resolver,
-            max_sessions,
-            sessions: Mutex::default(),
+            sessions: Mutex::new(Sessions::new(max_sessions)),
             created: Mutex::default(),
         }
     }
@@ -240,15 +248,15 @@ impl Guard {
     /// What the guard knows of a session; `None` where it holds none of this id.
     #[must_use]
     pub fn session(&self, id: &str) -> Option<Session> {
-        let session = lock(&self.sessions).by_id.get(id).map(|(session, _)| Arc::clone(session))?;
-        let session = lock(&session).clone();
+        let kept = lock(&self.sessions).known(id)?;
+        let session = lock(&kept).session.clone();
         Some(session)
     }
 
     /// How many sessions are held.
     #[must_use]
     pub fn held_sessions(&self) -> usize {
-        lock(&self.sessions).by_id.len()
+        lock(&self.sessions).len()
     }
 
     /// Forgets a session: its next event starts a new one. Where a retention class counts from the end of sessions, that is recorded.
@@ -257,7 +265,7 @@ impl Guard {
     /// When it can't be; such contents then count as ended a day after the session's last event. The session is forgotten all the
     /// same.
     pub fn end_session(&self, id: &str) -> Result<(), AuditError> {
-        let known = lock(&self.sessions).by_id.remove(id).is_some();
+        let known = lock(&self.sessions).forget(id);
         let counts =
             self.in_force.load().engine.retention().iter().any(|class| class.from == PeriodFrom::SessionEnd);
         match &self.sink {
@@ -318,14 +326,10 @@ impl Guard {
     pub fn refuse_malformed(&self, session: Option<&str>, message: &str) -> Verdict {
         let known = session.map(|id| self.session_of(id));
         let (mut known, held) = match known.as_deref().map(|session| self.enter(session)) {
-            Some((session, held)) => (Some(session), held),
+            Some((kept, held)) => (Some(kept), held),
             None => (None, self.in_force.load()),
         };
-        let seq = known.as_mut().map_or(0, |session| {
-            session.seq = session.seq.saturating_add(1);
-            session.denials = session.denials.saturating_add(1);
-            session.seq
-        });
+        let seq = known.as_mut().map_or(0, |kept| kept.refused());
         let evaluation = Evaluation::refuse(vec![Reason::new(ReasonCode::BadEvent, message)]);
         let (mut verdict, trace) = verdict(&held, None, seq, evaluation);
         verdict.session = session.map(str::to_owned);
@@ -342,33 +346,30 @@ impl Guard {
     /// yet, and decided about later.
     pub fn preview(&self, event: &Event) -> Verdict {
         let session = self.session_of(&event.session);
-        let (session, held) = self.enter(&session);
+        let (kept, held) = self.enter(&session);
         let evaluated = catch_unwind(AssertUnwindSafe(|| {
             let at = event.at.unwrap_or_else(|| self.clock.now());
-            self.evaluate(&held, event, &session, at)
+            self.evaluate(&held.engine, self.limit(&held.engine), event, &kept.session, at)
         }));
-        let evaluation = evaluated.unwrap_or_else(|_| {
-            Evaluation::refuse(vec![Reason::new(ReasonCode::Panic, "deciding failed unexpectedly")])
-        });
-        verdict(&held, Some(event), session.seq, evaluation).0
+        let evaluation = evaluated.unwrap_or_else(|_| Evaluation::refuse(vec![panicked_deciding()]));
+        verdict(&held, Some(event), kept.session.seq, evaluation).0
     }
 
     fn decide(&self, event: &Event, approval: Option<Approval<'_>>) -> (Verdict, Trace) {
         let session = self.session_of(&event.session);
         // Held until the session has advanced: of two calls at once, the second sees the labels of the first.
-        let (mut session, held) = self.enter(&session);
-        session.seq = session.seq.saturating_add(1);
-        let seq = session.seq;
+        let (mut kept, held) = self.enter(&session);
+        let seq = kept.begin();
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let at = event.at.unwrap_or_else(|| self.clock.now());
-            (at, self.evaluate(&held, event, &session, at))
+            (at, self.evaluate(&held.engine, self.limit(&held.engine), event, &kept.session, at))
         }));
         let (at, mut evaluation) = decided.unwrap_or_else(|_| {
-            let reason = Reason::new(ReasonCode::Panic, "deciding failed unexpectedly");
-            (event.at.unwrap_or(Timestamp::UNIX_EPOCH), Evaluation::refuse(vec![reason]))
+            (event.at.unwrap_or(Timestamp::UNIX_EPOCH), Evaluation::refuse(vec![panicked_deciding()]))
         });
+        let beside = self.decide_beside(&held, event, &mut kept, at, &mut evaluation);
         if let Some(approval) = approval {
-            approval.apply(event, &mut session, &mut evaluation);
+            approval.apply(event, &mut kept.session, &mut evaluation);
             if self.record_approval(&held, &approval, event, seq, at, &evaluation).is_err() {
                 let reason =
                     Reason::new(ReasonCode::AuditFailed, "the record of this approval could not be written");
@@ -382,32 +383,50 @@ impl Guard {
                 None
             }
         };
+        let denied = evaluation.enforced == Decision::Deny;
         let pseudonyms = std::mem::take(&mut evaluation.pseudonyms);
         let (verdict, trace) = verdict(&held, Some(event), seq, evaluation);
         // The record comes first: an event that can't be recorded has not happened.
-        let tenant = held.engine.0.tenant_of(event, &session).map(str::to_owned);
+        let tenant = held.engine.0.tenant_of(event, &kept.session).map(str::to_owned);
         let verdict = self.record(&held, at, Some(event), tenant.as_deref(), verdict, &trace);
-        pseudonyms.into_iter().for_each(|pseudonym| session.remember_pseudonym(pseudonym));
+        pseudonyms.into_iter().for_each(|pseudonym| kept.session.remember_pseudonym(pseudonym));
         if let Some(name) = creates {
             self.create(name, &verdict);
         }
-        advance(&held.engine, &mut session, event, &verdict, at);
-        if verdict.enforced == Decision::Ask {
-            session.ask(seq, approval::digest(&event.with_edits(&verdict.edits)));
+        sessions::advance(&held.engine, &mut kept.session, event, &verdict, verdict.findings.len(), at);
+        if let Some((beside, found)) = beside {
+            kept.advance_beside(&beside, event, &verdict, found, at);
         }
+        if verdict.enforced == Decision::Ask {
+            kept.session.ask(seq, approval::digest(&event.with_edits(&verdict.edits)));
+        }
+        drop(kept);
+        self.count(&held, &event.user.id, denied);
         (verdict, trace)
     }
 
-    fn evaluate(&self, held: &InForce, event: &Event, session: &Session, at: Timestamp) -> Evaluation {
-        let engine = &held.engine;
+    /// How long a bundle may take to decide.
+    fn limit(&self, engine: &Engine) -> Option<Duration> {
+        match self.time_limit {
+            TimeLimit::OfTheBundle => Some(Duration::from_millis(engine.0.limits.decide_ms)),
+            TimeLimit::None => None,
+        }
+    }
+
+    fn evaluate(
+        &self,
+        engine: &Engine,
+        limit: Option<Duration>,
+        event: &Event,
+        session: &Session,
+        at: Timestamp,
+    ) -> Evaluation {
         let created = event.agent.as_ref().and_then(|agent| lock(&self.created).by_name.get(agent).cloned());
         let paths = self.resolve(engine, event);
         let (started, ready) = (Instant::now(), text::ready::spent());
-        let limit = Duration::from_millis(engine.0.limits.decide_ms);
-        let limited = self.time_limit == TimeLimit::OfTheBundle;
         // Without what was made ready once for all events.
         let taken = || started.elapsed().saturating_sub(text::ready::spent().saturating_sub(ready));
-        let stop = || limited && taken() >= limit;
+        let stop = || limit.is_some_and(|limit| taken() >= limit);
         let situation = Situation { session, created: created.as_ref(), at, paths: &paths, stop: &stop };
         let evaluation = engine.evaluate(event, &situation);
         if stop() {
@@ -427,36 +446,19 @@ impl Guard {
     }
 
     /// A session to itself, and the bundle by which its event is decided. Taken in this order, a session never goes back to a
-    /// bundle before the one that it has seen.
-    fn enter<'s>(&self, session: &'s Mutex<Session>) -> (MutexGuard<'s, Session>, Held) {
-        let mut session = lock(session);
+    /// bundle before the one that it has seen, unless that one is taken back for everybody.
+    fn enter<'s>(&self, session: &'s Mutex<Kept>) -> (MutexGuard<'s, Kept>, Held) {
+        let mut kept = lock(session);
         let held = self.in_force.load();
         // It begins as the bundle says that decides its first event.
-        if session.seq == 0 {
-            session.labels = held.engine.0.default_labels.iter().cloned().collect();
+        if kept.session.seq == 0 {
+            kept.session.labels = held.engine.0.default_labels.iter().cloned().collect();
         }
-        (session, held)
+        (kept, held)
     }
 
-    fn session_of(&self, id: &str) -> Arc<Mutex<Session>> {
-        let mut sessions = lock(&self.sessions);
-        sessions.uses += 1;
-        let uses = sessions.uses;
-        if let Some((session, used)) = sessions.by_id.get_mut(id) {
-            *used = uses;
-            return Arc::clone(session);
-        }
-        if sessions.by_id.len() >= self.max_sessions {
-            // Rarely and all at once: the older half makes room.
-            let mut ages: Vec<u64> = sessions.by_id.values().map(|(_, used)| *used).collect();
-            let middle = ages.len() / 2;
-            let (_, median, _) = ages.select_nth_unstable(middle);
-            let median = *median;
-            sessions.by_id.retain(|_, (session, used)| *used >= median || Arc::strong_count(session) > 1);
-        }
-        let session = Arc::new(Mutex::new(Session::default()));
-        sessions.by_id.insert(id.to_owned(), (Arc::clone(&session), uses));
-        session
+    fn session_of(&self, id: &str) -> Arc<Mutex<Kept>> {
+        lock(&self.sessions).of(id)
     }
 
     /// The name of an agent that is about to be created, which nobody else can take from here on.
@@ -565,56 +567,6 @@ impl Guard {
     }
 }
 
-/// Advances the session by what was enforced.
-fn advance(engine: &Engine, session: &mut Session, event: &Event, verdict: &Verdict, at: Timestamp) {
-    session.started.get_or_insert(at);
-    session.findings = session.findings.saturating_add(verdict.findings.len() as u64);
-    session.tokens = session.tokens.saturating_add(event.tokens.unwrap_or(0));
-    if !verdict.is_allowed() {
-        session.denials = session.denials.saturating_add(1);
-        return;
-    }
-    let stated = &event.user;
-    if stated.roles.is_some() || stated.tenant.is_some() || stated.attributes.is_some() {
-        let earlier = session.user.take().filter(|earlier| earlier.id == stated.id).unwrap_or_default();
-        session.user = Some(crate::event::User {
-            id: stated.id.clone(),
-            roles: stated.roles.clone().or(earlier.roles),
-            tenant: stated.tenant.clone().or(earlier.tenant),
-            attributes: stated.attributes.clone().or(earlier.attributes),
-        });
-    }
-    match &event.body {
-        Body::Access(Access { kind: AccessKind::Run, model, .. }) => {
-            if let Some(agent) = &event.agent {
-                let offered = verdict.tools.iter().flatten().cloned().collect();
-                session.runs.insert(agent.clone(), Run { model: model.clone(), offered });
-            }
-        }
-        Body::Access(_) => {}
-        Body::Input { part: InputPart::User, .. } => session.turns = session.turns.saturating_add(1),
-        Body::ToolCall { tool, call, .. } => {
-            session.calls = session.calls.saturating_add(1);
-            if let Some(call) = call {
-                session.remember_call(call, tool);
-            }
-            label(engine, session, tool);
-        }
-        // Also here: a result may come from a call that this guard has not seen.
-        Body::ToolResult { tool, .. } => label(engine, session, tool),
-        Body::Input { .. } | Body::Output { .. } => {}
-    }
-}
-
-fn label(engine: &Engine, session: &mut Session, tool: &str) {
-    let engine = &*engine.0;
-    let reads = match engine.tools.get(tool) {
-        Some(tool) => Some(&tool.reads),
-        None => engine.unlisted_reads.as_ref(),
-    };
-    session.labels.extend(reads.into_iter().flatten().cloned());
-}
-
 fn verdict(held: &InForce, event: Option<&Event>, seq: u64, evaluation: Evaluation) -> (Verdict, Trace) {
     let Evaluation { decision, enforced, reasons, findings, edits, tools, shadow, trace, .. } = evaluation;
     let message = match enforced {
@@ -641,6 +593,10 @@ fn verdict(held: &InForce, event: Option<&Event>, seq: u64, evaluation: Evaluati
 /// Writes a record; a panic of the sink is a failure like any other.
 fn write(sink: &dyn AuditSink, record: &Record<'_>) -> Result<(), AuditError> {
     catch_unwind(AssertUnwindSafe(|| sink.write(record))).unwrap_or_else(|_| Err(panicked()))
+}
+
+fn panicked_deciding() -> Reason {
+    Reason::new(ReasonCode::Panic, "deciding failed unexpectedly")
 }
 
 fn panicked() -> AuditError {

@@ -160,6 +160,7 @@ pub(super) struct Summary<'a> {
     #[serde(default)]
     edits: u64,
     approved_by: Option<Name<'a>>,
+    candidate: Option<serde::de::IgnoredAny>,
     #[serde(default)]
     reasons: Vec<Because<'a>>,
     #[serde(default)]
@@ -221,6 +222,7 @@ impl<'a> Summary<'a> {
             by: None,
             edits: verdict.edits as u64,
             approved_by: verdict.approved_by.map(name),
+            candidate: verdict.candidate.map(|_| serde::de::IgnoredAny),
             reasons: because(verdict.reasons),
             shadow: because(verdict.shadow),
             findings: findings.collect(),
@@ -274,6 +276,7 @@ impl<'a> Summary<'a> {
             ("waived", self.findings.iter().any(|finding| finding.waived)),
             ("shadow", !self.shadow.is_empty()),
             ("approved", self.approved_by.is_some()),
+            ("candidate", self.candidate.is_some()),
         ];
         labels.extend(marks.into_iter().filter(|(_, is)| *is).map(|(mark, _)| (Field::Mark, mark)));
         labels.sort_unstable();

@@ -69,8 +69,8 @@ pub use digest::RecordedText;
 pub use jsonl::{Durability, JsonlSink};
 pub(crate) use record::ENGINE;
 pub use record::{
-    BundleRecord, LifecycleRecord, ReadRecord, Record, RecordedFinding, RefusedBundleRecord, SecurityRecord,
-    VerdictRecord,
+    BundleRecord, CandidateRecord, LifecycleRecord, ReadRecord, Record, RecordedFinding, RefusedBundleRecord,
+    ReturnRecord, SecurityRecord, VerdictRecord,
 };
 pub use retained::{
     AccessRecord, ApprovalRecord, BatchRecord, ErasureRecord, HoldRecord, KeyRecord, Removed, RemovedRecord,

@@ -19,7 +19,7 @@ use super::retained::{
 };
 use super::stated::StatedRecord;
 use crate::bundle::Mode;
-use crate::engine::{Engine, Trace};
+use crate::engine::{Engine, Kind, Otherwise, Trace};
 use crate::event::{Event, Stage};
 use crate::verdict::{Action, Decision, Finding, Reason, Severity, Verdict};
 
@@ -42,6 +42,12 @@ pub enum Record<'a> {
     BundleLoaded(BundleRecord<'a>),
     /// A bundle did not load.
     BundleRefused(RefusedBundleRecord<'a>),
+    /// A bundle that had refused far more than the one before it was taken back.
+    BundleReturned(ReturnRecord<'a>),
+    /// A guard tries this bundle beside the one in force from here on.
+    CandidateLoaded(BundleRecord<'a>),
+    /// It tries it no longer.
+    CandidateEnded(CandidateRecord<'a>),
     /// Somebody read the log through the program.
     LogRead(ReadRecord<'a>),
     /// The host reported an event of its own.
@@ -127,6 +133,9 @@ pub struct VerdictRecord<'a> {
     /// What policies in shadow would have done.
     #[serde(skip_serializing_if = "<[Reason]>::is_empty")]
     pub shadow: &'a [Reason],
+    /// What the guard's candidate would have done otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<&'a Otherwise>,
     /// Policies that waived a rule.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub waivers: &'a [String],
@@ -184,6 +193,48 @@ pub struct RefusedBundleRecord<'a> {
     pub bundle: &'a str,
     /// Codes of the errors in it, each once; or one word for what is wrong with the whole, as `unreadable`.
     pub errors: Vec<&'a str>,
+    /// Version of the engine.
+    pub engine: &'static str,
+}
+
+/// A bundle that was taken back.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ReturnRecord<'a> {
+    /// When (RFC 3339).
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Digest of the bundle that was taken back.
+    pub from: &'a str,
+    /// Digest of the one before it, which decides again.
+    pub to: &'a str,
+    /// Events that the first had decided.
+    pub events: u64,
+    /// How many of them it had refused.
+    pub denied: u64,
+    /// The latest events of the one before it.
+    pub events_before: u64,
+    /// How many of them that one had refused.
+    pub denied_before: u64,
+    /// Percentage points by which the share of refused events may rise, as the manifest of the first says.
+    pub percent: u8,
+    /// Version of the engine.
+    pub engine: &'static str,
+}
+
+/// A candidate that is tried no longer.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct CandidateRecord<'a> {
+    /// When (RFC 3339).
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// Digest of the candidate.
+    pub bundle: &'a str,
+    /// Events that it has decided too.
+    pub events: u64,
+    /// Events that it could not decide in time, and that were not compared.
+    pub unfinished: u64,
+    /// Events that it would have decided otherwise, by how.
+    pub changes: BTreeMap<Kind, u64>,
     /// Version of the engine.
     pub engine: &'static str,
 }
@@ -276,6 +327,7 @@ impl<'a> Record<'a> {
             findings: verdict.findings.iter().map(RecordedFinding::from).collect(),
             edits: verdict.edits.len(),
             shadow: &verdict.shadow,
+            candidate: trace.candidate.as_deref(),
             waivers: &trace.waivers,
             approved_by: trace.approved_by.as_deref(),
             kept: None,
@@ -308,12 +360,13 @@ impl<'a> Record<'a> {
     /// A guard decides by this bundle.
     #[must_use]
     pub fn bundle_loaded(at: Timestamp, engine: &'a Engine) -> Self {
-        let mode = match engine.0.mode {
-            Mode::Enforce => "enforce",
-            Mode::Shadow => "shadow",
-        };
-        let (name, version, bundle) = (engine.name(), engine.version(), engine.bundle_digest());
-        Self::BundleLoaded(BundleRecord { at, name, version, mode, bundle, engine: ENGINE })
+        Self::BundleLoaded(BundleRecord::of(at, engine))
+    }
+
+    /// A guard tries this bundle beside the one in force.
+    #[must_use]
+    pub fn candidate_loaded(at: Timestamp, engine: &'a Engine) -> Self {
+        Self::CandidateLoaded(BundleRecord::of(at, engine))
     }
 
     /// A bundle did not load.
@@ -366,6 +419,17 @@ impl<'a> Record<'a> {
     /// When a number in it is not exact, which no record has that is made here.
     pub fn to_json(&self) -> Result<String, AuditError> {
         Ok(canonical_of(self)?)
+    }
+}
+
+impl<'a> BundleRecord<'a> {
+    fn of(at: Timestamp, engine: &'a Engine) -> Self {
+        let mode = match engine.0.mode {
+            Mode::Enforce => "enforce",
+            Mode::Shadow => "shadow",
+        };
+        let (name, version, bundle) = (engine.name(), engine.version(), engine.bundle_digest());
+        Self { at, name, version, mode, bundle, engine: ENGINE }
     }
 }
 

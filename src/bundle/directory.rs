@@ -12,24 +12,31 @@ use crate::decode::{Entries, List, Spanned};
 pub(crate) struct DirectorySpec {
     /// Roles of users, and the roles that they are in.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"name": "user"}, {"name": "support", "in": ["user"]}]]))]
     pub(crate) roles: List<NamedSpec>,
     /// Groups of agents.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"name": "general"}]]))]
     pub(crate) agent_groups: List<NamedSpec>,
     /// The agents that may be run.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"name": "helpdesk", "in": ["general"]}]]))]
     pub(crate) agents: List<AgentSpec>,
     /// Groups of tools.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"name": "readonly"}]]))]
     pub(crate) toolsets: List<NamedSpec>,
     /// The models that agents may use.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["gpt-5", "gpt-5-mini"]]))]
     pub(crate) models: List<NameSpec>,
     /// Labels that tools read and write, and that sessions collect.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["private", "untrusted", "outbound"]]))]
     pub(crate) labels: List<Spanned<String>>,
     /// Users whose roles this file gives; others are as the manifest's `roles:` says.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"name": "ann", "in": ["support"]}]]))]
     pub(crate) users: List<UserEntrySpec>,
 }
 
@@ -38,12 +45,15 @@ pub(crate) struct DirectorySpec {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct NamedSpec {
     /// Its name.
+    #[schemars(extend("examples" = ["support"]))]
     pub(crate) name: Spanned<String>,
     /// The groups that it is in; they are declared too.
     #[serde(default, rename = "in")]
+    #[schemars(extend("default" = [], "examples" = [["user"]]))]
     pub(crate) parents: Vec<Spanned<String>>,
     /// Attributes that policies can read. One name has one type over all entries of a kind.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"level": 2}]))]
     pub(crate) attributes: Entries<AttributeSpec>,
 }
 
@@ -72,16 +82,21 @@ impl NameSpec {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct AgentSpec {
     /// Its name.
+    #[schemars(extend("examples" = ["helpdesk"]))]
     pub(crate) name: Spanned<String>,
     /// The agent groups that it is in.
     #[serde(default, rename = "in")]
+    #[schemars(extend("default" = [], "examples" = [["general"]]))]
     pub(crate) parents: Vec<Spanned<String>>,
     /// Attributes that policies can read.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"level": 2}]))]
     pub(crate) attributes: Entries<AttributeSpec>,
     /// What its input is: `text` (default), or JSON that fits a schema.
+    #[schemars(extend("default" = "text", "examples" = [{"schema": "order.json"}]))]
     pub(crate) input: Option<PayloadSpec>,
     /// What its output is.
+    #[schemars(extend("default" = "text", "examples" = [{"schema": {"type": "object"}}]))]
     pub(crate) output: Option<PayloadSpec>,
 }
 
@@ -109,6 +124,7 @@ pub(crate) enum TextSpec {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct SchemaPayloadSpec {
     /// A JSON Schema (2020-12), inline or as the name of a file of the bundle.
+    #[schemars(extend("examples" = ["order.json", {"type": "object", "required": ["id"]}]))]
     pub(crate) schema: Spanned<Value>,
 }
 
@@ -117,14 +133,18 @@ pub(crate) struct SchemaPayloadSpec {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct UserEntrySpec {
     /// The user's id.
+    #[schemars(extend("examples" = ["ann"]))]
     pub(crate) name: Spanned<String>,
     /// The user's roles: these, whatever an event says.
     #[serde(default, rename = "in")]
+    #[schemars(extend("default" = [], "examples" = [["support"]]))]
     pub(crate) roles: Vec<Spanned<String>>,
     /// The user's tenant.
+    #[schemars(extend("examples" = ["acme"]))]
     pub(crate) tenant: Option<String>,
     /// Attributes of the user.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"clearance": 3}]))]
     pub(crate) attributes: Entries<AttributeSpec>,
 }
 

@@ -15,7 +15,7 @@ pub(crate) use folder::FolderState;
 pub use folder::LoadError;
 pub use manifest::RefusedCalls;
 pub(crate) use manifest::{
-    AttributeTypeSpec, AuditSpec, FactSpec, ManifestSpec, Missing, Mode, RolesFrom, UnlistedSpec,
+    AttributeTypeSpec, AuditSpec, FactSpec, ManifestSpec, Missing, Mode, ReturnSpec, RolesFrom, UnlistedSpec,
 };
 pub use packed::PackError;
 pub(crate) use quantity::{ByteSize, Period};

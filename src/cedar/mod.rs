@@ -11,6 +11,7 @@ mod index;
 mod kept;
 mod key;
 mod lint;
+mod narrow;
 mod parse;
 mod parts;
 mod paths;
@@ -28,6 +29,7 @@ mod vocabulary;
 pub(crate) use alter::Alteration;
 #[cfg(feature = "cli")]
 pub(crate) use format::format;
+pub(crate) use narrow::{About, Narrow, Through, Who, without_permits};
 pub(crate) use parts::place_of;
 pub(crate) use probe::outcome as probe_outcome;
 pub use vocabulary::{AttributeType, AttributeValue};

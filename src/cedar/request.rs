@@ -187,6 +187,11 @@ impl Requests {
         Some(Self { types, actions, roles, agents, tools, rules, unlisted, new_agents, base, stores })
     }
 
+    /// Whether a role is this one, or below it.
+    pub(super) fn role_is_in(&self, role: &str, above: &EntityUid) -> bool {
+        self.roles.get(role).is_some_and(|chain| chain.contains(above))
+    }
+
     /// What a scope can name of a call of a declared tool.
     pub(super) fn scope_of_tool(&self, tool: &str) -> Option<(&[EntityUid], &[EntityUid])> {
         Some((self.actions.get(tool)?, &self.tools.get(tool)?.0))

@@ -13,13 +13,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::bundle::{
-    AuditSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, Mode, RETENTION, Role, Source,
-    TOOLS, UnlistedSpec,
+    AuditSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, Mode, RETENTION, ReturnSpec, Role,
+    Source, TOOLS, UnlistedSpec,
 };
 use crate::cedar::{self, Checks, Policies, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
-use crate::engine::{ArgumentRules, Engine, Inner, Limits, Named, Nothing};
+use crate::engine::{ArgumentRules, Engine, Inner, Limits, Named, Nothing, ReturnWhen};
 use crate::rule::pack::{self, Examples, Fact, PackSpec, Scope};
 use crate::rule::retention::{Names as RetentionNames, RetentionSpec};
 use crate::rule::tool::ToolsSpec;
@@ -34,6 +34,13 @@ use prepared::Prepared;
 const DEFAULT_EVENT_BYTES: u64 = 1 << 20;
 /// Milliseconds to decide an event where the manifest says nothing.
 const DEFAULT_DECIDE_MS: u64 = 50;
+
+/// A new bundle on trial, where the manifest wants one and says no more.
+const DEFAULT_TRIAL_EVENTS: u64 = 100;
+const DEFAULT_TRIAL_USERS: u64 = 3;
+const DEFAULT_TRIAL_SECONDS: u64 = 600;
+/// The longest trial.
+const MAX_TRIAL_SECONDS: u64 = 30 * 86_400;
 
 /// What compiling needs beyond the bundle: `CompileOptions::default()`, or with what its methods add.
 #[derive(Clone, Default)]
@@ -241,6 +248,7 @@ impl Compiler<'_> {
                 tokens: limits.tokens.as_ref().map(|limit| limit.value),
                 decide_ms: limits.decide_ms.as_ref().map_or(DEFAULT_DECIDE_MS, |limit| limit.value),
             },
+            return_when: manifest.reload.return_when.as_ref().map(return_when),
             default_labels: manifest.session_default_labels.iter().map(|label| label.value.clone()).collect(),
             sensitive_parameters: manifest.sensitive_parameters.clone(),
             sandbox,
@@ -301,6 +309,30 @@ impl Compiler<'_> {
                 Diagnostic::new(Code::BadValue, format!("with `{name}: 0`, {effect}"))
                     .at(Span::new(&MANIFEST.into(), at.start, at.end), "")
                     .help("write a number above 0, or leave the limit out"),
+            );
+        }
+        let Some(spec) = &manifest.reload.return_when else { return };
+        let when = return_when(spec);
+        let never = "with this number, a bundle is never taken back, or without need";
+        let all = [
+            (
+                spec.more_denied_percent.range(),
+                (1..100).contains(&when.percent),
+                "write a number from 1 to 99",
+            ),
+            (range_of(&spec.events), (1..=2000).contains(&when.events), "write a number from 1 to 2000"),
+            (range_of(&spec.users), (1..=1000).contains(&when.users), "write a number from 1 to 1000"),
+            (
+                range_of(&spec.within),
+                (1..=MAX_TRIAL_SECONDS).contains(&when.seconds),
+                "write a time such as `10m`, 30 days at most",
+            ),
+        ];
+        for (at, _, help) in all.into_iter().filter(|(_, fits, _)| !fits) {
+            self.out.push(
+                Diagnostic::new(Code::BadValue, never)
+                    .at(Span::new(&MANIFEST.into(), at.start, at.end), "")
+                    .help(help),
             );
         }
     }
@@ -370,6 +402,20 @@ impl Compiler<'_> {
         spec.check(&names, &mut self.reporter(source));
         spec.classes()
     }
+}
+
+fn return_when(spec: &ReturnSpec) -> ReturnWhen {
+    ReturnWhen {
+        percent: spec.more_denied_percent.value,
+        events: spec.events.as_ref().map_or(DEFAULT_TRIAL_EVENTS, |events| events.value),
+        users: spec.users.as_ref().map_or(DEFAULT_TRIAL_USERS, |users| users.value),
+        seconds: spec.within.as_ref().map_or(DEFAULT_TRIAL_SECONDS, |within| within.value.seconds),
+    }
+}
+
+/// Where a value stands that a file may leave out.
+fn range_of<T>(value: &Option<Spanned<T>>) -> std::ops::Range<usize> {
+    value.as_ref().map_or(0..0, Spanned::range)
 }
 
 /// Tags of all rules, each once.

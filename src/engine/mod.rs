@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 mod clean;
 mod combine;
+mod compare;
 mod confinement;
 mod decide;
 mod edits;
@@ -19,6 +20,8 @@ mod stream;
 mod texts;
 
 pub(crate) use arguments::{ArgumentRules, ResolvedPaths};
+pub(crate) use compare::{Answered, Contrast, contrast, differing, name, otherwise};
+pub use compare::{Differing, Effect, Kind, Otherwise, Which};
 pub(crate) use confinement::Most;
 pub use confinement::SandboxPolicy;
 pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
@@ -55,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) batched_audit: bool,
     pub(crate) refused_calls: RefusedCalls,
     pub(crate) limits: Limits,
+    pub(crate) return_when: Option<ReturnWhen>,
     pub(crate) default_labels: Vec<String>,
     pub(crate) sensitive_parameters: Vec<String>,
     pub(crate) sandbox: SandboxPolicy,
@@ -92,6 +96,16 @@ pub(crate) struct Limits {
     pub(crate) turns: Option<u64>,
     pub(crate) tokens: Option<u64>,
     pub(crate) decide_ms: u64,
+}
+
+/// When a bundle is taken back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReturnWhen {
+    /// Percentage points.
+    pub(crate) percent: u8,
+    pub(crate) events: u64,
+    pub(crate) users: u64,
+    pub(crate) seconds: u64,
 }
 
 /// An agent of the directory.
@@ -171,6 +185,8 @@ pub struct Trace {
     pub scanned: bool,
     /// Who approved the event, where a person had to.
     pub approved_by: Option<String>,
+    /// What the guard's candidate would have done otherwise, where it has one and that differs.
+    pub candidate: Option<Box<Otherwise>>,
 }
 
 impl Engine {

@@ -79,18 +79,23 @@ pub struct UserSpec {
 #[serde(deny_unknown_fields)]
 pub struct AccessSpec {
     /// Run an agent that exists, or create one.
+    #[schemars(extend("examples" = ["create"]))]
     pub kind: AccessKind,
     /// Name of the agent to create.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["researcher"]))]
     pub name: Option<String>,
     /// Its instructions: text, or JSON whose strings are the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["You look things up."]))]
     pub instructions: Option<Value>,
     /// The model that it would use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["gpt-5"]))]
     pub model: Option<String>,
     /// The tools that the host application offers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [["read_file"]]))]
     pub tools: Option<Vec<String>>,
 }
 

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
+use super::trial::{Return, Share, Trial};
 use super::{Guard, lock, write};
 use crate::audit::{AuditError, AuditSink, Record};
 use crate::bundle::{Bundle, LoadError};
-use crate::compile::{CompileError, CompileOptions, compile};
+use crate::compile::{CompileError, CompileOptions, Compiled, compile};
 use crate::diagnostic::Diagnostic;
 use crate::engine::Engine;
 #[cfg(feature = "audit")]
@@ -20,13 +21,16 @@ use crate::signed::{Trust, Untrusted};
 /// The engine that decides, and whether the log knows of it.
 pub(super) struct InForce {
     pub(super) engine: Engine,
+    /// How much of the latest it has refused.
+    pub(super) share: Share,
     announced: AtomicBool,
     announcing: Mutex<()>,
 }
 
 impl InForce {
     pub(super) fn new(engine: Engine) -> Self {
-        Self { engine, announced: AtomicBool::new(false), announcing: Mutex::default() }
+        let share = Share::default();
+        Self { engine, share, announced: AtomicBool::new(false), announcing: Mutex::default() }
     }
 
     /// Tells the log which bundle decides, before its first verdict.
@@ -85,6 +89,12 @@ pub enum ReloadError {
         "the bundle says `audit: sync`, and the log was opened for one that says `batched`; the old one stays until the program is started anew"
     )]
     Durability,
+    /// It was taken back, since it refused far more than the one before it (`reload: return_when` of its manifest).
+    #[error(
+        "the bundle refused {} of {} events, and the one before it {} of {}: it was taken back, and is not taken again until it changes",
+        .0.denied, .0.events, .0.denied_before, .0.events_before
+    )]
+    Returned(Box<Return>),
     /// The log can't be told.
     #[error("the audit log can't be told of the bundle; the old one stays")]
     Audit(#[source] AuditError),
@@ -102,6 +112,7 @@ impl ReloadError {
             #[cfg(feature = "audit")]
             Self::Untrusted(untrusted) => vec![untrusted.code()],
             Self::Durability => vec!["audit-sync"],
+            Self::Returned(_) => vec!["returned"],
             Self::Audit(_) => Vec::new(),
         }
     }
@@ -136,6 +147,9 @@ impl Guard {
     /// Puts another bundle in the place of the one in force, without a pause: events that are being decided are decided to the
     /// end by the old one, all later ones by the new one. Sessions go on, with their labels, counters and pseudonyms; the key for
     /// hashes stays.
+    ///
+    /// Where the new manifest says `reload: return_when`, the old bundle takes its place again when the new one refuses far more: see
+    /// [`Guard::returns`]. A candidate that is put into force ends as a candidate.
     ///
     /// ```
     /// # use ringfence::{Bundle, CompileOptions, Guard, compile};
@@ -177,7 +191,7 @@ impl Guard {
         let mut digest = String::new();
         let replaced = bundle().and_then(|bundle| {
             digest = bundle.digest().to_owned();
-            self.replace(bundle)
+            self.replace(&bundle)
         });
         if let Err(refused) = &replaced
             && let Some(sink) = &self.sink
@@ -189,22 +203,29 @@ impl Guard {
         replaced
     }
 
-    fn replace(&self, bundle: Bundle) -> Result<Reload, ReloadError> {
+    /// Compiles a bundle with the key of the one in force.
+    pub(super) fn compile_as_now(&self, bundle: &Bundle) -> Result<Compiled, ReloadError> {
+        let now = self.in_force.load();
+        let mut options = CompileOptions::default();
+        if !now.engine.0.key.is_empty() {
+            options = options.with_key(now.engine.0.key.clone());
+        }
+        compile(bundle, &options)
+            .map_err(|error| ReloadError::Compile { bundle: Box::new(bundle.clone()), error })
+    }
+
+    fn replace(&self, bundle: &Bundle) -> Result<Reload, ReloadError> {
         let old = self.in_force.load_full();
         #[cfg(feature = "audit")]
-        let checked = self.trust.as_ref().map(|trust| trust.check(&bundle)).transpose()?;
+        let checked = self.trust.as_ref().map(|trust| trust.check(bundle)).transpose()?;
         if bundle.digest() == old.engine.bundle_digest() {
             return Ok(Reload::Unchanged);
         }
-        let mut options = CompileOptions::default();
-        if !old.engine.0.key.is_empty() {
-            options = options.with_key(old.engine.0.key.clone());
+        if let Some(returned) = lock(&self.returns).of(bundle.digest()) {
+            return Err(ReloadError::Returned(Box::new(returned.clone())));
         }
-        let compiled = match compile(&bundle, &options) {
-            Ok(compiled) => compiled,
-            Err(error) => return Err(ReloadError::Compile { bundle: Box::new(bundle), error }),
-        };
-        let new = InForce::new(compiled.engine);
+        let compiled = self.compile_as_now(bundle)?;
+        let new = Arc::new(InForce::new(compiled.engine));
         #[cfg(feature = "audit")]
         if let Some((trust, checked)) = self.trust.as_ref().zip(checked) {
             trust.remember(&checked)?;
@@ -219,7 +240,12 @@ impl Guard {
             new.announce(sink.as_ref(), at).map_err(ReloadError::Audit)?;
         }
         let (from, to) = (old.engine.bundle_digest().to_owned(), new.engine.bundle_digest().to_owned());
-        self.in_force.store(Arc::new(new));
+        let trial = Trial::of(&new, &old, self.trial.load().as_deref(), self.stamp());
+        self.in_force.store(new);
+        self.trial.store(trial.map(Arc::new));
+        if self.candidate.load().as_ref().is_some_and(|candidate| candidate.engine.bundle_digest() == to) {
+            self.leave_candidate();
+        }
         Ok(Reload::Replaced { from, to, warnings: compiled.warnings })
     }
 }
@@ -233,9 +259,13 @@ mod tests {
     use crate::event::{Event, User};
 
     fn bundle(version: usize) -> Bundle {
+        with_manifest(format!("name: n\nversion: {version}\n"))
+    }
+
+    fn with_manifest(manifest: String) -> Bundle {
         let policy = "@id(\"p\") permit(principal, action == Action::\"send_input\", resource);";
         let files = [
-            ("ringfence.yaml", format!("name: n\nversion: {version}\n")),
+            ("ringfence.yaml", manifest),
             ("directory.yaml", "roles: [{ name: user }]\nagents: [{ name: bot }]\n".to_owned()),
             ("a.cedar", policy.to_owned()),
         ];
@@ -257,5 +287,24 @@ mod tests {
             all.iter().enumerate().filter(|(_, one)| one.strong_count() > 0).map(|(at, _)| at).collect();
         assert_eq!(alive, [1000]);
         assert_eq!(all.last().map(Weak::strong_count), Some(1));
+    }
+
+    #[test]
+    fn a_trial_keeps_the_bundle_before_and_none_before_that() {
+        let on_trial = |version: usize| {
+            let when = "{ more_denied_percent: 5, events: 1 }";
+            with_manifest(format!("name: n\nversion: {version}\nreload: {{ return_when: {when} }}\n"))
+        };
+        let guard = Guard::new(compile(&bundle(0), &CompileOptions::default()).unwrap().engine);
+        let mut all: Vec<Weak<Inner>> = vec![Arc::downgrade(&guard.engine().0)];
+        for version in 1..=20 {
+            let event = Event::input("s", User::new("ann", ["user"]), "bot", "hello");
+            assert!(guard.check(&event).is_allowed());
+            assert!(matches!(guard.reload(&on_trial(version)), Ok(Reload::Replaced { .. })));
+            all.push(Arc::downgrade(&guard.engine().0));
+        }
+        let alive: Vec<usize> =
+            all.iter().enumerate().filter(|(_, one)| one.strong_count() > 0).map(|(at, _)| at).collect();
+        assert_eq!(alive, [19, 20]);
     }
 }

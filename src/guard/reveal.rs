@@ -44,11 +44,11 @@ impl Guard {
     pub fn reveal(&self, session: &str, to: To<'_>, text: &str) -> Revealed {
         let unchanged =
             || Revealed { text: text.to_owned(), revealed: BTreeSet::new(), kept: BTreeSet::new() };
-        let known = lock(&self.sessions).by_id.get(session).map(|(session, _)| session.clone());
-        let Some(known) = known else { return unchanged() };
+        let Some(known) = lock(&self.sessions).known(session) else { return unchanged() };
         let known = lock(&known);
         let held = self.in_force.load();
-        let revealed = catch_unwind(AssertUnwindSafe(|| self.reveal_in(&held, session, &known, to, text)));
+        let revealed =
+            catch_unwind(AssertUnwindSafe(|| self.reveal_in(&held, session, &known.session, to, text)));
         let Ok(revealed) = revealed else { return unchanged() };
         // Recorded first: what can't be recorded is not revealed.
         let asked = !(revealed.revealed.is_empty() && revealed.kept.is_empty());

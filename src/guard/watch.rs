@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Guard, Reload, ReloadError};
+use super::{Guard, Reload, ReloadError, lock};
 use crate::bundle::FolderState;
 
 /// A thread that looks at the folder or packed file of a bundle every so often, and reloads a guard when something in it has changed. It ends when this or
@@ -21,7 +21,7 @@ pub struct Watch {
 impl Watch {
     /// Starts to watch. What has changed is taken over once it was the same at two looks, so that a save of many files is not taken
     /// over by halves; whoever needs more certainty swaps a link to the folder. `told` hears what came of each change, also of one
-    /// between the load of the guard's bundle and this call.
+    /// between the load of the guard's bundle and this call, and of each bundle that is taken back ([`ReloadError::Returned`]).
     ///
     /// # Errors
     /// When the thread can't be started.
@@ -36,7 +36,11 @@ impl Watch {
         let run = move || {
             // What was looked at last, and what was last tried.
             let (mut seen, mut tried) = (FolderState::of(&watched.path), None);
+            let mut returned = 0;
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                if !watched.tell_returned(&mut returned) {
+                    return;
+                }
                 let now = FolderState::of(&watched.path);
                 if now == seen && tried.as_ref() != Some(&now) {
                     if !watched.reload() {
@@ -69,6 +73,18 @@ struct Watched<T> {
 }
 
 impl<T: FnMut(Result<Reload, ReloadError>)> Watched<T> {
+    /// Tells of bundles that were taken back. Whether there is still a guard.
+    fn tell_returned(&mut self, known: &mut usize) -> bool {
+        let Some(guard) = self.guard.upgrade() else { return false };
+        let (new, count) = {
+            let returns = lock(&guard.returns);
+            (returns.after(*known), returns.count)
+        };
+        *known = count;
+        new.into_iter().for_each(|one| (self.told)(Err(ReloadError::Returned(Box::new(one)))));
+        true
+    }
+
     /// Whether there is still a guard to reload.
     fn reload(&mut self) -> bool {
         let Some(guard) = self.guard.upgrade() else { return false };

@@ -21,17 +21,22 @@ const ROUNDING: f64 = 1e-9;
 pub(super) struct AccuracySpec {
     /// A file of the bundle beside this one or below, relative to it. Its lines are JSON objects with `text`, `positive` (true
     /// or false) or `label`, and perhaps `source`.
+    #[schemars(extend("examples" = ["labelled.jsonl"]))]
     data: Spanned<String>,
     /// The pack that is measured, or one rule, `pack/rule`.
+    #[schemars(extend("examples" = ["prompts"]))]
     pack: Spanned<String>,
     /// The lowest share of positive rows in which something must be found.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(extend("examples" = [0.65]))]
     recall: Option<f64>,
     /// The highest share of negative rows in which something may be found.
     #[schemars(range(min = 0.0, max = 1.0))]
+    #[schemars(extend("examples" = [0.003]))]
     false_positives: Option<f64>,
     /// Whether rows count alike, or sources do.
     #[serde(default)]
+    #[schemars(extend("examples" = ["source"]))]
     by: By,
 }
 

@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod spec;
 mod stated;
+pub mod suggest;
 
 pub use accuracy::{Accuracy, By};
 pub use covered::{Covered, Part, covered};

@@ -24,21 +24,27 @@ use crate::verdict::{Action, Decision, ReasonCode};
 #[schemars(title = "Ringfence policy tests (tests/*.yaml)", deny_unknown_fields)]
 pub(crate) struct TestsSpec {
     /// The time at which every case happens (RFC 3339).
+    #[schemars(extend("examples" = ["2026-11-22T10:00:00Z"]))]
     now: Option<Spanned<String>>,
     /// The agent of cases that name none.
+    #[schemars(extend("examples" = ["helpdesk"]))]
     agent: Option<Spanned<String>>,
     /// The users that cases speak of.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"ann": {"roles": ["support"]}}]))]
     users: Entries<TestUserSpec>,
     /// The cases.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"name": "support looks things up", "as": "ann", "tool_call": {"tool": "read_file", "arguments": {"path": "a.txt"}}, "expect": {"decision": "allow"}}]]))]
     tests: List<TestSpec>,
     /// What rules are to do with what they find: by `pack/rule`, or `pack/*` for all of a pack that are not named themselves. Each is held to
     /// that with the first of its own examples that match.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"pii/*": "redact"}]))]
     pub(super) rules: Entries<Action>,
     /// Gates on labelled data.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"data": "labelled.jsonl", "pack": "prompts", "recall": 0.65, "false_positives": 0.003}]]))]
     accuracy: List<AccuracySpec>,
 }
 
@@ -48,10 +54,13 @@ pub(crate) struct TestsSpec {
 struct TestUserSpec {
     /// Direct roles.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["support"]]))]
     roles: Vec<Spanned<String>>,
     /// The tenant.
+    #[schemars(extend("examples" = ["acme"]))]
     tenant: Option<String>,
     /// Attributes.
+    #[schemars(extend("examples" = [{"clearance": 3}]))]
     attributes: Option<BTreeMap<String, Value>>,
 }
 
@@ -60,36 +69,50 @@ struct TestUserSpec {
 #[schemars(title = "Test", deny_unknown_fields)]
 struct TestSpec {
     /// What it shows.
+    #[schemars(extend("examples" = ["only engineers reach the shell"]))]
     name: Spanned<String>,
     /// The user.
     #[serde(rename = "as")]
+    #[schemars(extend("examples" = ["ann"]))]
     user: Option<Spanned<String>>,
     /// The agent.
+    #[schemars(extend("examples" = ["helpdesk"]))]
     agent: Option<Spanned<String>>,
     /// A cross product of users and agents: one case each.
     #[serde(rename = "for")]
+    #[schemars(extend("examples" = [{"user": ["ann", "eve"]}]))]
     each: Option<EachSpec>,
     /// Several events in order.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"input": "hello"}, {"output": "hello", "expect": {"decision": "allow"}}]]))]
     steps: List<StepSpec>,
     /// At `access`: what is asked for.
+    #[schemars(extend("examples" = [{"kind": "run", "model": "gpt-5", "tools": ["read_file"]}]))]
     access: Option<AccessSpec>,
     /// Input text.
+    #[schemars(extend("examples" = ["hello"]))]
     input: Option<TextSpec>,
     /// A tool call.
+    #[schemars(extend("examples" = [{"tool": "read_file", "arguments": {"path": "a.txt"}}]))]
     tool_call: Option<CallSpec>,
     /// A tool's answer.
+    #[schemars(extend("examples" = [{"tool": "read_file", "result": "ssn 536-90-4399"}]))]
     tool_result: Option<ResultSpec>,
     /// Output text.
+    #[schemars(extend("examples" = ["hello"]))]
     output: Option<TextSpec>,
     /// Facts about the event.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"moderation": {"hate": 0.9}}]))]
     facts: BTreeMap<String, BTreeMap<String, f64>>,
     /// When it happens, if not at `now`.
+    #[schemars(extend("examples" = ["2026-11-23T10:00:00Z"]))]
     at: Option<String>,
     /// Tokens that it used.
+    #[schemars(extend("examples" = [1200]))]
     tokens: Option<u64>,
     /// What is expected.
+    #[schemars(extend("examples" = [{"decision": "deny", "by": "nothing-permits"}]))]
     expect: Option<ExpectSpec>,
 }
 
@@ -99,12 +122,15 @@ struct TestSpec {
 struct EachSpec {
     /// Users.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["ann", "eve"]]))]
     user: Vec<Spanned<String>>,
     /// Agents.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["helpdesk", "coder"]]))]
     agent: Vec<Spanned<String>>,
     /// Tools of a call or result that names none.
     #[serde(default)]
+    #[schemars(extend("examples" = [["read_file", "write_file"]]))]
     tool: Vec<String>,
 }
 
@@ -114,27 +140,38 @@ struct EachSpec {
 struct StepSpec {
     /// The user, if not the test's.
     #[serde(rename = "as")]
+    #[schemars(extend("examples" = ["ann"]))]
     user: Option<Spanned<String>>,
     /// The agent, if not the test's.
+    #[schemars(extend("examples" = ["helpdesk"]))]
     agent: Option<Spanned<String>>,
     /// At `access`: what is asked for.
+    #[schemars(extend("examples" = [{"kind": "run", "model": "gpt-5", "tools": ["read_file"]}]))]
     access: Option<AccessSpec>,
     /// Input text.
+    #[schemars(extend("examples" = ["hello"]))]
     input: Option<TextSpec>,
     /// A tool call.
+    #[schemars(extend("examples" = [{"tool": "read_file", "arguments": {"path": "a.txt"}}]))]
     tool_call: Option<CallSpec>,
     /// A tool's answer.
+    #[schemars(extend("examples" = [{"tool": "read_file", "result": "ssn 536-90-4399"}]))]
     tool_result: Option<ResultSpec>,
     /// Output text.
+    #[schemars(extend("examples" = ["hello"]))]
     output: Option<TextSpec>,
     /// Facts about the event.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"moderation": {"hate": 0.9}}]))]
     facts: BTreeMap<String, BTreeMap<String, f64>>,
     /// When it happens, if not at `now`.
+    #[schemars(extend("examples" = ["2026-11-23T10:00:00Z"]))]
     at: Option<String>,
     /// Tokens that it used.
+    #[schemars(extend("examples" = [1200]))]
     tokens: Option<u64>,
     /// What is expected.
+    #[schemars(extend("examples" = [{"decision": "deny", "by": "nothing-permits"}]))]
     expect: Option<ExpectSpec>,
 }
 
@@ -154,8 +191,10 @@ enum TextSpec {
 #[schemars(title = "TextPart", deny_unknown_fields)]
 struct TextPartSpec {
     /// The text, or JSON whose strings are the text.
+    #[schemars(extend("examples" = ["hello"]))]
     text: Value,
     /// At `input`: who wrote it.
+    #[schemars(extend("examples" = ["instructions"]))]
     part: Option<InputPart>,
 }
 
@@ -164,11 +203,14 @@ struct TextPartSpec {
 #[schemars(title = "Call", deny_unknown_fields)]
 struct CallSpec {
     /// The tool; from `for:` where absent.
+    #[schemars(extend("examples" = ["read_file"]))]
     tool: Option<String>,
     /// Id that pairs it with a result.
+    #[schemars(extend("examples" = ["c1"]))]
     call: Option<String>,
     /// The arguments.
     #[serde(default)]
+    #[schemars(extend("examples" = [{"path": "a.txt"}]))]
     arguments: serde_json::Map<String, Value>,
 }
 
@@ -177,10 +219,13 @@ struct CallSpec {
 #[schemars(title = "Result", deny_unknown_fields)]
 struct ResultSpec {
     /// The tool; from `for:` where absent.
+    #[schemars(extend("examples" = ["read_file"]))]
     tool: Option<String>,
     /// Id of the call.
+    #[schemars(extend("examples" = ["c1"]))]
     call: Option<String>,
     /// Text, or JSON whose strings are the text.
+    #[schemars(extend("examples" = ["ssn 536-90-4399"]))]
     result: Value,
 }
 
@@ -189,28 +234,40 @@ struct ResultSpec {
 #[schemars(title = "Expect", deny_unknown_fields)]
 pub(crate) struct ExpectSpec {
     /// The decision.
+    #[schemars(extend("examples" = ["deny"]))]
     pub(super) decision: Option<Decision>,
     /// What is enforced.
+    #[schemars(extend("examples" = ["allow"]))]
     pub(super) enforced: Option<Decision>,
     /// Policy, rule or reason code that decided; `nothing-permits` is not the same as a forbid.
+    #[schemars(extend("examples" = ["nothing-permits"]))]
     pub(super) by: Option<Spanned<String>>,
     /// Exactly the rules that were found.
+    #[schemars(extend("examples" = [["pii/us_ssn"]]))]
     pub(super) found: Option<Vec<Spanned<String>>>,
     /// The text after edits.
+    #[schemars(extend("examples" = ["ssn [SSN_REMOVED]"]))]
     pub(super) text: Option<Value>,
     /// The result after edits.
+    #[schemars(extend("examples" = ["ssn [SSN_REMOVED]"]))]
     pub(super) result: Option<Value>,
     /// The arguments after edits.
+    #[schemars(extend("examples" = [{"path": "a.txt"}]))]
     pub(super) arguments: Option<Value>,
     /// The name of a created agent after edits.
+    #[schemars(extend("examples" = ["researcher"]))]
     pub(super) name: Option<String>,
     /// The instructions of a created agent after edits.
+    #[schemars(extend("examples" = ["You look things up."]))]
     pub(super) instructions: Option<Value>,
     /// The tools that remain.
+    #[schemars(extend("examples" = [["read_file"]]))]
     pub(super) tools: Option<Vec<String>>,
     /// What the agent or user is told.
+    #[schemars(extend("examples" = ["This may not leave the company"]))]
     pub(super) message: Option<String>,
     /// Exactly the policies in shadow that would have refused.
+    #[schemars(extend("examples" = [["no-private-data"]]))]
     pub(super) shadow: Option<Vec<Spanned<String>>>,
 }
 

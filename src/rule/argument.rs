@@ -19,17 +19,22 @@ use crate::tool::{
 #[schemars(title = "Argument", deny_unknown_fields)]
 pub(crate) struct ArgumentSpec {
     /// A command line.
+    #[schemars(extend("examples" = [{"allow": ["git status", "ls {path}"], "under": ["."]}]))]
     command: Option<Spanned<CommandSpec>>,
     /// A path.
+    #[schemars(extend("examples" = [{"under": ["."]}]))]
     path: Option<Spanned<PathSpec>>,
     /// A URL.
+    #[schemars(extend("examples" = [{"hosts": ["*.example.com"]}]))]
     url: Option<Spanned<UrlSpec>>,
     /// JSON Schema (2020-12) of this argument, besides that of the tool.
+    #[schemars(extend("examples" = [{"type": "string", "maxLength": 100}]))]
     schema: Option<Spanned<Value>>,
     /// Not yet in this version.
     sql: Option<Spanned<Value>>,
     /// Whether its value may stand in the audit record.
     #[serde(default)]
+    #[schemars(extend("examples" = [true]))]
     pub(crate) log: bool,
 }
 
@@ -41,25 +46,33 @@ const HOST_HELP: &str = "`*.example.com` is all below example.com, and not examp
 pub(crate) struct CommandSpec {
     /// Patterns, one of which each simple command has to fit: `git status`, `git log **`, `ls -la {path}`, `curl -sS {url}`. Any
     /// command where absent.
+    #[schemars(extend("examples" = [["git status", "git log **", "ls {path}"]]))]
     allow: Option<Vec<Spanned<String>>>,
     /// Programs that are refused wherever they stand.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["rm", "sudo"]]))]
     deny_programs: Vec<Spanned<String>>,
     /// Constructs that are allowed; where absent, none beside `allow`, and all without.
+    #[schemars(extend("examples" = [["pipe", "glob"]]))]
     constructs: Option<Vec<Construct>>,
     /// Variables that may be set for a command.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["LANG"]]))]
     assignments: Vec<Spanned<String>>,
     /// Folders below which `{path}` and the files of redirections may be.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["."]]))]
     under: Vec<Spanned<String>>,
     /// Hosts that `{url}` may name: `api.example.com`, `*.example.com`. Any public one where absent.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["api.example.com"]]))]
     hosts: Vec<Spanned<String>>,
     /// What a list of texts is.
     #[serde(default)]
+    #[schemars(extend("examples" = ["lines"]))]
     list: CommandList,
     /// Command lines that are allowed and refused, proved whenever the bundle is compiled.
+    #[schemars(extend("examples" = [{"allow": ["git status"], "refuse": ["git push"]}]))]
     examples: Option<ProofSpec>,
 }
 
@@ -80,17 +93,22 @@ pub(crate) enum CommandList {
 pub(crate) struct PathSpec {
     /// Folders below which it is; relative paths count below a relative folder, as `.` is. Anywhere where empty.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["."]]))]
     under: Vec<Spanned<String>>,
     /// Globs of paths that are refused.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["**/.env"]]))]
     deny: Vec<Spanned<String>>,
     /// What symbolic links on the way may do.
     #[serde(default)]
+    #[schemars(extend("examples" = ["refuse"]))]
     symlinks: Symlinks,
     /// What the tool does with it.
     #[serde(default)]
+    #[schemars(extend("examples" = ["write"]))]
     access: Access,
     /// Paths that are allowed and refused, proved whenever the bundle is compiled.
+    #[schemars(extend("examples" = [{"allow": ["a.txt"], "refuse": ["../a.txt"]}]))]
     examples: Option<ProofSpec>,
 }
 
@@ -99,19 +117,25 @@ pub(crate) struct PathSpec {
 #[schemars(title = "UrlArgument", deny_unknown_fields)]
 pub(crate) struct UrlSpec {
     /// Schemes (default `https` and `http`).
+    #[schemars(extend("default" = ["https", "http"], "examples" = [["https"]]))]
     schemes: Option<Vec<Spanned<String>>>,
     /// Hosts: names, `*.` and a name for all below it, addresses. Any where empty.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["*.example.com"]]))]
     hosts: Vec<Spanned<String>>,
     /// Ports. Any where empty.
     #[serde(default)]
+    #[schemars(extend("examples" = [[443]]))]
     ports: Vec<u16>,
     /// Whether it may lead to addresses that are not public.
     #[serde(default)]
+    #[schemars(extend("examples" = ["allow"]))]
     private_addresses: PrivateAddresses,
     /// Bits of entropy per character that a value of the query has at most.
+    #[schemars(extend("examples" = [4.5]))]
     query_entropy: Option<Spanned<f64>>,
     /// URLs that are allowed and refused, proved whenever the bundle is compiled.
+    #[schemars(extend("examples" = [{"allow": ["https://api.example.com/"], "refuse": ["http://10.0.0.1/"]}]))]
     examples: Option<ProofSpec>,
 }
 
@@ -132,9 +156,11 @@ pub(crate) enum PrivateAddresses {
 pub(crate) struct ProofSpec {
     /// Values that are allowed.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["git status"]]))]
     allow: Vec<Spanned<String>>,
     /// Values that are refused.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["git push"]]))]
     refuse: Vec<Spanned<String>>,
 }
 
@@ -183,6 +209,14 @@ impl ArgumentSpec {
                     .help("keep one of `command`, `path` and `url`"),
             );
             return Vec::new();
+        }
+        if !pointer.value.starts_with('/') {
+            // No argument is at such a place, so that what is said of it would never be asked.
+            reporter.push(
+                Diagnostic::new(Code::BadValue, format!("`{}` is no JSON Pointer", pointer.value))
+                    .at(reporter.span(pointer.range()), "")
+                    .help(format!("write `/{}`", pointer.value)),
+            );
         }
         let line = reporter.line(pointer.start);
         let kinds = [

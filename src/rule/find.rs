@@ -26,32 +26,44 @@ use crate::tool::CommandFind;
 pub(crate) struct FindSpec {
     /// A regular expression of the `regex` crate: linear time, without look-around and back-references. A group
     /// named `value` limits the match to that group.
+    #[schemars(extend("examples" = ["ORD-\\d{8}"]))]
     pattern: Option<Spanned<String>>,
     /// Phrases; case, spacing and punctuation do not matter.
+    #[schemars(extend("examples" = [["ignore all previous instructions"]]))]
     phrases: Option<Spanned<Vec<String>>>,
     /// Weighted signals that fire together.
+    #[schemars(extend("examples" = [{"at": 1.0, "of": [{"phrases": ["act as"], "weight": 0.5}, {"phrases": ["no restrictions"], "weight": 0.5}]}]))]
     signals: Option<Spanned<SignalsSpec>>,
     /// A score of a fact.
+    #[schemars(extend("examples" = [{"fact": "moderation", "category": "hate", "at": 0.8}]))]
     threshold: Option<Spanned<ThresholdSpec>>,
     /// A simple command within an argument that is declared a command.
+    #[schemars(extend("examples" = [{"program": "git", "subcommand": "push", "any_flag": ["f", "force"]}]))]
     command: Option<Spanned<FindCommandSpec>>,
     /// A path in an argument that is declared one.
+    #[schemars(extend("examples" = [{"any": ["**/.env"], "access": ["read"]}]))]
     path: Option<Spanned<FindPathSpec>>,
     /// A URL in an argument that is declared one.
+    #[schemars(extend("examples" = [{"hosts": ["*.example.com"]}]))]
     url: Option<Spanned<FindUrlSpec>>,
     /// Not yet in this version.
     sql: Option<Spanned<Value>>,
     /// A named checksum or range check that a match passes.
+    #[schemars(extend("examples" = ["luhn"]))]
     check: Option<Spanned<String>>,
     /// Words that stand near a match.
+    #[schemars(extend("examples" = [{"words": ["passport"], "within": 40}]))]
     near: Option<NearbySpec>,
     /// Matches that do not count.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["EXAMPLE"]]))]
     not: Vec<ExceptionSpec>,
     /// Views of the text that are searched besides the raw one.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["base64", "hex"]]))]
     views: Vec<ViewSpec>,
     /// Longest match in bytes, where the pattern itself has no bound.
+    #[schemars(extend("examples" = [4096]))]
     max_bytes: Option<usize>,
 }
 
@@ -60,8 +72,10 @@ pub(crate) struct FindSpec {
 #[schemars(title = "Signals", deny_unknown_fields)]
 pub(crate) struct SignalsSpec {
     /// The sum that fires.
+    #[schemars(extend("examples" = [1.0]))]
     at: f64,
     /// The signals.
+    #[schemars(extend("examples" = [[{"phrases": ["act as"], "weight": 0.5}]]))]
     of: Vec<OneSignalSpec>,
 }
 
@@ -70,10 +84,13 @@ pub(crate) struct SignalsSpec {
 #[schemars(title = "Signal", deny_unknown_fields)]
 pub(crate) struct OneSignalSpec {
     /// Phrases, any of which is the signal.
+    #[schemars(extend("examples" = [["act as"]]))]
     phrases: Option<Vec<String>>,
     /// A regular expression.
+    #[schemars(extend("examples" = ["(?i)jail ?break"]))]
     pattern: Option<String>,
     /// What it adds.
+    #[schemars(extend("examples" = [0.5]))]
     weight: f64,
 }
 
@@ -82,10 +99,13 @@ pub(crate) struct OneSignalSpec {
 #[schemars(title = "Threshold", deny_unknown_fields)]
 pub(crate) struct ThresholdSpec {
     /// The fact, as the manifest declares it.
+    #[schemars(extend("examples" = ["moderation"]))]
     fact: Spanned<String>,
     /// The category within the fact.
+    #[schemars(extend("examples" = ["hate"]))]
     category: Spanned<String>,
     /// The score from which on it fires.
+    #[schemars(extend("examples" = [0.8]))]
     at: Spanned<f64>,
 }
 
@@ -94,10 +114,13 @@ pub(crate) struct ThresholdSpec {
 #[schemars(title = "Near", deny_unknown_fields)]
 pub(crate) struct NearbySpec {
     /// Any of these. The key of a short JSON value stands before it: `{"passportNumber": "…"}` is a passport number.
+    #[schemars(extend("examples" = [["passport", "Reisepass"]]))]
     words: Vec<String>,
     /// Characters between word and match at most.
+    #[schemars(extend("examples" = [40]))]
     within: usize,
     /// When no word is needed.
+    #[schemars(extend("examples" = ["separated"]))]
     unless: Option<UnlessSpec>,
 }
 
@@ -125,6 +148,7 @@ pub(crate) enum ExceptionSpec {
 #[schemars(title = "ExceptionPattern", deny_unknown_fields)]
 pub(crate) struct ExceptionPatternSpec {
     /// A regular expression, searched within the match.
+    #[schemars(extend("examples" = ["^0+$"]))]
     pattern: String,
 }
 

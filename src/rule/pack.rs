@@ -21,21 +21,28 @@ use crate::verdict::{Action, Severity};
 #[schemars(title = "Ringfence pack (packs/*.yaml)", deny_unknown_fields)]
 pub(crate) struct PackSpec {
     /// Name of the pack; its rules are called `pack/rule`.
+    #[schemars(extend("examples" = ["pii"]))]
     pub(crate) pack: Spanned<String>,
     /// What it is about, for people.
     #[expect(dead_code, reason = "for people; reading it keeps the key known")]
+    #[schemars(extend("examples" = ["Personal data"]))]
     pub(crate) title: Option<String>,
     /// Stages of rules that name none.
+    #[schemars(extend("examples" = [["input", "tool_result"]]))]
     pub(crate) stages: Option<Vec<Stage>>,
     /// Action of rules that name none.
+    #[schemars(extend("examples" = ["redact"]))]
     pub(crate) action: Option<Action>,
     /// Tags of every rule, besides its own.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["gdpr"]]))]
     pub(crate) tags: Vec<Spanned<String>>,
     /// Views that every rule reads, besides its own.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["base64"]]))]
     views: Vec<ViewSpec>,
     /// The rules.
+    #[schemars(extend("default" = [], "examples" = [[{"id": "order_number", "find": {"pattern": "ORD-\\d{8}"}, "action": "redact", "examples": {"match": ["ORD-12345678"], "ignore": ["ORD-1"]}}]]))]
     pub(crate) rules: List<RuleSpec>,
 }
 
@@ -44,32 +51,44 @@ pub(crate) struct PackSpec {
 #[schemars(title = "Rule", deny_unknown_fields)]
 pub(crate) struct RuleSpec {
     /// Name of the rule within its pack.
+    #[schemars(extend("examples" = ["us_ssn"]))]
     pub(crate) id: Spanned<String>,
     /// What it is about, for people.
     #[expect(dead_code, reason = "for people; reading it keeps the key known")]
+    #[schemars(extend("examples" = ["US social security number"]))]
     pub(crate) title: Option<String>,
     /// The stages at which it applies.
+    #[schemars(extend("examples" = [["input", "tool_call"]]))]
     pub(crate) stages: Option<Vec<Stage>>,
     /// The parts of an event that it reads; all where absent.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["user"]]))]
     pub(crate) parts: Vec<Spanned<Part>>,
     /// What it finds.
+    #[schemars(extend("examples" = [{"pattern": "\\d{3}-\\d{2}-\\d{4}", "check": "us_ssn"}]))]
     pub(crate) find: Spanned<FindSpec>,
     /// What it does with what it finds.
+    #[schemars(extend("examples" = ["redact"]))]
     pub(crate) action: Option<Action>,
     /// What stands in place of a match, for `redact` (default `[REMOVED]`).
+    #[schemars(extend("examples" = ["[SSN_REMOVED]", {"mask": "last4"}]))]
     pub(crate) replace: Option<Spanned<ReplaceSpec>>,
     /// What the agent or user is told instead, for `deny` and `ask`.
+    #[schemars(extend("examples" = ["This may not leave the company"]))]
     pub(crate) message: Option<Spanned<String>>,
     /// How bad a match is.
     #[serde(default)]
+    #[schemars(extend("examples" = ["high"]))]
     pub(crate) severity: Severity,
     /// Whether a policy may waive it (default true).
+    #[schemars(extend("default" = true, "examples" = [false]))]
     pub(crate) waivable: Option<bool>,
     /// Its tags, besides those of the pack.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["pii"]]))]
     pub(crate) tags: Vec<Spanned<String>>,
     /// Texts that it must and must not match, proved whenever the bundle is compiled.
+    #[schemars(extend("examples" = [{"match": ["536-90-4399"], "ignore": ["000-12-3456"]}]))]
     pub(crate) examples: Option<Spanned<ExamplesSpec>>,
 }
 
@@ -79,9 +98,11 @@ pub(crate) struct RuleSpec {
 pub(crate) struct ExamplesSpec {
     /// Texts that it matches.
     #[serde(default, rename = "match")]
+    #[schemars(extend("default" = [], "examples" = [["ORD-12345678"]]))]
     pub(crate) matching: Vec<Spanned<String>>,
     /// Texts that it does not match; one at least comes close.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["ORD-1"]]))]
     pub(crate) ignore: Vec<Spanned<String>>,
 }
 

@@ -20,9 +20,11 @@ use crate::event::Stage;
 pub(crate) struct RetentionSpec {
     /// The classes, in order.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"name": "dialogue", "stages": ["input", "output"], "keep": "30d", "then": "anonymise"}]]))]
     pub(crate) classes: List<ClassSpec>,
     /// Periods of single tenants by class.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"acme": {"dialogue": "14d"}}]))]
     pub(crate) tenants: Entries<Entries<Spanned<Period>>>,
 }
 
@@ -31,35 +33,47 @@ pub(crate) struct RetentionSpec {
 #[schemars(title = "Class", deny_unknown_fields)]
 pub(crate) struct ClassSpec {
     /// Its name.
+    #[schemars(extend("examples" = ["dialogue"]))]
     pub(crate) name: Spanned<String>,
     /// Whether it is about contents or about the records of the audit log.
     #[serde(default)]
+    #[schemars(extend("default" = "content", "examples" = ["audit"]))]
     pub(crate) what: What,
     /// Stages; all where absent.
     #[serde(default)]
+    #[schemars(extend("examples" = [["input", "output"]]))]
     pub(crate) stages: Vec<Stage>,
     /// Tags of findings, any of which makes it match; all data where absent.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["pii"]]))]
     pub(crate) tags: Vec<Spanned<String>>,
     /// Agents; all where absent.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["billing"]]))]
     pub(crate) agents: Vec<Spanned<String>>,
     /// Tools; all where absent.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["transfer"]]))]
     pub(crate) tools: Vec<Spanned<String>>,
     /// How long it is kept, or `never`.
+    #[schemars(extend("examples" = ["30d", "never"]))]
     pub(crate) keep: Spanned<Period>,
     /// How long it must be kept, whoever asks for its erasure.
+    #[schemars(extend("examples" = ["1d"]))]
     pub(crate) minimum: Option<Spanned<Period>>,
     /// The duty behind `minimum`, as a receipt of an erasure tells it.
+    #[schemars(extend("examples" = ["tax law"]))]
     pub(crate) duty: Option<Spanned<String>>,
     /// What happens then.
+    #[schemars(extend("examples" = ["shred"]))]
     pub(crate) then: Option<Spanned<Then>>,
     /// From when on.
     #[serde(default)]
+    #[schemars(extend("default" = "created", "examples" = ["last_activity"]))]
     pub(crate) from: From,
     /// Whether a tenant may keep it longer than `keep`.
     #[serde(default)]
+    #[schemars(extend("examples" = ["allowed"]))]
     pub(crate) longer: Longer,
 }
 

@@ -16,6 +16,7 @@ use crate::diagnostic::{Code, Diagnostic};
 pub(crate) struct ToolsSpec {
     /// The tools that exist.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"name": "read_file", "in": ["readonly"], "reads": ["private"], "args": {"/path": {"path": {"under": ["."]}}}}]]))]
     pub(crate) tools: List<ToolSpec>,
 }
 
@@ -24,28 +25,37 @@ pub(crate) struct ToolsSpec {
 #[schemars(title = "Tool", deny_unknown_fields)]
 pub(crate) struct ToolSpec {
     /// Its name, as the model calls it.
+    #[schemars(extend("examples" = ["read_file"]))]
     pub(crate) name: Spanned<String>,
     /// What it does, for people.
     #[expect(dead_code, reason = "for people; reading it keeps the key known")]
+    #[schemars(extend("examples" = ["Reads a text file"]))]
     pub(crate) description: Option<String>,
     /// Toolsets that it is in.
     #[serde(default, rename = "in")]
+    #[schemars(extend("default" = [], "examples" = [["readonly"]]))]
     pub(crate) parents: Vec<Spanned<String>>,
     /// Labels that its result puts on the session.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["private"]]))]
     pub(crate) reads: Vec<Spanned<String>>,
     /// Labels of where it sends.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [["outbound"]]))]
     pub(crate) writes: Vec<Spanned<String>>,
     /// Attributes that policies can read.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"level": 2}]))]
     pub(crate) attributes: Entries<AttributeSpec>,
     /// JSON Schema (2020-12) of its arguments.
+    #[schemars(extend("examples" = [{"type": "object", "required": ["path"], "properties": {"path": {"type": "string", "maxLength": 1024}}}]))]
     pub(crate) input: Option<Spanned<Value>>,
     /// The same in a file of the bundle.
+    #[schemars(extend("examples" = ["schemas/read_file.json"]))]
     pub(crate) schema: Option<Spanned<String>>,
     /// What single arguments may be, by JSON Pointer.
     #[serde(default)]
+    #[schemars(extend("default" = {}, "examples" = [{"/path": {"path": {"under": ["."]}, "log": true}}]))]
     pub(crate) args: Entries<ArgumentSpec>,
 }
 

@@ -77,6 +77,24 @@ fn a_bundle_that_changes_meanwhile_is_taken_over() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
 }
 
+#[test]
+fn a_candidate_is_tried_beside_and_told_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let next = folder.path().join("next");
+    let init = Command::new(env!("CARGO_BIN_EXE_ringfence")).args(["init", "--full"]).arg(&next).output();
+    assert!(init.unwrap().status.success());
+    let next = next.to_str().unwrap();
+    let (_, stderr) = chat(&["--candidate", next], "");
+    assert!(stderr.contains("  ~ candidate ringfence-default "), "{stderr}");
+    assert!(stderr.contains(" events, none would be decided otherwise\n"), "{stderr}");
+    let policy =
+        "@id(\"nothing-goes-out\") forbid(principal, action == Action::\"send_output\", resource);\n";
+    std::fs::write(folder.path().join("next/more.cedar"), policy).unwrap();
+    let (stdout, stderr) = chat(&["--candidate", next], "");
+    assert!(stdout.contains("helpdesk> Your order was shipped"), "{stdout}");
+    assert!(stderr.contains("newly-denied\n  ~   nothing-goes-out: "), "{stderr}");
+}
+
 /// Interrupted, it takes its folder and its commands with it.
 #[cfg(unix)]
 #[test]

@@ -13,6 +13,7 @@ mod agents;
 mod audit;
 #[cfg(unix)]
 mod book;
+mod candidate;
 mod cases;
 #[cfg(all(unix, feature = "openai", feature = "sandbox"))]
 mod chat;
@@ -28,7 +29,9 @@ mod reasons;
 mod records;
 mod reload;
 mod retention;
+mod sarif;
 mod scan;
+mod schemas;
 mod sessions;
 mod signed;
 mod workbench;

@@ -10,3 +10,5 @@ mod fmt;
 mod mistakes;
 #[path = "workbench/mutate.rs"]
 mod mutate;
+#[path = "workbench/used.rs"]
+mod used;

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Change, Differences, Group, Kind, name};
+use super::{Change, Differences, Group, Kind};
+use crate::engine::name;
 
 /// Names of a group that are listed.
 const LISTED: usize = 15;

@@ -30,50 +30,69 @@ pub(crate) enum OneOrMore {
 #[schemars(title = "FindCommand", deny_unknown_fields)]
 pub(crate) struct FindCommandSpec {
     /// Names of programs, without folders; `*` stands for any characters.
+    #[schemars(extend("examples" = ["git", ["curl", "wget"]]))]
     program: Option<OneOrMore>,
     /// What the program is told to do, such as `push` or `stash drop`.
+    #[schemars(extend("examples" = ["push"]))]
     subcommand: Option<OneOrMore>,
     /// Flags that all have to be there, alone or in a cluster; `|` stands between spellings: `r|R|recursive`.
     #[serde(default)]
+    #[schemars(extend("examples" = [["r|R|recursive", "f|force"]]))]
     flags: Vec<String>,
     /// Flags of which one has to be there.
     #[serde(default)]
+    #[schemars(extend("examples" = [["f", "force"]]))]
     any_flag: Vec<String>,
     /// Flags that may not be there.
     #[serde(default)]
+    #[schemars(extend("examples" = [["dry-run"]]))]
     without_flags: Vec<String>,
     /// Globs, one of which fits an operand or the value of a flag; `{unknown}` is one that is known only at run time.
+    #[schemars(extend("examples" = ["/etc/**"]))]
     operands: Option<OneOrMore>,
     /// Globs of operands that do not count.
+    #[schemars(extend("examples" = ["./**"]))]
     not_operands: Option<OneOrMore>,
     /// Whether there may be no operands at all.
     #[serde(default)]
+    #[schemars(extend("examples" = [true]))]
     no_operands: bool,
     /// Texts, one of which a word fits; `*` stands for any characters.
+    #[schemars(extend("examples" = ["*password*"]))]
     words: Option<OneOrMore>,
     /// Texts that no word fits.
+    #[schemars(extend("examples" = ["--help"]))]
     not_words: Option<OneOrMore>,
     /// Globs, one of which fits a file that is written by a redirection.
+    #[schemars(extend("examples" = ["/etc/**"]))]
     writes: Option<OneOrMore>,
     /// Globs, one of which fits a file that is read by a redirection.
+    #[schemars(extend("examples" = ["~/.ssh/**"]))]
     reads: Option<OneOrMore>,
     /// Names of variables, one of which is set for the command.
+    #[schemars(extend("examples" = ["LD_PRELOAD"]))]
     assignments: Option<OneOrMore>,
     /// Names of wrappers, one of which runs the command.
+    #[schemars(extend("examples" = ["sudo"]))]
     through: Option<OneOrMore>,
     /// Constructs that the line has.
     #[serde(default)]
+    #[schemars(extend("examples" = [["pipe"]]))]
     constructs: Vec<Construct>,
     /// Whether the program is known only at run time.
     #[serde(default)]
+    #[schemars(extend("examples" = [true]))]
     unknown_program: bool,
     /// Whether it is started without end, by a function that calls itself or a loop that does not wait.
     #[serde(default)]
+    #[schemars(extend("examples" = [true]))]
     is_endless: bool,
     /// A command whose output reaches this one, through a pipe, a substitution or a file.
+    #[schemars(extend("examples" = [{"program": ["curl", "wget"]}]))]
     from: Option<Box<FindCommandSpec>>,
     /// Of these, one has to hold besides.
     #[serde(default)]
+    #[schemars(extend("default" = [], "examples" = [[{"flags": ["f"]}, {"operands": "/"}]]))]
     any: Vec<FindCommandSpec>,
 }
 
@@ -82,11 +101,14 @@ pub(crate) struct FindCommandSpec {
 #[schemars(title = "FindPath", deny_unknown_fields)]
 pub(crate) struct FindPathSpec {
     /// Globs, one of which it fits: `**/.env`, `~/.ssh/**`.
+    #[schemars(extend("examples" = ["**/.env", ["~/.ssh/**", "~/.aws/**"]]))]
     any: OneOrMore,
     /// Globs, none of which it fits.
+    #[schemars(extend("examples" = ["**/.env.example"]))]
     not: Option<OneOrMore>,
     /// What the tool does with it; anything where empty.
     #[serde(default)]
+    #[schemars(extend("examples" = [["read"]]))]
     access: Vec<Access>,
 }
 
@@ -95,14 +117,18 @@ pub(crate) struct FindPathSpec {
 #[schemars(title = "FindUrl", deny_unknown_fields)]
 pub(crate) struct FindUrlSpec {
     /// Schemes, one of which it has.
+    #[schemars(extend("examples" = ["http"]))]
     schemes: Option<OneOrMore>,
     /// Hosts, one of which it has: names, `*.` and a name for all below it, addresses.
+    #[schemars(extend("examples" = ["*.example.com"]))]
     hosts: Option<OneOrMore>,
     /// Whether it leads to an address that is not public.
     #[serde(default)]
+    #[schemars(extend("examples" = [true]))]
     private_addresses: bool,
     /// Whether it holds a user name or password.
     #[serde(default)]
+    #[schemars(extend("examples" = [true]))]
     userinfo: bool,
 }
 

@@ -1,6 +1,5 @@
 //! `ringfence who` and `ringfence what`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -9,10 +8,10 @@ use serde_json::json;
 
 use super::Exit;
 use super::bundle::Signatures;
-use super::events::{self, Chats, Events};
-use super::report::{self, Out, visible};
+use super::report::{Out, visible};
+use super::retain::PayloadKeys;
+use super::used::Used;
 use crate::engine::{Asking, Doing, Engine, May};
-use crate::guard::{Guard, NoLinks};
 
 /// List who may do something
 ///
@@ -43,23 +42,39 @@ pub(super) struct Who {
     format: Format,
 }
 
-/// List what somebody may do, or what of a bundle events do not use
+/// List what somebody may do, or what of a bundle events do not use, or the permits that they need
+///
+/// With --on, every event of the files is decided again, and policies that were never satisfied and rules that found nothing are
+/// listed. Of records of a log whose content was not kept it is known what rules found, but not what permitted them.
+///
+/// With --suggest too, the tightest permits that let the same events go on are printed as Cedar: each permit that was needed, for the
+/// roles, actions, agents and tools that needed it. Every event is then decided once more, with them in the place of
+/// the bundle's permits; the exit status is 1 where one comes out otherwise.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   ringfence what --user ann --role engineer
-  ringfence what --role support --agent helpdesk
-  ringfence what --unused-on events.jsonl")]
+  ringfence what --role support --through helpdesk
+  ringfence what --on events.jsonl
+  ringfence what --on log.db --payload-key payload.key --suggest > policies/suggested.cedar")]
 pub(super) struct What {
     /// The user: one that the directory lists, or any name beside --role.
-    #[arg(long, required_unless_present_any = ["unused_on", "role"])]
+    #[arg(long, required_unless_present_any = ["on", "role"])]
     user: Option<String>,
     /// Only through this agent.
     #[arg(long = "through", value_name = "AGENT")]
     through: Option<String>,
-    /// List the permits and rules that no event of these files was decided by.
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    unused_on: Vec<PathBuf>,
+    /// List the policies and rules that no event of these files was decided by: files as `ringfence eval` reads them, or audit logs.
+    #[arg(long, alias = "unused-on", value_name = "FILE", num_args = 1.., conflicts_with_all = ["user", "role", "through"])]
+    on: Vec<PathBuf>,
+    /// Print the tightest permits that would have let go on what did.
+    #[arg(long, requires = "on")]
+    suggest: bool,
+    #[command(flatten)]
+    keys: PayloadKeys,
+    /// A file with the key for hashes and pseudonyms.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     #[command(flatten)]
     chats: Roles,
     /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
@@ -225,9 +240,14 @@ impl Who {
 
 impl What {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let (engine, _) = super::engine(self.bundle.as_deref(), &super::key(None)?, &self.signatures)?;
-        if !self.unused_on.is_empty() {
-            return self.unused(&engine, out);
+        let options = super::key(self.key_file.as_deref())?;
+        let (engine, bundle) = super::engine(self.bundle.as_deref(), &options, &self.signatures)?;
+        if !self.on.is_empty() {
+            let used = Used { on: &self.on, keys: &self.keys, is_text: self.format == Format::Text };
+            return match self.suggest {
+                true => used.suggest(&engine, &bundle, &options, out),
+                false => used.unused(&engine, out),
+            };
         }
         for role in &self.chats.role {
             known("role", role, engine.roles())?;
@@ -252,63 +272,5 @@ impl What {
             }
         }
         Ok(Exit::Fine)
-    }
-
-    /// Permits that no event was allowed by, and rules that matched in none.
-    fn unused(&self, engine: &Engine, out: &mut Out) -> anyhow::Result<Exit> {
-        let resolver = std::sync::Arc::new(NoLinks);
-        let guard = Guard::builder(engine.clone()).no_time_limit().resolver(resolver).build();
-        let chats = Chats::default();
-        let (mut used, mut events) = (BTreeSet::<String>::new(), 0_usize);
-        let unreadable = events::each(
-            &self.unused_on,
-            chats.offer_called_tools,
-            &|work, _| {
-                let Events { list, ends } = chats.events(work, &guard);
-                let names: Vec<Vec<String>> = list
-                    .iter()
-                    .flatten()
-                    .map(|event| {
-                        let (verdict, trace) = guard.examine(event);
-                        let rules = verdict.findings.into_iter().map(|finding| finding.rule);
-                        let decided = verdict.reasons.into_iter().filter_map(|reason| reason.policy);
-                        let lists = [trace.permits, trace.forbids, trace.asks, trace.shadows, trace.waivers];
-                        rules.chain(decided).chain(lists.into_iter().flatten()).collect()
-                    })
-                    .collect();
-                if let Some(session) = ends {
-                    // It has no log in which the end could not be recorded.
-                    let _ = guard.end_session(&session);
-                }
-                names
-            },
-            &mut |_, done| {
-                events += done.len();
-                used.extend(done.into_iter().flatten());
-                Ok(())
-            },
-        )?;
-        let inventory = engine.inventory();
-        let items = inventory.policies.iter().map(|item| ("policy", item));
-        let items = items.chain(inventory.rules.iter().map(|item| ("rule", item)));
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for (kind, item) in items.filter(|(_, item)| !used.contains(&item.name)) {
-            *counts.entry(kind).or_default() += 1;
-            match self.format {
-                Format::Json => out.line(&serde_json::to_string(&json!({
-                    "unused": kind, "name": item.name, "kind": item.kind, "file": item.file, "line": item.line,
-                }))?)?,
-                Format::Text => {
-                    out.line(&format!("{}:{}: {kind} {} ({})", item.file, item.line, item.name, item.kind))?;
-                }
-            }
-        }
-        if self.format == Format::Text {
-            let count = |kind| report::counted(counts.get(kind).copied().unwrap_or(0_usize), kind);
-            let events = report::counted(events, "event");
-            let (policies, rules) = (count("policy"), count("rule"));
-            out.line(&format!("{events}; never satisfied: {policies}, found nothing: {rules}"))?;
-        }
-        Ok(if unreadable { Exit::Failed } else { Exit::Fine })
     }
 }

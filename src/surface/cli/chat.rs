@@ -81,6 +81,9 @@ pub(super) struct Chat {
     /// Take over what changes in the bundle's folder meanwhile. A bundle that does not load is told, and the old one stays.
     #[arg(long)]
     watch: bool,
+    /// Try this bundle beside the other one: what it would decide otherwise is counted, told at the end, and marked in the records.
+    #[arg(long, value_name = "DIR")]
+    candidate: Option<PathBuf>,
     /// Append a record of each verdict to this file, as JSON lines.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -200,6 +203,9 @@ impl Chat {
             guard = guard.sink(Arc::new(JsonlSink::create(path).context("can't open the audit file")?));
         }
         let guard = Arc::new(guard.build());
+        if let Some(candidate) = &self.candidate {
+            super::try_candidate(&guard, candidate, &self.signatures)?;
+        }
         let _watch = self.watch(&guard)?;
         let script = self.script()?;
         let folder = self.folder(script.as_ref())?;
@@ -215,7 +221,7 @@ impl Chat {
             None => OpenAIConfig::new(),
         };
         let coloured = report::stderr_colour();
-        let client = GuardedClient::builder(guard, &config)?
+        let client = GuardedClient::builder(Arc::clone(&guard), &config)?
             .approver(Terminal { user: self.user.clone(), screen: screen.clone() }, Duration::from_secs(300))
             .observer({
                 let screen = screen.clone();
@@ -273,6 +279,11 @@ impl Chat {
                     screen.end();
                     return Err(error.into());
                 }
+            }
+        }
+        if let Some(candidate) = guard.end_candidate() {
+            for line in candidate.text().lines() {
+                screen.note(&format!("  ~ {}", report::visible(line)));
             }
         }
         Ok(if refused { Exit::Found } else { Exit::Fine })

@@ -1,6 +1,5 @@
 //! `ringfence diff`.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -148,7 +147,7 @@ impl Diff {
             }
         };
         let (logs, files): (Vec<PathBuf>, Vec<PathBuf>) =
-            self.on.iter().cloned().partition(|path| is_log(path));
+            self.on.iter().cloned().partition(|path| replay::is_log(path));
         let mut take = |change: Option<&Change>, differences: &mut Differences| -> anyhow::Result<()> {
             differences.add(change);
             if let (Format::Json, Some(change)) = (self.format, change) {
@@ -190,7 +189,7 @@ impl Diff {
         let engines: [&Engine; 2] = [&old, &new];
         for log in &logs {
             let name = log.display().to_string();
-            replay::each(log, &self.keys, &engines, &mut |number, recorded| {
+            replay::each(log, &self.keys, &engines, &mut |number, recorded, _| {
                 match recorded {
                     Recorded::Whole(event) => {
                         let change = both.decide(&event, (&name, number));
@@ -226,13 +225,4 @@ impl Diff {
             Exit::Fine
         })
     }
-}
-
-/// Whether a file is a database, by how it begins.
-fn is_log(path: &Path) -> bool {
-    const MAGIC: &[u8] = b"SQLite format 3\0";
-    let mut beginning = [0; MAGIC.len()];
-    path.is_file()
-        && std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut beginning)).is_ok()
-        && beginning == MAGIC
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use super::Exit;
 use super::bundle::Signatures;
@@ -14,11 +15,11 @@ use super::replay::{self, Recorded};
 use super::report::{self, Out};
 use super::sink::{Records, Sink};
 use super::summary::Summary;
-use crate::engine::Trace;
+use crate::engine::{Otherwise, Trace};
 use crate::event::Event;
 use crate::guard::{Guard, NoLinks};
 use crate::harness::Explanation;
-use crate::verdict::{Decision, ReasonCode, Verdict};
+use crate::verdict::{Decision, Reason, ReasonCode, Verdict};
 
 /// Apply the policies to events or whole agent sessions
 ///
@@ -40,6 +41,9 @@ pub(super) struct Eval {
     bundle: Option<PathBuf>,
     #[command(flatten)]
     signatures: Signatures,
+    /// Try this bundle beside the other one: what it would decide otherwise is told, in JSON as `candidate`, and marked in the records.
+    #[arg(long, value_name = "DIR")]
+    candidate: Option<PathBuf>,
     #[command(flatten)]
     chats: Chats,
     /// Decide the recorded events of this audit log again. What its records do not hold whole is told and left out.
@@ -84,6 +88,19 @@ struct Done {
     answers: Vec<Answer>,
 }
 
+/// A verdict as it is printed as JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    verdict: &'a Verdict,
+    #[serde(skip_serializing_if = "<[Reason]>::is_empty")]
+    also: &'a [Reason],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<&'a Explanation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate: Option<&'a Otherwise>,
+}
+
 /// A verdict with what explains it.
 pub(super) struct Answer {
     pub(super) verdict: Verdict,
@@ -111,6 +128,9 @@ impl Eval {
         }
         let guard = builder.build();
         self.records.note_unkept(&guard);
+        if let Some(candidate) = &self.candidate {
+            super::try_candidate(&guard, candidate, &self.signatures)?;
+        }
         let started = Instant::now();
         let mut summary = Summary::new(&bundle, self.explain);
         let mut exit = Exit::Fine;
@@ -140,6 +160,7 @@ impl Eval {
         if let Some(bar) = progress {
             bar.finish_and_clear();
         }
+        let candidate = guard.end_candidate();
         drop(guard);
         if let Some(Err(error)) = sink.map(Sink::close) {
             report::error(&anyhow::Error::new(error));
@@ -147,6 +168,11 @@ impl Eval {
         }
         if self.format == Format::Text && !(unreadable && summary.events() == 0) {
             out.raw(summary.text(started.elapsed(), report::stdout_colour()).as_bytes())?;
+            if let Some(candidate) = candidate {
+                for line in candidate.text().lines() {
+                    out.line(&report::visible(line))?;
+                }
+            }
         }
         Ok(if unreadable { Exit::Failed } else { exit })
     }
@@ -178,19 +204,11 @@ impl Eval {
             }
             summary.add(place, answer);
             if self.format == Format::Json {
-                let line = if self.explain {
-                    let mut value = serde_json::to_value(&answer.verdict)?;
-                    if let (Some(map), false) = (value.as_object_mut(), answer.trace.also.is_empty()) {
-                        map.insert("also".to_owned(), serde_json::to_value(&answer.trace.also)?);
-                    }
-                    if let (Some(map), Some(explanation)) = (value.as_object_mut(), &answer.explanation) {
-                        map.insert("explanation".to_owned(), serde_json::to_value(explanation)?);
-                    }
-                    serde_json::to_string(&value)?
-                } else {
-                    serde_json::to_string(&answer.verdict)?
-                };
-                out.line(&line)?;
+                let also = if self.explain { answer.trace.also.as_slice() } else { &[] };
+                let (explanation, candidate) =
+                    (answer.explanation.as_ref(), answer.trace.candidate.as_deref());
+                let line = Line { verdict: &answer.verdict, also, explanation, candidate };
+                out.line(&serde_json::to_string(&line)?)?;
             } else if self.explain
                 && let Some(text) = summary.explain(place, answer)
             {
@@ -232,7 +250,7 @@ impl Eval {
     ) -> anyhow::Result<()> {
         let file: Arc<str> = log.display().to_string().into();
         let mut not_kept: BTreeMap<&str, usize> = BTreeMap::new();
-        replay::each(log, self.records.keys(), &[&guard.engine()], &mut |number, recorded| {
+        replay::each(log, self.records.keys(), &[&guard.engine()], &mut |number, recorded, _| {
             match recorded {
                 Recorded::Whole(event) => {
                     let line = usize::try_from(number).unwrap_or(usize::MAX);

@@ -1,9 +1,9 @@
 //! `ringfence fmt`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::report::{self, Out};
-use super::{Exit, folder};
+use super::{CEDAR_SCHEMA, Exit, cedar_schema, folder};
 use crate::bundle::{Bundle, Role, Source};
 
 /// Lay out the files of a bundle as everybody writes them
@@ -11,6 +11,8 @@ use crate::bundle::{Bundle, Role, Source};
 /// Policies are laid out by Cedar's own formatter. In YAML white space at the ends of lines goes, and a file ends with one line
 /// end; nothing is set in otherwise, since that belongs to who wrote it. Comments stay, and what a file says never changes: a file of
 /// which that can't be said is left as it is.
+///
+/// The Cedar schema that `ringfence init` wrote for editors is written anew where the bundle declares something else by now.
 ///
 /// Prints the files that have changed. With --check exits with 1 where one would, and writes nothing; ends with 2 where a file can't be
 /// read.
@@ -60,7 +62,25 @@ impl Fmt {
                 super::bundle::write(&path, &text)?;
             }
         }
+        if self.refresh_schema(&folder, &bundle, out)? && self.check && exit == Exit::Fine {
+            exit = Exit::Found;
+        }
         Ok(exit)
+    }
+
+    /// Writes the Cedar schema for editors anew, where there is one and the bundle compiles. Whether it was another one.
+    fn refresh_schema(&self, folder: &Path, bundle: &Bundle, out: &mut Out) -> anyhow::Result<bool> {
+        let path = folder.join(CEDAR_SCHEMA);
+        let Ok(there) = std::fs::read_to_string(&path) else { return Ok(false) };
+        let Some(schema) = cedar_schema(bundle).filter(|schema| *schema != there.replace("\r\n", "\n"))
+        else {
+            return Ok(false);
+        };
+        out.line(CEDAR_SCHEMA)?;
+        if !self.check {
+            super::bundle::write(&std::fs::canonicalize(path)?, &schema)?;
+        }
+        Ok(true)
     }
 }
 

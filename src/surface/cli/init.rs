@@ -12,7 +12,7 @@ use crate::bundle::{Bundle, starter};
 /// Write a starter bundle to edit
 ///
 /// The bundle passes `ringfence check` and `ringfence test`. Editors complete and validate its files by the schemas that
-/// are written with it.
+/// are written with it, its policies by a Cedar schema; `ringfence fmt` keeps that one fresh.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  ringfence init policies/ && ringfence test policies/")]
 pub(super) struct Init {
@@ -22,6 +22,9 @@ pub(super) struct Init {
     #[arg(long)]
     full: bool,
 }
+
+/// Where Cedar's extension finds the schema when the folder is opened.
+const EDITOR: &str = "{\n  \"cedar.schemaFile\": \".schemas/policies.cedarschema\"\n}\n";
 
 impl Init {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
@@ -39,6 +42,10 @@ impl Init {
                 let text = serde_json::to_string_pretty(&schema)? + "\n";
                 files.push((self.dir.join(".schemas").join(format!("{name}.json")), text));
             }
+        }
+        if let Some(schema) = super::cedar_schema(&bundle) {
+            files.push((self.dir.join(super::CEDAR_SCHEMA), schema));
+            files.push((self.dir.join(".vscode/settings.json"), EDITOR.to_owned()));
         }
         if let Some((there, _)) = files.iter().find(|(path, _)| path.exists()) {
             bail!("`{}` exists already; nothing was written", there.display());

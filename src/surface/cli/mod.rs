@@ -21,6 +21,7 @@ mod scan;
 mod sink;
 mod summary;
 mod test;
+mod used;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::bundle::{Bundle, LoadError};
 use crate::compile::{CompileOptions, Compiled, compile};
 use crate::engine::Engine;
+use crate::guard::{Guard, ReloadError};
 use bundle::Signatures;
 use report::Out;
 
@@ -206,6 +208,20 @@ fn engine(
     Ok(ready)
 }
 
+/// Has a guard try a bundle beside its own; what is wrong with it goes to stderr.
+fn try_candidate(guard: &Guard, path: &Path, signatures: &Signatures) -> anyhow::Result<()> {
+    let bundle = Bundle::read(path)?;
+    signatures.check(&bundle)?;
+    match guard.try_candidate(&bundle) {
+        Ok(_) => Ok(()),
+        Err(ReloadError::Compile { error, .. }) => {
+            report::diagnostics(&error.diagnostics, &bundle);
+            bail!("the candidate `{}` does not load", bundle.origin())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The same of a folder that has to be named; `built-in` is the built-in bundle.
 fn engine_of(folder: &Path, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
     if folder == Path::new("built-in") && !folder.exists() {
@@ -226,6 +242,17 @@ fn compiled(bundle: Bundle, built_in: bool, options: &CompileOptions) -> anyhow:
             bail!("the bundle `{}` does not load", bundle.origin())
         }
     }
+}
+
+/// The Cedar schema of a bundle for editors, below its folder.
+const CEDAR_SCHEMA: &str = ".schemas/policies.cedarschema";
+
+/// The Cedar schema of a bundle; `None` where it does not compile.
+fn cedar_schema(bundle: &Bundle) -> Option<String> {
+    // It makes no hashes, so that any key will do.
+    let options = CompileOptions::default().with_key([0; 32]);
+    let compiled = compile(bundle, &options).ok()?;
+    Some(compiled.engine.cedar_schema().trim_end().to_owned() + "\n")
 }
 
 /// The key of a file, for hashes and pseudonyms.

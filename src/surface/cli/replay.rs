@@ -1,6 +1,7 @@
 //! Records of an audit log as the events that they are of, as far as a record holds them.
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -28,7 +29,7 @@ pub(super) enum Recorded {
     NotKept(&'static str),
 }
 
-/// Gives every recorded verdict of a log, with its record's number, in the order of the log.
+/// Gives every recorded verdict of a log, with its record and that one's number, in the order of the log.
 ///
 /// A record holds no content. An event is whole where its content was kept beside the record as it was and `keys` opens it, or where it
 /// needs none: a run of an agent, a call whose arguments are all logged (`log: true`). Records of earlier versions do not say
@@ -38,7 +39,7 @@ pub(super) fn each(
     log: &Path,
     keys: &PayloadKeys,
     engines: &[&Engine],
-    take: &mut dyn FnMut(u64, Recorded) -> anyhow::Result<()>,
+    take: &mut dyn FnMut(u64, Recorded, &Value) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut reader = LogReader::open(log)?;
     let vault = match keys.is_given() {
@@ -79,9 +80,18 @@ pub(super) fn each(
             if matches!(recorded, Recorded::NotKept(_)) {
                 broken.insert(session);
             }
-            take(entry.index, recorded)?;
+            take(entry.index, recorded, &record)?;
         }
     }
+}
+
+/// Whether a file is a log: a database, by how it begins.
+pub(super) fn is_log(path: &Path) -> bool {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut beginning = [0; MAGIC.len()];
+    path.is_file()
+        && std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut beginning)).is_ok()
+        && beginning == MAGIC
 }
 
 /// Records that contents are read, before the first is.

@@ -223,6 +223,7 @@ pub(super) fn sarif(list: &[Diagnostic], bundle: &Bundle) -> serde_json::Value {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0",
         "runs": [{
             "tool": { "driver": { "name": "ringfence", "version": env!("CARGO_PKG_VERSION"), "rules": rules } },
+            "columnKind": "unicodeCodePoints",
             "results": results,
         }],
     })

@@ -97,7 +97,8 @@ impl<'b> Summary<'b> {
     pub(super) fn explain(&self, place: &Place, answer: &Answer) -> Option<String> {
         let verdict = &answer.verdict;
         let acted = verdict.findings.iter().any(|finding| finding.action != Action::Flag);
-        if verdict.decision == Decision::Allow && !acted && verdict.shadow.is_empty() {
+        let candidate = answer.trace.candidate.as_deref();
+        if verdict.decision == Decision::Allow && !acted && verdict.shadow.is_empty() && candidate.is_none() {
             return None;
         }
         let mut out = String::new();
@@ -131,6 +132,10 @@ impl<'b> Summary<'b> {
         }
         for reason in &verdict.shadow {
             self.reason(&mut out, "in shadow", reason);
+        }
+        if let Some(candidate) = candidate {
+            let (effect, through) = (candidate.effect.name(), visible(&candidate.through.join(", ")));
+            let _ = writeln!(out, "  the candidate would {effect} it, through {through}");
         }
         let flips = answer.explanation.iter().flat_map(|explanation| &explanation.flips);
         for flip in flips.take(FLIPS) {

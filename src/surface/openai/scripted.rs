@@ -20,15 +20,19 @@ use serde_json::Value;
 pub struct Script {
     /// What it shows.
     #[serde(default)]
+    #[schemars(extend("examples" = ["A customer asks for an order"]))]
     pub title: String,
     /// Files that the tools find, by name.
     #[serde(default)]
+    #[schemars(extend("examples" = [{"order.txt": "shipped on 20 November"}]))]
     pub files: BTreeMap<String, String>,
     /// Pages that a tool finds, by address.
     #[serde(default)]
+    #[schemars(extend("examples" = [{"https://example.com/": "hello"}]))]
     pub pages: BTreeMap<String, String>,
     /// The turns of the user.
     #[serde(default)]
+    #[schemars(extend("examples" = [[{"user": "Where is my order?", "model": [{"say": "It was shipped."}]}]]))]
     pub turns: Vec<Turn>,
 }
 
@@ -38,10 +42,13 @@ pub struct Script {
 pub struct Turn {
     /// What is shown here, for the reader.
     #[serde(default)]
+    #[schemars(extend("examples" = ["The file holds a card number"]))]
     pub note: String,
     /// The user's words.
+    #[schemars(extend("examples" = ["Where is my order?"]))]
     pub user: String,
     /// The model's answers, in order.
+    #[schemars(extend("examples" = [[{"say": "It was shipped."}]]))]
     pub model: Vec<Step>,
 }
 
@@ -50,8 +57,10 @@ pub struct Turn {
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
     /// Text.
+    #[schemars(extend("examples" = ["It was shipped."]))]
     pub say: String,
     /// Tool calls, all at once.
+    #[schemars(extend("examples" = [[{"tool": "read_file", "arguments": {"path": "order.txt"}}]]))]
     pub call: Vec<ScriptedCall>,
 }
 
@@ -60,8 +69,10 @@ pub struct Step {
 #[serde(deny_unknown_fields)]
 pub struct ScriptedCall {
     /// The tool.
+    #[schemars(extend("examples" = ["read_file"]))]
     pub tool: String,
     /// Its arguments.
+    #[schemars(extend("examples" = [{"path": "order.txt"}]))]
     pub arguments: Value,
 }
 

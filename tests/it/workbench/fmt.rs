@@ -52,3 +52,32 @@ fn files_are_laid_out_once_and_say_what_they_said() {
     assert!(String::from_utf8_lossy(&broken.stderr).contains("`access.cedar` is left as it is"));
     assert_eq!(fs::read_to_string(path("access.cedar")).unwrap(), "permit(");
 }
+
+#[test]
+fn the_schema_for_editors_says_what_the_bundle_declares() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    run(folder, &["init", "b"], "");
+    let path = folder.join("b/.schemas/policies.cedarschema");
+    let printed = out(&run(folder, &["schema", "cedar", "--bundle", "b"], ""));
+    assert_eq!(fs::read_to_string(&path).unwrap(), printed);
+    let settings: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("b/.vscode/settings.json")).unwrap()).unwrap();
+    assert!(folder.join("b").join(settings["cedar.schemaFile"].as_str().unwrap()).exists());
+    run(folder, &["fmt", "b"], "");
+    let fine = run(folder, &["fmt", "b", "--check"], "");
+    assert_eq!((fine.status.code(), out(&fine)), (Some(0), String::new()));
+    // With a tool more it is old, until it is written anew; a bundle that does not compile leaves it as it is.
+    let tools = folder.join("b/tools.yaml");
+    let text = fs::read_to_string(&tools).unwrap();
+    fs::write(&tools, format!("{text}  - {{ name: another, input: {{ type: object }} }}\n")).unwrap();
+    let old = run(folder, &["fmt", "b", "--check"], "");
+    assert_eq!((old.status.code(), out(&old).as_str()), (Some(1), ".schemas/policies.cedarschema\n"));
+    assert_eq!(run(folder, &["fmt", "b"], "").status.code(), Some(0));
+    let schema = fs::read_to_string(&path).unwrap();
+    assert!(schema.contains("action \"another\""), "{schema}");
+    assert_eq!(out(&run(folder, &["fmt", "b", "--check"], "")), "");
+    fs::write(&tools, format!("{text}  - {{ nam: another }}\n")).unwrap();
+    run(folder, &["fmt", "b"], "");
+    assert_eq!(fs::read_to_string(&path).unwrap(), schema);
+}

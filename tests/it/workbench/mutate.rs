@@ -1,6 +1,7 @@
 //! `ringfence test --mutate`.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -146,4 +147,11 @@ fn what_rules_are_to_do_is_held_against_their_own_examples() {
     assert_eq!(test.status.code(), Some(2));
     let told = String::from_utf8(test.stderr).unwrap();
     assert!(told.contains("no rule is called `pii/emial`") && told.contains("pii/email"), "{told}");
+}
+
+#[test]
+fn the_tests_of_the_default_bundle_reach_all_of_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let covered = run(root, &["test", "policies", "--coverage", "--min-coverage", "100"], "");
+    assert_eq!(covered.status.code(), Some(0), "{}", out(&covered));
 }

@@ -55,12 +55,13 @@ pub(super) struct Filter {
     /// With a reason of this code, as nothing-permits.
     #[arg(long, value_name = "CODE")]
     reason: Option<String>,
-    /// Of this kind: verdict, start, stop, `bundle_loaded`, `bundle_refused`, `log_read`, `security_event`, approval, reveal, hold, release,
-    /// `retention_batch`, `retention_run`, `records_removed`, erasure, `access_request`, `key_rotation` or `session_end`.
+    /// Of this kind: verdict, start, stop, `bundle_loaded`, `bundle_refused`, `bundle_returned`, `candidate_loaded`, `candidate_ended`,
+    /// `log_read`, `security_event`, approval, reveal, hold, release, `retention_batch`, `retention_run`, `records_removed`, erasure,
+    /// `access_request`, `key_rotation` or `session_end`.
     #[arg(long)]
     kind: Option<String>,
-    /// With something special: edited, waived, shadow or approved.
-    #[arg(long, value_parser = ["edited", "waived", "shadow", "approved"])]
+    /// With something special: edited, waived, shadow, approved, or candidate (that one would have decided otherwise).
+    #[arg(long, value_parser = ["edited", "waived", "shadow", "approved", "candidate"])]
     mark: Option<String>,
 }
 

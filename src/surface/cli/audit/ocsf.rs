@@ -44,7 +44,7 @@ fn class_of(record: &Value) -> Class {
         ("approval" | "reveal", _) => class(3003, "Authorize Session", IDENTITY, (1, "Assign Privileges")),
         ("start", _) => lifecycle((3, "Start")),
         ("stop", _) => lifecycle((4, "Stop")),
-        ("bundle_loaded", _) => lifecycle((8, "Update")),
+        ("bundle_loaded" | "bundle_returned", _) => lifecycle((8, "Update")),
         ("log_read" | "access_request", _) => class(6003, "API Activity", APPLICATION, (2, "Read")),
         ("retention_batch" | "retention_run" | "records_removed" | "erasure", _) => {
             class(6003, "API Activity", APPLICATION, (4, "Delete"))

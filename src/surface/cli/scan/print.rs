@@ -60,20 +60,33 @@ impl Printer {
             Format::Sarif => {
                 for finding in &scanned.findings {
                     let (line, column) = lines.place(finding.start);
-                    self.results.push(json!({
+                    let (end_line, end_column) = lines.place(finding.end);
+                    // Where in its line the field of a row stands is not known.
+                    let region = match scanned.row {
+                        Some(row) => json!({ "startLine": row }),
+                        None => json!({
+                            "startLine": line,
+                            "startColumn": column,
+                            "endLine": end_line,
+                            "endColumn": end_column,
+                            "byteOffset": finding.start,
+                            "byteLength": finding.end - finding.start,
+                        }),
+                    };
+                    let mut result = json!({
                         "ruleId": finding.rule,
                         "level": level(finding.severity),
                         "message": { "text": format!("`{}` matches here", finding.rule) },
                         "locations": [{ "physicalLocation": {
                             "artifactLocation": { "uri": report::uri(&scanned.file) },
-                            "region": {
-                                "startLine": scanned.row.unwrap_or(line),
-                                "startColumn": column,
-                                "byteOffset": finding.start,
-                                "byteLength": finding.end - finding.start,
-                            },
+                            "region": region,
                         } }],
-                    }));
+                    });
+                    if let (Some(_), Some(members)) = (scanned.row, result.as_object_mut()) {
+                        let place = json!({ "start": finding.start, "end": finding.end });
+                        members.insert("properties".to_owned(), place);
+                    }
+                    self.results.push(result);
                 }
                 Ok(())
             }
