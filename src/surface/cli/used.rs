@@ -190,12 +190,10 @@ impl Used<'_> {
             }
         }
         if self.is_text {
-            let count = |kind| counts.get(kind).copied().unwrap_or(0);
-            out.line(&format!(
-                "{events} events; {} policies were never satisfied, {} rules found nothing",
-                count("policy"),
-                count("rule")
-            ))?;
+            let count = |kind| report::counted(counts.get(kind).copied().unwrap_or(0_usize), kind);
+            let events = report::counted(events, "event");
+            let (policies, rules) = (count("policy"), count("rule"));
+            out.line(&format!("{events}; never satisfied: {policies}, found nothing: {rules}"))?;
             if records > 0 {
                 out.line(&format!(
                     "{records} more are known by their records alone: permits that only they needed are listed too"
