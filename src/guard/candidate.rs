@@ -156,7 +156,9 @@ impl Guard {
     /// #     ("directory.yaml", "roles: [{ name: user }]\nagents: [{ name: bot }]\n"),
     /// #     ("a.cedar", policy),
     /// # ]) }
-    /// let live = bundle(r#"@id("p") permit(principal, action, resource);"#);
+    /// let live = bundle(
+    ///     r#"@id("p") permit(principal, action in [Action::"run_agent", Action::"send_input"], resource);"#,
+    /// );
     /// let guard = Guard::new(compile(&live, &CompileOptions::default())?.engine);
     /// guard.try_candidate(&bundle(r#"@id("p") permit(principal, action == Action::"run_agent", resource);"#)).expect("it loads");
     /// let event = Event::input("s", User::new("ann", ["user"]), "bot", "hello");
