@@ -307,7 +307,7 @@ permit (
         "access.cedar:4: policy pays (permit)\naccess.cedar:5: policy boss-pays (permit)\naccess.cedar:6: policy foreign (permit)\n\
          access.cedar:7: policy robots (permit)\naccess.cedar:8: policy root (permit)\naccess.cedar:10: policy no-private-pay (forbid)\n\
          access.cedar:11: policy asks (ask)\npacks/p.yaml:4: rule p/other (flag)\n\
-         2 events; 7 policies were never satisfied, 1 rules found nothing\n\
+         2 events; never satisfied: 7 policies, found nothing: 1 rule\n\
          1 more are known by their records alone: permits that only they needed are listed too\n"
     );
     let nothing = run(folder, &["what", "--bundle", "b", "--on", "-", "--suggest"]);
