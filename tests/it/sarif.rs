@@ -1,10 +1,11 @@
 //! SARIF as the standard's own schema wants it, and what of the standard no schema says.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::{Value, json};
+
+use crate::cli::run;
 
 const SCHEMA: &str = include_str!("../sarif/sarif-schema-2.1.0.json");
 
@@ -13,20 +14,6 @@ fn validator() -> jsonschema::Validator {
     let schema = SCHEMA.replace(r"^[a-zA-Z]{2}|^[a-zA-Z]{2}-[a-zA-Z]{2}]?$", r"^[a-zA-Z]{2}(-[a-zA-Z]{2})?$");
     let schema: Value = serde_json::from_str(&schema).unwrap();
     jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
-}
-
-fn run(folder: &Path, arguments: &[&str], input: &str) -> Output {
-    use std::io::Write;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ringfence"))
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
 }
 
 /// The log that a run prints, valid.
