@@ -8,6 +8,7 @@ mod back;
 pub mod check;
 mod decoded;
 mod digits;
+mod eight;
 mod expression;
 mod first;
 mod fold;

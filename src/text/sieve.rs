@@ -10,6 +10,7 @@ mod table;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
+use super::eight::{HIGH, every, letters_and_digits};
 use super::frequency::{self, SIEVED};
 use super::literals::Literal;
 use table::Table;
@@ -23,13 +24,6 @@ const SHORT: usize = SIEVED - 1;
 /// Bytes that are looked at together, and those that a look at them reads.
 const BLOCK: usize = 64;
 const READ: usize = BLOCK + 4;
-/// The highest bit of each byte.
-const HIGH: u64 = every(0x80);
-
-const fn every(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
-
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sought {
@@ -290,16 +284,6 @@ impl Serialize for Sieve {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         self.sought.serialize(to)
     }
-}
-
-/// The highest bit of each byte that is a letter or a digit of ASCII.
-#[inline]
-fn letters_and_digits(eight: u64) -> u64 {
-    let seven = eight & !HIGH;
-    let lower = seven | every(0x20);
-    let letters = (lower + every(0x1f)) & !(lower + every(0x05));
-    let digits = (seven + every(0x50)) & !(seven + every(0x46));
-    (letters | digits) & !eight & HIGH
 }
 
 /// What bytes are taken for in a gram.

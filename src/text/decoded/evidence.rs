@@ -1,5 +1,6 @@
 //! Where a text looks encoded. Ordinary text pays for little more than a look at eight bytes at a time.
 
+use super::super::eight::{HIGH, digits, every};
 use super::base64::Run;
 use super::letters::Hint;
 use super::region::{Regions, line};
@@ -52,20 +53,14 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
     let mut evidence = Evidence::default();
     let bytes = text.as_bytes();
     let mut words = leet::Words::default();
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    for (number, block) in blocks.iter().enumerate() {
-        // Without a branch per byte, so that it is done many bytes at a time.
-        let signs = block.iter().fold(0, |any, byte| any | u8::from(is_sign(*byte))) != 0;
-        for (place, eight) in block.as_chunks().0.iter().enumerate() {
-            let at = number * BLOCK + place * 8;
-            look(text, at, (Eight::new(*eight), signs), &mut words, &mut evidence);
-        }
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (number, chunk) in chunks.iter().enumerate() {
+        look(text, number * 8, Eight::new(*chunk), &mut words, &mut evidence);
     }
-    let behind = blocks.len() * BLOCK;
-    for (place, some) in rest.chunks(8).enumerate() {
-        let mut eight = [b' '; 8];
-        eight.iter_mut().zip(some).for_each(|(to, from)| *to = *from);
-        look(text, behind + place * 8, (Eight::new(eight), true), &mut words, &mut evidence);
+    if !rest.is_empty() {
+        let mut last = [b' '; 8];
+        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        look(text, chunks.len() * 8, Eight::new(last), &mut words, &mut evidence);
     }
     evidence.last_leet = words.last();
     escapes::evidence(text, &mut evidence);
@@ -82,15 +77,7 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
     evidence
 }
 
-/// Looks at eight bytes; `signs` where there may be any.
-#[inline]
-fn look(
-    text: &str,
-    at: usize,
-    (eight, signs): (Eight, bool),
-    words: &mut leet::Words,
-    evidence: &mut Evidence,
-) {
+fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: &mut Evidence) {
     if eight.low == 0 {
         if eight.word & HIGH == 0 {
             run(text, at, evidence);
@@ -108,7 +95,7 @@ fn look(
             apart(text, at, evidence);
         }
     }
-    let mut signs = if signs { eight.signs() } else { 0 };
+    let mut signs = eight.signs();
     while signs != 0 {
         let place = at + (signs.trailing_zeros() / 8) as usize;
         signs &= signs - 1;
@@ -167,24 +154,9 @@ fn apart(text: &str, at: usize, evidence: &mut Evidence) {
     }
 }
 
-/// Bytes that are looked at together.
-const BLOCK: usize = 64;
-
-/// A digit, or a sign that may stand for a letter.
-fn is_sign(byte: u8) -> bool {
-    byte.is_ascii_digit() | (byte == b'@') | (byte == b'$')
-}
-
 /// Whether more than one bit is set.
 fn several(bits: u64) -> bool {
     bits & bits.wrapping_sub(1) != 0
-}
-
-/// The highest bit of each byte.
-const HIGH: u64 = every(0x80);
-
-const fn every(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
 }
 
 /// Eight bytes at once. Of a set of them, the highest bit of each byte counts.
@@ -219,13 +191,11 @@ impl Eight {
 
     /// Digits, `@` and `$`.
     fn signs(self) -> u64 {
-        let seven = self.word & !HIGH;
-        let digits = (seven + every(0x50)) & !(seven + every(0x46)) & !self.word;
         let is = |byte: u8| {
             let other = self.word ^ every(byte);
             !(((other & !HIGH) + every(0x7f)) | other)
         };
-        (digits | is(b'@') | is(b'$')) & HIGH
+        digits(self.word) | (is(b'@') | is(b'$')) & HIGH
     }
 }
 
