@@ -222,8 +222,9 @@ impl Guard {
                 return;
             }
         }
-        lock(&self.returns).add(one);
         self.in_force.store(Arc::clone(&trial.old));
         self.trial.store(None);
+        // Last, so that nothing begins under a bundle whose return is told.
+        lock(&self.returns).add(one);
     }
 }
