@@ -22,6 +22,12 @@ pub(super) fn letters_and_digits(eight: u64) -> u64 {
     letters | digits(eight)
 }
 
+/// A set with a bit for each byte, the first one lowest.
+#[inline]
+pub(super) fn bits(set: u64) -> u64 {
+    (set >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,6 +42,7 @@ mod tests {
                 let one = |is: bool| if is { 0x80 << (8 * place) } else { 0 };
                 assert_eq!(digits(eight), one(byte.is_ascii_digit()), "{byte:#x}");
                 assert_eq!(letters_and_digits(eight), one(byte.is_ascii_alphanumeric()), "{byte:#x}");
+                assert_eq!(bits(eight & HIGH), u64::from(!byte.is_ascii()) << place, "{byte:#x}");
             }
         }
     }

@@ -22,7 +22,9 @@ impl ByteSet {
 
     /// Whether it holds nothing of what ordinary ASCII texts are made of.
     pub(super) fn is_unseen(&self) -> bool {
-        b"\t\n\r".iter().copied().chain(b' '..=b'~').all(|byte| !self.contains(byte))
+        let (controls, printable) = (1 << b'\t' | 1 << b'\n' | 1 << b'\r', u64::MAX << b' ');
+        let [low, high, ..] = self.0;
+        low & (controls | printable) == 0 && high & !(1 << (127 - 64)) == 0
     }
 
     pub(super) fn without(mut self, out: impl Fn(u8) -> bool) -> Self {

@@ -91,6 +91,34 @@ pub(super) fn fold(text: &str, broken: bool) -> Mapped {
     folded
 }
 
+/// The same of a plain text, if no white space in it is long enough to be broken.
+pub(super) fn fold_plain(text: &str) -> Option<Mapped> {
+    const BLOCK: usize = 32;
+    let bytes = text.as_bytes();
+    let (mut runs, mut at) = (Vec::new(), 0);
+    loop {
+        // Without a branch per byte, so that it is done many bytes at a time.
+        while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ BLOCK + 1 }>()) {
+            let pairs = block.iter().zip(block.iter().skip(1));
+            if pairs.fold(false, |any, (byte, next)| any | ((*byte <= b' ') & (*next <= b' '))) {
+                break;
+            }
+            at += BLOCK;
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(before) = rest.windows(2).position(|pair| pair.iter().all(|byte| *byte <= b' ')) else {
+            break;
+        };
+        let run = rest.iter().skip(before).take_while(|byte| **byte <= b' ').count();
+        if run >= MAX_RUN {
+            return None;
+        }
+        runs.push((at + before, at + before + run));
+        at += before + run;
+    }
+    Some(Mapped::plain(text, &runs))
+}
+
 /// Whether a character begins something to be seen: between it and what stands before it, a text can be cut and its
 /// parts folded by themselves.
 pub(super) fn is_solid(c: char) -> bool {
@@ -256,6 +284,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_texts_fold_alike(parts in proptest::collection::vec("[ \t-\r]{0,3}|[!-~]{1,40}|[ \n]{120,140}", 0..12)) {
+            let text = parts.concat();
+            if let Some(folded) = fold_plain(&text) {
+                let all = fold(&text, false);
+                prop_assert_eq!(folded.shown(), all.shown());
+            } else {
+                prop_assert!(text.bytes().filter(|byte| *byte <= b' ').count() >= MAX_RUN);
+            }
+        }
+
         #[test]
         fn spans_stay_on_characters(text in "\\PC{0,40}", from in 0usize..60, len in 1usize..20) {
             let folded = fold(&text, false);

@@ -78,7 +78,7 @@ impl Scanner {
         let from_folded = folded.place_behind(from);
         let phrase =
             if text.is_open() { self.tails.phrase(self.phrases(), text.squashed(), from) } else { None };
-        let places = self.places(text, units);
+        let places = self.places(finder, text, units);
         let mut hits = Vec::new();
         let mut settled = self.calm(text).min(phrase.unwrap_or(usize::MAX));
         for places in places.chunk_by(|one, other| one.unit == other.unit) {
@@ -115,11 +115,16 @@ impl Scanner {
     }
 
     /// Places where units can match, in order; for a unit with a match under way, at least an empty one.
-    fn places(&self, text: &Text<'_>, units: &Units) -> Vec<Place> {
+    fn places<'f>(
+        &self,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        text: &Text<'_>,
+        units: &Units,
+    ) -> Vec<Place> {
         let mut places = self.with_gathered(|gathered| {
             // How a stream goes on is told by the places themselves.
             gathered.sightings = None;
-            self.gather(text, gathered, &mut Hints::default());
+            self.gather(finder, text, gathered, &mut Hints::default());
             gathered.places.clone()
         });
         let under_way = units.iter().filter(|(_, progress)| progress.long.is_some());

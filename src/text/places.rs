@@ -105,7 +105,10 @@ impl Gathered {
 
     /// All places, by unit.
     pub(super) fn sorted(&mut self) -> &[Place] {
-        self.places.sort_unstable();
+        // In the order of all fields, compared at once.
+        self.places.sort_unstable_by_key(|Place { unit, first, last, phrase }| {
+            [unit, first, last, phrase].into_iter().fold(0, |all, part| all << 32 | u128::from(*part))
+        });
         &self.places
     }
 

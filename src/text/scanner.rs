@@ -218,7 +218,7 @@ impl Scanner {
     ) -> Result<Vec<(usize, Hit)>, Stopped> {
         let mut hints = Hints::default();
         let mut hits = Vec::new();
-        self.gather(text, gathered, &mut hints);
+        self.gather(finder, text, gathered, &mut hints);
         self.confirm(finder, text, Views::default(), gathered, stop, &mut |number, hit| {
             hits.push((number, hit));
         })?;
@@ -242,7 +242,7 @@ impl Scanner {
         stop: &dyn Fn() -> bool,
         found: &mut dyn FnMut(usize, Hit),
     ) -> Result<(), Stopped> {
-        self.gather(text, gathered, &mut Hints::default());
+        self.gather(finder, text, gathered, &mut Hints::default());
         self.confirm(finder, text, views, gathered, stop, found)
     }
 
@@ -326,7 +326,14 @@ impl Scanner {
         &self.phrases
     }
 
-    pub(super) fn gather(&self, text: &Text<'_>, gathered: &mut Gathered, hints: &mut Hints) {
+    /// Notes where finders that are wanted can match, and maybe others.
+    pub(super) fn gather<'f>(
+        &self,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        text: &Text<'_>,
+        gathered: &mut Gathered,
+        hints: &mut Hints,
+    ) {
         let raw = text.raw();
         let view = if text.is_clean() { View::Both } else { View::Mixed };
         self.sieve
@@ -345,7 +352,8 @@ impl Scanner {
             }
             self.digits.find_folded(text, gathered);
         }
-        for (unit, set) in &self.bytes {
+        let wanted = |unit: &Unit| self.finder_of(*unit).and_then(finder).is_some();
+        for (unit, set) in self.bytes.iter().filter(|(unit, _)| wanted(unit)) {
             let (unseen, mut at) = (set.is_unseen(), 0);
             for block in raw.as_bytes().chunks(BLOCK) {
                 if !(unseen && is_ordinary(block)) {

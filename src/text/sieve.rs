@@ -10,7 +10,7 @@ mod table;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use super::eight::{HIGH, every, letters_and_digits};
+use super::eight::{HIGH, bits, every, letters_and_digits};
 use super::frequency::{self, SIEVED};
 use super::literals::Literal;
 use table::Table;
@@ -205,9 +205,7 @@ impl Sieve {
         let (mut letters, mut hits) = (0_u64, 0_u32);
         for (number, eight) in read.as_chunks::<8>().0.iter().enumerate() {
             let word = u64::from_le_bytes(*eight);
-            // The highest bits of all bytes together.
-            let bits = (letters_and_digits(word) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-            letters |= bits << (8 * number);
+            letters |= bits(letters_and_digits(word)) << (8 * number);
             let word = (word | every(0x20)) & !HIGH;
             let has = |gram: Gram, place: u32| u32::from(self.long.has(gram)) << place;
             let all = has(word as u32, 0) | has((word >> 16) as u32, 1) | has((word >> 32) as u32, 2);

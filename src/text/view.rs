@@ -152,7 +152,8 @@ impl<'a> Text<'a> {
 
     pub(super) fn folded(&self) -> &Mapped {
         self.folded.get_or_init(|| {
-            let mut folded = fold::fold(self.raw, self.broken);
+            let plain = Some(self.raw).filter(|_| !self.open && self.is_clean()).and_then(fold::fold_plain);
+            let mut folded = plain.unwrap_or_else(|| fold::fold(self.raw, self.broken));
             if self.open {
                 folded.leave_unsettled();
             } else {
@@ -205,6 +206,45 @@ fn offset(at: usize) -> u32 {
 }
 
 impl Mapped {
+    /// What it shows and what that stands for.
+    #[cfg(test)]
+    pub(super) fn shown(&self) -> (&str, Vec<(u32, u32, u32, bool)>) {
+        let segments = self.segments.iter().map(|one| (one.at, one.from, one.to, one.copy));
+        (&self.text, segments.collect())
+    }
+
+    /// A plain text in lower case: white space is a space, and so is each of these runs of it.
+    pub(super) fn plain(text: &str, runs: &[(usize, usize)]) -> Self {
+        let bytes = text.as_bytes();
+        let lower = |byte: &u8| if *byte <= b' ' { b' ' } else { byte.to_ascii_lowercase() };
+        let (mut shown, mut segments) =
+            (Vec::with_capacity(bytes.len()), Vec::with_capacity(2 * runs.len() + 1));
+        let mut at = 0;
+        for (start, end) in runs.iter().copied().chain([(bytes.len(), bytes.len())]) {
+            if at < start {
+                segments.push(Segment {
+                    at: offset(shown.len()),
+                    from: offset(at),
+                    to: offset(start),
+                    copy: true,
+                });
+                shown.extend(bytes.get(at..start).unwrap_or_default().iter().map(lower));
+            }
+            if start < end {
+                segments.push(Segment {
+                    at: offset(shown.len()),
+                    from: offset(start),
+                    to: offset(end),
+                    copy: false,
+                });
+                shown.push(b' ');
+            }
+            at = end;
+        }
+        // ASCII it is.
+        Self { text: String::from_utf8(shown).unwrap_or_default(), segments, ..Self::default() }
+    }
+
     pub(super) fn with_capacity(bytes: usize) -> Self {
         Self { text: String::with_capacity(bytes), ..Self::default() }
     }

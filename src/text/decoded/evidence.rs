@@ -1,10 +1,13 @@
 //! Where a text looks encoded. Ordinary text pays for little more than a look at eight bytes at a time.
 
-use super::super::eight::{HIGH, digits, every};
+use super::super::eight::{HIGH, bits, digits, every};
 use super::base64::Run;
 use super::letters::Hint;
 use super::region::{Regions, line};
 use super::{escapes, hex, hidden, leet, spaced};
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 64;
 
 /// Segments by what they look like.
 #[derive(Debug, Default)]
@@ -53,14 +56,20 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
     let mut evidence = Evidence::default();
     let bytes = text.as_bytes();
     let mut words = leet::Words::default();
-    let (chunks, rest) = bytes.as_chunks::<8>();
-    for (number, chunk) in chunks.iter().enumerate() {
-        look(text, number * 8, Eight::new(*chunk), &mut words, &mut evidence);
-    }
-    if !rest.is_empty() {
-        let mut last = [b' '; 8];
-        last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        look(text, chunks.len() * 8, Eight::new(last), &mut words, &mut evidence);
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    let mut last = [b' '; BLOCK];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let mut before = 0;
+    for (number, block) in blocks.iter().chain((!rest.is_empty()).then_some(&last)).enumerate() {
+        let from = number * BLOCK;
+        let mut chunks = looked_at(block, &mut before, apart_in(bytes, from + BLOCK));
+        while chunks != 0 {
+            let chunk = (chunks.trailing_zeros() / 8) as usize;
+            chunks &= chunks - 1;
+            if let Some(eight) = block.as_chunks::<8>().0.get(chunk) {
+                look(text, from + 8 * chunk, Eight::new(*eight), &mut words, &mut evidence);
+            }
+        }
     }
     evidence.last_leet = words.last();
     escapes::evidence(text, &mut evidence);
@@ -70,11 +79,48 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
             Hint::Reversed => evidence.reversed.add_line(text, at),
         }
     }
-    hidden::evidence(text, &mut evidence);
-    for at in leet::accented(bytes) {
-        evidence.accents.add_line(text, at);
+    if !bytes.is_ascii() {
+        hidden::evidence(text, &mut evidence);
+        leet::accented(bytes).for_each(|at| evidence.accents.add_line(text, at));
     }
     evidence
+}
+
+/// The chunks of eight bytes of a block at which [`look`] may find something, as the highest bit of a byte each. `before` holds how
+/// many bytes stand apart in the chunk before the block, and then in its last one; `behind` in the one behind it.
+fn looked_at(block: &[u8; BLOCK], before: &mut u32, behind: u32) -> u64 {
+    let (mut low, mut signs, mut all) = (0, 0, 0);
+    for (number, chunk) in block.as_chunks::<8>().0.iter().enumerate() {
+        let eight = Eight::new(*chunk);
+        low |= bits(eight.low) << (8 * number);
+        signs |= bits(eight.signs()) << (8 * number);
+        all |= eight.word;
+    }
+    if all & HIGH != 0 {
+        *before = apart_in(block, BLOCK - 8);
+        return HIGH;
+    }
+    // As in one chunk, with the border on its sides.
+    let apart = counts(!low & !(!low << 1 & !every(0x01)) & !(!low >> 1 & !HIGH));
+    let before = u64::from(std::mem::replace(before, (apart >> 56) as u32));
+    let at_least = |counts: u64, least: u32| counts + every(0x80) - u64::from(least) * every(1);
+    let none = |bytes: u64| !((bytes & !HIGH) + !HIGH | bytes);
+    let around = apart + (apart << 8 | before) + (apart >> 8 | u64::from(behind) << 56);
+    let row = at_least(apart, 2) & at_least(around, spaced::MIN_LETTERS);
+    (none(low) | !none(signs) | row) & HIGH
+}
+
+/// How many bits each byte has.
+fn counts(bits: u64) -> u64 {
+    let pairs = bits - (bits >> 1 & every(0x55));
+    let fours = (pairs & every(0x33)) + (pairs >> 2 & every(0x33));
+    fours + (fours >> 4) & every(0x0f)
+}
+
+/// How many bytes of the chunk of eight at a place stand apart.
+fn apart_in(bytes: &[u8], at: usize) -> u32 {
+    let eight = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>());
+    eight.map_or(0, |bytes| Eight::new(*bytes).alone().count_ones())
 }
 
 fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: &mut Evidence) {
@@ -86,10 +132,7 @@ fn look(text: &str, at: usize, eight: Eight, words: &mut leet::Words, evidence: 
             apart(text, at, evidence);
         }
     } else if several(eight.low) && several(eight.alone()) {
-        let count = |at: Option<usize>| {
-            let eight = at.and_then(|at| text.as_bytes().get(at..)?.first_chunk::<8>());
-            eight.map_or(0, |bytes| Eight::new(*bytes).alone().count_ones())
-        };
+        let count = |at: Option<usize>| at.map_or(0, |at| apart_in(text.as_bytes(), at));
         if eight.alone().count_ones() + count(at.checked_sub(8)) + count(Some(at + 8)) >= spaced::MIN_LETTERS
         {
             apart(text, at, evidence);
@@ -202,6 +245,35 @@ impl Eight {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No chunk is passed over at which something would be done.
+    #[test]
+    fn chunks_that_are_looked_at() {
+        let mut state = 7_usize;
+        for round in 0..20_000 {
+            let alphabets = ["a ", "ab .", "i.g n-o", "ab1 @", "abcdefgh ", "é a.", "aé b 7"];
+            let letters: Vec<char> = alphabets[round % alphabets.len()].chars().collect();
+            let mut text = String::new();
+            while text.len() < 3 * BLOCK {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push(letters[(state >> 33) % letters.len()]);
+            }
+            let (blocks, _) = text.as_bytes().as_chunks::<BLOCK>();
+            let mut before = 0;
+            for (number, block) in blocks.iter().enumerate() {
+                let chunks = looked_at(block, &mut before, apart_in(text.as_bytes(), (number + 1) * BLOCK));
+                for chunk in (0..8).filter(|chunk| chunks >> (8 * chunk) & 0x80 == 0) {
+                    let at = number * BLOCK + 8 * chunk;
+                    let eight = Eight::new(*text.as_bytes()[at..].first_chunk().unwrap());
+                    let count = |at: Option<usize>| at.map_or(0, |at| apart_in(text.as_bytes(), at));
+                    let apart = eight.alone().count_ones();
+                    let all = apart + count(at.checked_sub(8)) + count(Some(at + 8));
+                    assert!(eight.low != 0 && eight.signs() == 0, "{text:?} at {at}");
+                    assert!(apart < 2 || all < spaced::MIN_LETTERS, "{text:?} at {at}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn eight_bytes_at_once() {
