@@ -54,6 +54,10 @@ pub struct CommandLine {
     commands: Vec<Simple>,
     constructs: Constructs,
     functions: Vec<String>,
+    /// Whether something else stands around its commands: a condition, a loop, a test, `!`.
+    is_compound: bool,
+    /// Whether a part of it may run again, or later than where it stands: a loop, a function, a trap.
+    repeats: bool,
 }
 
 /// A simple command: what is run, with what.
@@ -245,7 +249,7 @@ impl CommandLine {
         let bare =
             one.assignments.is_empty() && one.redirects.is_empty() && !one.is_wrapper && !one.is_supposed;
         let known: Option<Vec<&str>> = one.words.iter().map(|word| word.known()).collect();
-        Some((one.program.as_ref()?.known()?, known?)).filter(|_| plain && bare)
+        Some((one.program.as_ref()?.known()?, known?)).filter(|_| plain && bare && !self.is_compound)
     }
 
     /// The simple commands.
@@ -269,9 +273,11 @@ impl CommandLine {
     /// Every command whose output this one can be given, by any way.
     fn sources_of(&self, number: usize) -> Vec<usize> {
         let mut reached = Vec::new();
+        let mut seen = vec![false; self.commands.len()];
         let mut open: Vec<usize> = self.commands.get(number).map_or(Vec::new(), |one| one.sources.clone());
         while let Some(next) = open.pop() {
-            if !reached.contains(&next) {
+            if let Some(seen @ false) = seen.get_mut(next) {
+                *seen = true;
                 reached.push(next);
                 open.extend(self.commands.get(next).map_or(&[][..], |one| one.sources.as_slice()));
             }

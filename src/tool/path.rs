@@ -21,16 +21,16 @@ const MAX_BYTES: usize = 1 << 14;
 /// leads out of a relative path stays in front of it.
 #[must_use]
 pub fn lexical(path: &str) -> String {
-    let is_absolute = path.starts_with('/');
+    let mut is_absolute = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
         match part {
             "" | "." => {}
             ".." => match parts.last() {
                 Some(&"..") => parts.push(part),
-                Some(&"~") => {
+                Some(&"~") if parts.len() == 1 && path.starts_with('~') => {
                     // The folder of the home folder.
-                    return lexical(&format!("/home/{}", path.split_once("..").map_or("", |(_, rest)| rest)));
+                    (is_absolute, parts) = (true, vec!["home"]);
                 }
                 Some(_) => {
                     parts.pop();

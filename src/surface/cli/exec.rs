@@ -237,7 +237,7 @@ impl Exec {
                 };
                 Command::new(program).args(arguments)
             }
-            None => Command::shell(Program::find("bash", PATH).or_else(|_| Program::find("sh", PATH))?, line),
+            None => Command::shell(Program::find("bash", PATH).context("the command needs a shell")?, line),
         };
         let mut files = Files::system();
         files = self.execute.iter().fold(files, Files::execute);

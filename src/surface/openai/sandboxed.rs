@@ -139,7 +139,7 @@ fn command(
     let find = |name: &str| Program::find(name, PATH).map_err(ToolError::new);
     let command = match parsed.plain() {
         Some((program, arguments)) => Command::new(find(program)?).args(arguments),
-        None => Command::shell(find("bash").or_else(|_| find("sh"))?, line),
+        None => Command::shell(find("bash")?, line),
     };
     let command = command
         .folder(folder)

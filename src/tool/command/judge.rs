@@ -1,6 +1,6 @@
 //! What command lines an argument may hold, as people write it.
 
-use super::word::Word;
+use super::word::{UNKNOWN, Word};
 use super::{CommandLine, Construct, Constructs, RedirectKind, Simple};
 use crate::tool::path;
 use crate::tool::signs::Wildcard;
@@ -47,8 +47,8 @@ struct Pattern {
 enum Part {
     /// This very word.
     Text(String),
-    /// A word in which `*` stands for any characters.
-    Glob(Wildcard),
+    /// A word in which `*` stands for any characters, which leads to the folder above so often at most.
+    Glob(Wildcard, usize),
     /// `*`
     One,
     /// `**`
@@ -208,9 +208,15 @@ impl CommandPolicy {
             ));
         }
         for redirect in &one.redirects {
-            if matches!(redirect.kind, RedirectKind::Read | RedirectKind::Write)
-                && !self.is_target(line, one, &redirect.target)
-            {
+            let is_file = match redirect.kind {
+                RedirectKind::Read => self.is_target(line, one, &redirect.target),
+                // Git runs what its own files say.
+                RedirectKind::Write => {
+                    self.is_target(line, one, &redirect.target) && !is_of_git(&redirect.target)
+                }
+                _ => true,
+            };
+            if !is_file {
                 return refused(format!(
                     "command {position} redirects to a file outside; {}",
                     self.accepted_paths()
@@ -224,7 +230,8 @@ impl CommandPolicy {
         // A call of a function has to be allowed like any command: where a function was defined in a pipeline, behind a
         // condition or later than here, its name is that of a program.
         let name = program.known();
-        if allow.iter().any(|pattern| pattern.fits(self, one)) {
+        let moves_late = moves_late(line);
+        if allow.iter().any(|pattern| pattern.fits(self, one, moves_late)) {
             return None;
         }
         let related: Vec<&str> = allow
@@ -247,12 +254,16 @@ impl CommandPolicy {
     }
 
     fn is_target(&self, line: &CommandLine, one: &Simple, word: &Word) -> bool {
-        word.known() == Some("/dev/null") || self.is_path(line_changes_folder(line), one, word)
+        word.known() == Some("/dev/null")
+            || self.is_path(line_changes_folder(line), moves_late(line), one, word)
     }
 
-    fn is_path(&self, changes_folder: bool, one: &Simple, word: &Word) -> bool {
+    fn is_path(&self, changes_folder: bool, moves_late: bool, one: &Simple, word: &Word) -> bool {
         let Some(text) = word.pattern() else { return false };
-        if text.is_empty()
+        // Of a glob, a part that begins with a dot may be `..`.
+        let climbs = |part: &str| part.starts_with('.') && part.contains(['*', '?', '[']);
+        if (word.has_glob && text.split('/').any(climbs))
+            || text.is_empty()
             || text.starts_with('-')
             || text.starts_with('~')
             || text.contains([':', '\\', '%'])
@@ -265,9 +276,7 @@ impl CommandPolicy {
         }
         let leads_out = clean == ".." || clean.starts_with("../");
         // Behind a `cd`, a relative path is below another folder.
-        !leads_out
-            && (!changes_folder
-                || one.folder.as_deref().is_some_and(|folder| !folder.starts_with(['/', '~', '.'])))
+        !leads_out && !moves_late && (!changes_folder || one.folder.as_deref().is_some_and(stays_below))
     }
 
     /// Programs read braces and brackets in a URL as several URLs.
@@ -284,8 +293,41 @@ impl CommandPolicy {
     }
 }
 
+fn changes_folder(one: &Simple) -> bool {
+    matches!(one.name(), Some("cd" | "pushd" | "popd"))
+}
+
 fn line_changes_folder(line: &CommandLine) -> bool {
-    line.commands().iter().any(|one| matches!(one.name(), Some("cd" | "pushd" | "popd")))
+    line.commands().iter().any(changes_folder)
+}
+
+/// Whether a folder is known, and one below that in which the line begins.
+fn stays_below(folder: &str) -> bool {
+    !(folder.starts_with(['/', '~', UNKNOWN]) || folder == ".." || folder.starts_with("../"))
+}
+
+/// Whether a command may be run in a folder to which the line changes behind it, and that folder may be anywhere.
+fn moves_late(line: &CommandLine) -> bool {
+    let moves = |one: &Simple| {
+        let below = |word: &Word| {
+            word.known().is_some_and(|to| {
+                stays_below(to) && !to.starts_with('-') && !to.split('/').any(|part| part == "..")
+            })
+        };
+        changes_folder(one)
+            && (one.name() == Some("popd") || one.words.is_empty() || !one.words.iter().all(below))
+    };
+    line.repeats && line.commands().iter().any(moves)
+}
+
+/// How often a word leads to the folder above.
+fn parents_in(word: &str) -> usize {
+    word.split('/').filter(|part| *part == "..").count()
+}
+
+/// Whether a file is one of git's own.
+fn is_of_git(word: &Word) -> bool {
+    word.text.split('/').any(|part| part.eq_ignore_ascii_case(".git"))
 }
 
 impl Pattern {
@@ -303,7 +345,7 @@ impl Pattern {
                 word if word.contains(['{', '}']) => {
                     return Err(PatternError::UnknownPlaceholder { placeholder: word.to_owned() });
                 }
-                word if word.contains('*') => Part::Glob(Wildcard::new(word)),
+                word if word.contains('*') => Part::Glob(Wildcard::new(word), parents_in(word)),
                 word => Part::Text(word.to_owned()),
             });
         }
@@ -314,7 +356,7 @@ impl Pattern {
         }
     }
 
-    fn fits(&self, policy: &CommandPolicy, one: &Simple) -> bool {
+    fn fits(&self, policy: &CommandPolicy, one: &Simple, moves_late: bool) -> bool {
         if let Some(Part::Text(program)) = self.words.first()
             && one.program.as_ref().and_then(Word::known) != Some(program)
         {
@@ -322,10 +364,13 @@ impl Pattern {
         }
         let words: Vec<&Word> = one.all().collect();
         fits(&self.words, &words, &|part, word| match part {
-            Part::Path => policy.is_path(one.folder.is_some(), one, word),
+            Part::Path => policy.is_path(one.folder.is_some(), moves_late, one, word),
             Part::Url => policy.is_url(word),
             Part::Text(text) => word.known() == Some(text),
-            Part::Glob(glob) => !word.has_glob && glob.fits_text(&word.text),
+            // `src/*` is about what is below `src`.
+            Part::Glob(glob, parents) => {
+                !word.has_glob && parents_in(&word.text) <= *parents && glob.fits_text(&word.text)
+            }
             Part::One => !word.text.starts_with('-'),
             Part::Any => true,
         })

@@ -167,6 +167,25 @@ pub(super) fn has_language(name: &str) -> bool {
     matches!(name, "awk" | "gawk" | "mawk" | "nawk" | "sed" | "gsed")
 }
 
+/// Words of a command in which a builtin evaluates the indices of arrays.
+pub(super) fn evaluated(simple: &super::Simple) -> impl Iterator<Item = &super::Word> {
+    let most = match simple.name() {
+        Some(
+            "test" | "[" | "read" | "let" | "declare" | "typeset" | "local" | "export" | "readonly" | "unset"
+            | "mapfile" | "readarray" | "wait" | "getopts",
+        ) => usize::MAX,
+        Some("printf") => {
+            if simple.words.first().is_some_and(|word| word.text.starts_with("-v")) {
+                2
+            } else {
+                0
+            }
+        }
+        _ => 0,
+    };
+    simple.words.iter().take(most)
+}
+
 /// Whether that code has a way out of it.
 pub(super) fn script_escapes(name: &str, script: &str) -> bool {
     match name {

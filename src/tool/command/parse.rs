@@ -99,6 +99,14 @@ impl<'t> Parser<'t, '_> {
         CommandError::Syntax { at, what }
     }
 
+    /// A form that bash reads otherwise than other shells do, where one of them is to read it.
+    fn only_bash(&self) -> Result<()> {
+        if self.state.posix {
+            return Err(self.error("a form that `sh` may read otherwise than bash; name `bash`"));
+        }
+        Ok(())
+    }
+
     fn span(&self, from: usize) -> Range<usize> {
         self.outer.clone().unwrap_or(from..self.at)
     }

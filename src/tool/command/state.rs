@@ -3,6 +3,7 @@
 mod files;
 mod suppose;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use super::{
 use crate::tool::path;
 
 type Result<T> = std::result::Result<T, CommandError>;
+
+/// A folder that is known only at run time.
+const UNKNOWN_FOLDER: &str = "\0";
 
 /// Stands for the number of the command that is being read.
 pub(super) const UNREAD: usize = usize::MAX;
@@ -43,7 +47,12 @@ pub(super) struct State {
     /// Names of the wrappers around what is read now.
     pub(super) through: Arc<[String]>,
     pub(super) folder: Option<Arc<str>>,
+    /// Whether what is read now is for a shell that may not be bash.
+    pub(super) posix: bool,
     words: usize,
+    /// Bytes of all values that variables were given, and of all words that were supposed with them.
+    values: usize,
+    supposed: Cell<usize>,
     /// How often something was put into the background.
     pub(super) backgrounds: usize,
     pub(super) parsed: usize,
@@ -96,14 +105,44 @@ impl State {
     }
 
     pub(super) fn variable(&mut self, name: &str, value: String) {
+        self.values += value.len();
+        if self.values > MAX_PARSED {
+            return;
+        }
         let values = self.variables.entry(name.to_owned()).or_default();
         if values.len() < 8 && !values.contains(&value) {
             values.push(value);
         }
     }
 
+    /// A text that the shell evaluates: in it, the index of an array can hold code.
+    pub(super) fn evaluated(&mut self, text: &str, span: Range<usize>, depth: usize) -> Result<()> {
+        let code = text.match_indices('[').find_map(|(at, _)| {
+            let index = text.get(at + 1..)?;
+            let begins = |(at, sign): (usize, &str)| {
+                let next = index.as_bytes().get(at + 1).copied().unwrap_or_default();
+                (sign == "`" || matches!(next, b'(' | b'{' | b'[' | b'_') || next.is_ascii_alphanumeric())
+                    .then_some(at)
+            };
+            let begin = index.match_indices(['$', '`']).find_map(begins)?;
+            index.get(begin..).filter(|_| !index.get(..begin).is_some_and(|before| before.contains(']')))
+        });
+        let Some(code) = code else { return Ok(()) };
+        self.out.constructs.insert(Construct::Opaque);
+        self.supposing(|state| state.try_code(&format!(": {code}"), span, depth))
+    }
+
+    /// Whether a descriptor was given to a variable of this name.
+    pub(super) fn is_opened(&self, name: &str) -> bool {
+        self.opened.iter().any(|(descriptor, _)| descriptor == name)
+    }
+
     /// The only value of a variable.
     pub(super) fn set(&mut self, name: &str, value: String) {
+        self.values += value.len();
+        if self.values > MAX_PARSED {
+            return;
+        }
         self.variables.insert(name.to_owned(), vec![value]);
     }
 
@@ -139,6 +178,7 @@ impl State {
         for (name, raw) in &draft.assignments {
             let value = self.supposed(raw, 0);
             if value.is_known {
+                self.evaluated(&value.text, draft.span.clone(), depth + 1)?;
                 self.variable(name, value.text);
             }
             if !draft.sources.is_empty() && draft.words.is_empty() {
@@ -223,9 +263,15 @@ impl State {
             words.push(word::settled(raw));
             return Ok(());
         }
-        let several = word::braces(raw)?;
-        if several.len() > 1 {
+        let (several, any) = word::braces(raw)?;
+        if any {
             self.out.constructs.insert(Construct::Glob);
+        }
+        if any && self.posix {
+            return Err(CommandError::Syntax {
+                at: 0,
+                what: "braces, which `sh` may read otherwise than bash; name `bash`",
+            });
         }
         words.extend(several.into_iter().map(word::settled));
         Ok(())
@@ -233,6 +279,9 @@ impl State {
 
     /// Keeps a command, and reads what it runs.
     pub(super) fn add(&mut self, mut simple: Simple, depth: usize) -> Result<()> {
+        if self.values.max(self.supposed.get()) > MAX_PARSED {
+            return Err(CommandError::TooLarge { what: "made of variables that are too long in all" });
+        }
         self.words += simple.words.len() + simple.redirects.len() + simple.assignments.len() + 1;
         if self.out.commands.len() >= MAX_COMMANDS || self.words > MAX_WORDS {
             return Err(CommandError::TooLarge { what: "made of too many commands or words" });
@@ -260,19 +309,25 @@ impl State {
             return Err(CommandError::TooLarge { what: "made of too many redirections" });
         }
         self.change_folder(&simple);
+        self.out.repeats |= simple.name() == Some("trap");
+        let evaluated: Vec<String> = names::evaluated(&simple).map(|word| word.text.clone()).collect();
+        let span = simple.span.clone();
         self.out.commands.push(simple);
+        for text in evaluated {
+            self.evaluated(&text, span.clone(), depth + 1)?;
+        }
         unwrap::unwrap(self, number, depth)
     }
 
     fn change_folder(&mut self, simple: &Simple) {
-        if !matches!(simple.name(), Some("cd" | "pushd")) || self.supposing {
+        if !matches!(simple.name(), Some("cd" | "pushd" | "popd")) || self.supposing {
             return;
         }
         let target = simple.words.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
         self.folder = match target.map(|word| word.text.as_str()) {
+            _ if simple.name() == Some("popd") => Some(UNKNOWN_FOLDER.into()),
             None => Some("~".into()),
-            Some("-") => None,
-            Some(to) if to.contains(UNKNOWN) || to.len() > 4096 => None,
+            Some(to) if to == "-" || to.contains(UNKNOWN) || to.len() > 4096 => Some(UNKNOWN_FOLDER.into()),
             Some(to) => match &self.folder {
                 Some(from) if !to.starts_with(['/', '~']) => {
                     Some(path::lexical(&format!("{from}/{to}")).into())

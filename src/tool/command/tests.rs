@@ -24,6 +24,72 @@ fn supposed(text: &str, command: &str) -> bool {
     })
 }
 
+/// Only what is one command and nothing else is run without a shell.
+#[test]
+fn what_is_more_than_a_command_needs_a_shell() {
+    let plain = |text: &str| CommandLine::parse(text).unwrap().plain().is_some();
+    assert!(plain("pwd") && plain("pwd;") && plain("ls 'a b'\n"));
+    for text in [
+        "[[ 1 -eq 2 ]] && pwd",
+        "case a in b) pwd;; esac",
+        "f() { pwd; }",
+        "for i in 1 2 3; do pwd; done",
+        "! pwd",
+        "time pwd",
+        "( pwd )",
+        "{ pwd; }",
+        "if ((0)); then pwd; fi",
+        "pwd; ls",
+        "x=1 pwd",
+        "pwd &",
+    ] {
+        assert!(!plain(text), "{text}");
+    }
+}
+
+/// An index that is evaluated holds code, which rules that refuse look at.
+#[test]
+fn indices_are_evaluated() {
+    for text in [
+        "[[ 'a[$(rm x)]' -eq 0 ]]",
+        "[[ -v 'a[`rm x`]' ]]",
+        "test -v 'a[$(rm x)]'",
+        "printf -v 'a[$(rm x)]' y",
+        "builtin let 'a[$(rm x)]'",
+        "x='b[$(rm x)]'",
+        "declare -i 'x=a[$(rm x)]'",
+        "echo ${a['$(rm x)']}",
+    ] {
+        assert!(supposed(text, "rm x"), "{text}");
+        assert!(constructs(text).contains(&Construct::Opaque), "{text}");
+    }
+    for text in ["echo 'a[$(rm x)]'", "[[ $x =~ [0-9]$ ]]", "printf '%s[$]' x"] {
+        assert!(!supposed(text, "rm x") && !constructs(text).contains(&Construct::Opaque), "{text}");
+    }
+}
+
+/// Short lines that stand for more than fits into memory are refused before they do.
+#[test]
+fn what_grows_is_bounded() {
+    let doubling = (1..60).map(|n| format!("b{n}=$b{0}$b{0};", n - 1)).collect::<String>();
+    let too_large = |text: &str| matches!(CommandLine::parse(text), Err(CommandError::TooLarge { .. }));
+    assert!(too_large(&format!("b0=xxxxxxxx;{doubling}echo $b59")));
+    assert!(too_large(&format!("b0=xxxxxxxx;{doubling}rm ${{y:-$b20}}")));
+    assert!(too_large("ls {1..1000}") && too_large(&format!("ls {}", "{a,b}".repeat(20))));
+    // Longer, but of one meaning.
+    assert!(CommandLine::parse(&format!("ls {}", "{".repeat(60_000))).is_ok());
+    let all = |words: &[&str]| vec![words.join(" ")];
+    for (text, words) in [
+        (
+            "ls {a..e..2} {05..1..2} {-1..-1..1} {c..a}",
+            all(&["ls", "a", "c", "e", "05", "03", "01", "-1", "c", "b", "a"]),
+        ),
+        ("ls {a}{,/y} {a..3} {,}x {{a,b}", all(&["ls", "{a}", "{a}/y", "{a..3}", "x", "x", "{a", "{b"])),
+    ] {
+        assert_eq!(commands(text), words, "{text}");
+    }
+}
+
 #[test]
 fn every_simple_command_is_found() {
     let cases: &[(&str, &[&str])] = &[

@@ -1,6 +1,6 @@
 //! A word of a command, as far as it is known before it runs.
 
-use super::{CommandError, MAX_WORDS};
+use super::CommandError;
 
 /// Stands in a word's text for what is known only at run time. A command line that holds this byte is refused.
 pub(super) const UNKNOWN: char = '\0';
@@ -108,9 +108,9 @@ pub(super) fn add(word: &mut Word, piece: &Piece) {
     match piece {
         Piece::Text(text) => word.text.push_str(text),
         Piece::Glob(sign) => {
-            word.text.push(*sign);
             // A lone bracket is text.
-            word.has_glob |= matches!(sign, '*' | '?' | '[');
+            word.has_glob |= matches!(sign, '*' | '?') || (*sign == ']' && word.text.contains('['));
+            word.text.push(*sign);
         }
         Piece::Brace(sign) => word.text.push(*sign),
         Piece::Home(user) => {
@@ -151,80 +151,106 @@ pub(super) fn has_brace(raw: &Raw) -> bool {
     raw.contains(&Piece::Brace('{'))
 }
 
-/// The words that braces make of one; the word itself where there are none.
-pub(super) fn braces(raw: Raw) -> Result<Vec<Raw>, CommandError> {
-    if !has_brace(&raw) {
-        return Ok(vec![raw]);
-    }
+/// The words that braces make of one, and whether there were any; the word itself where there are none.
+pub(super) fn braces(raw: Raw) -> Result<(Vec<Raw>, bool), CommandError> {
+    let too_many = CommandError::TooLarge { what: "a brace expansion of too many words" };
     let mut done = Vec::new();
     let mut open = vec![raw];
-    let mut steps = 0;
+    let (mut pieces, mut any) = (0, false);
     while let Some(word) = open.pop() {
-        steps += 1;
-        if done.len() + open.len() > 256 || steps > MAX_WORDS {
-            return Err(CommandError::TooLarge { what: "a brace expansion of too many words" });
+        pieces += word.len();
+        if done.len() + open.len() > 256 || pieces > MAX_PIECES {
+            return Err(too_many);
         }
-        match first_brace(&word) {
-            Some(words) => open.extend(words.into_iter().rev()),
+        match first_brace(&word).map_err(|TooLong| too_many.clone())? {
+            Some(words) => {
+                any = true;
+                open.extend(words.into_iter().rev());
+            }
             None => done.push(word),
         }
     }
-    Ok(done)
+    Ok((done, any))
 }
+
+/// Pieces of all words that braces make of one, those on the way there too.
+const MAX_PIECES: usize = 1 << 17;
+
+/// Most words that a range stands for.
+const MAX_RANGE: u64 = 128;
+
+/// A range of more words.
+struct TooLong;
 
 /// The first brace expansion of a word, made; `None` where there is none.
-fn first_brace(word: &Raw) -> Option<Vec<Raw>> {
-    for (start, piece) in word.iter().enumerate() {
-        if *piece != Piece::Brace('{') {
-            continue;
-        }
-        let (mut depth, mut commas, mut end) = (0_usize, Vec::new(), None);
-        for (at, piece) in word.iter().enumerate().skip(start) {
-            match piece {
-                Piece::Brace('{') => depth += 1,
-                Piece::Brace('}') => {
-                    depth -= 1;
-                    if depth == 0 {
-                        end = Some(at);
-                        break;
-                    }
+fn first_brace(word: &Raw) -> Result<Option<Vec<Raw>>, TooLong> {
+    let mut open: Vec<(usize, Vec<usize>)> = Vec::new();
+    let mut first: Option<(usize, usize, Vec<Raw>)> = None;
+    for (at, piece) in word.iter().enumerate() {
+        match piece {
+            Piece::Brace('{') => open.push((at, Vec::new())),
+            Piece::Brace(',') => open.last_mut().into_iter().for_each(|(_, commas)| commas.push(at)),
+            Piece::Brace('}') => {
+                let Some((start, commas)) = open.pop() else { continue };
+                if first.as_ref().is_some_and(|(first, ..)| *first < start) {
+                    continue;
                 }
-                Piece::Brace(',') if depth == 1 => commas.push(at),
-                _ => {}
+                let parts = parts(word, start, at, &commas)?;
+                first = parts.map(|parts| (start, at, parts)).or(first);
             }
+            _ => {}
         }
-        let Some(end) = end else { continue };
-        let inner = word.get(start + 1..end)?;
-        let parts: Vec<Raw> = if commas.is_empty() {
-            match inner {
-                [Piece::Text(text)] => range(text)?.into_iter().map(|text| vec![Piece::Text(text)]).collect(),
-                _ => continue,
-            }
-        } else {
-            let mut parts = Vec::new();
-            let mut from = start + 1;
-            for at in commas.into_iter().chain([end]) {
-                parts.push(word.get(from..at)?.to_vec());
-                from = at + 1;
-            }
-            parts
-        };
-        let before = word.get(..start)?;
-        let after = word.get(end + 1..)?;
-        return Some(parts.into_iter().map(|part| [before, &part, after].concat()).collect());
     }
-    None
+    let Some((start, end, parts)) = first else { return Ok(None) };
+    let (before, after) = (word.get(..start).unwrap_or_default(), word.get(end + 1..).unwrap_or_default());
+    Ok(Some(parts.into_iter().map(|part| [before, &part, after].concat()).collect()))
 }
 
-/// `1..9` and `a..e`; anything longer stays as it is written.
-fn range(text: &str) -> Option<Vec<String>> {
-    let (from, to) = text.split_once("..")?;
-    if let (Ok(from), Ok(to)) = (from.parse::<i32>(), to.parse::<i32>()) {
-        let (low, high) = (from.min(to), from.max(to));
-        return (high.checked_sub(low)? < 128)
-            .then(|| (low..=high).map(|number| number.to_string()).collect());
+/// What stands between commas, or what a range stands for.
+fn parts(word: &Raw, start: usize, end: usize, commas: &[usize]) -> Result<Option<Vec<Raw>>, TooLong> {
+    if commas.is_empty() {
+        let Some([Piece::Text(text)]) = word.get(start + 1..end) else { return Ok(None) };
+        let words = range(text)?;
+        return Ok(words.map(|words| words.into_iter().map(|text| vec![Piece::Text(text)]).collect()));
     }
-    let (&[from], &[to]) = (from.as_bytes(), to.as_bytes()) else { return None };
-    (from.is_ascii_alphabetic() && to.is_ascii_alphabetic())
-        .then(|| (from.min(to)..=from.max(to)).map(|letter| char::from(letter).to_string()).collect())
+    let mut from = start + 1;
+    let part = |at: &usize| {
+        let part = word.get(from..*at).unwrap_or_default().to_vec();
+        from = at + 1;
+        part
+    };
+    Ok(Some(commas.iter().chain([&end]).map(part).collect()))
+}
+
+/// `1..9`, `09..1..2` and `a..e`.
+fn range(text: &str) -> Result<Option<Vec<String>>, TooLong> {
+    let mut ends = text.split("..");
+    let (Some(from), Some(to), step, None) = (ends.next(), ends.next(), ends.next(), ends.next()) else {
+        return Ok(None);
+    };
+    let Ok(step) = step.map_or(Ok(1), str::parse::<i64>) else { return Ok(None) };
+    let step = step.unsigned_abs().max(1);
+    let steps = |from: i64, to: i64| {
+        let count = from.abs_diff(to) / step;
+        let at = move |number: u64| {
+            let far = i64::try_from(number.saturating_mul(step)).unwrap_or(i64::MAX);
+            if from <= to { from.saturating_add(far) } else { from.saturating_sub(far) }
+        };
+        if count < MAX_RANGE { Ok((0..=count).map(at)) } else { Err(TooLong) }
+    };
+    if let (Ok(first), Ok(last)) = (from.parse::<i64>(), to.parse::<i64>()) {
+        let padded = |text: &str| {
+            let digits = text.trim_start_matches(['-', '+']);
+            digits.len() > 1 && digits.starts_with('0')
+        };
+        let width = if padded(from) || padded(to) { from.len().max(to.len()) } else { 0 };
+        return Ok(Some(steps(first, last)?.map(|number| format!("{number:0width$}")).collect()));
+    }
+    let (&[first], &[last]) = (from.as_bytes(), to.as_bytes()) else { return Ok(None) };
+    if !(first.is_ascii_alphabetic() && last.is_ascii_alphabetic()) {
+        return Ok(None);
+    }
+    let letter =
+        |number: i64| u8::try_from(number).map(|byte| char::from(byte).to_string()).unwrap_or_default();
+    Ok(Some(steps(first.into(), last.into())?.map(letter).collect()))
 }

@@ -6,9 +6,12 @@ impl<'t> Parser<'t, '_> {
     pub(super) fn command(&mut self) -> Result<()> {
         let before = self.state.out.commands.len();
         if self.starts("((") {
+            self.state.out.is_compound = true;
+            self.only_bash()?;
             return self.arithmetic_command();
         }
         if self.eat("(") {
+            self.state.out.is_compound = true;
             self.state.out.constructs.insert(Construct::Subshell);
             let folder = self.state.folder.clone();
             if self.list(&[")"])? == 0 || !self.eat(")") {
@@ -23,6 +26,12 @@ impl<'t> Parser<'t, '_> {
                 None => self.simple(),
             };
         };
+        self.state.out.is_compound = true;
+        self.state.out.repeats |=
+            matches!(word, "while" | "until" | "for" | "select" | "function" | "coproc");
+        if matches!(word, "[[" | "select" | "function" | "coproc") {
+            self.only_bash()?;
+        }
         let from = self.at;
         self.at += word.len();
         match word {
@@ -146,7 +155,11 @@ impl<'t> Parser<'t, '_> {
                     let raw = self
                         .word(&mut draft)?
                         .ok_or_else(|| self.error("a sign within the words of `for`"))?;
-                    for raw in word::braces(raw)? {
+                    let (several, any) = word::braces(raw)?;
+                    if any {
+                        self.only_bash()?;
+                    }
+                    for raw in several {
                         let value = word::settle(&raw);
                         if value.has_glob {
                             self.state.out.constructs.insert(Construct::Glob);
@@ -198,6 +211,9 @@ impl<'t> Parser<'t, '_> {
                 return Err(self.error("a pattern of `case` without `)`"));
             }
             self.list(&[";;", "esac"])?;
+            if self.starts(";&") || self.starts(";;&") {
+                self.only_bash()?;
+            }
             if !(self.eat(";;&") || self.eat(";;") || self.eat(";&")) {
                 self.breaks()?;
                 if self.reserved(&["esac"]).is_none() {
@@ -207,7 +223,7 @@ impl<'t> Parser<'t, '_> {
         }
     }
 
-    /// `[[ … ]]`: nothing in it runs but substitutions.
+    /// `[[ … ]]`: nothing in it runs but substitutions, and indices that are evaluated.
     fn test(&mut self) -> Result<()> {
         let mut draft = Draft::default();
         loop {
@@ -225,12 +241,15 @@ impl<'t> Parser<'t, '_> {
             {
                 continue;
             }
-            if self.word(&mut draft)?.is_none() {
-                // Regular expressions may hold what elsewhere is an operator.
-                if self.eat("|") {
-                    continue;
+            let from = self.at;
+            match self.word(&mut draft)? {
+                Some(raw) => {
+                    let (span, depth) = (self.span(from), self.depth + 1);
+                    self.state.evaluated(&word::settle(&raw).text, span, depth)?;
                 }
-                return Err(self.error("`[[` without `]]`"));
+                // Regular expressions may hold what elsewhere is an operator.
+                None if self.eat("|") => {}
+                None => return Err(self.error("`[[` without `]]`")),
             }
         }
     }
@@ -292,6 +311,8 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn function(&mut self, name: &str) -> Result<()> {
+        self.state.out.is_compound = true;
+        self.state.out.repeats = true;
         if self.starts(name) {
             self.at += name.len();
             self.blanks();

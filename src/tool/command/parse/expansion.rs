@@ -67,6 +67,9 @@ impl Parser<'_, '_> {
             self.state.out.constructs.insert(Construct::Substitution);
             return self.parameter(raw, is_quoted, draft);
         }
+        if !is_quoted && (self.starts("'") || self.starts("\"")) {
+            self.only_bash()?;
+        }
         if !is_quoted && self.eat("'") {
             return self.ansi_quoted(raw);
         }
@@ -160,6 +163,9 @@ impl Parser<'_, '_> {
                 }
             }
         }
+        // An index, or what stands behind a colon, is evaluated.
+        let (text, span, depth) = (word::settle(&inner).text, self.span(self.at), self.depth + 1);
+        self.state.evaluated(&text, span, depth)?;
         match instead {
             Some(_) if is_plain && is_whole => {
                 let value = self.state.supposed(&inner, 0);

@@ -68,6 +68,7 @@ impl Parser<'_, '_> {
         while let Some(word) = self.reserved(&["!", "time"]) {
             // `time` with a redirection or alone is nothing that a pipeline follows.
             self.at += word.len();
+            self.state.out.is_compound = true;
             self.blanks();
             if word == "time" && self.reserved(&["-p"]).is_some() {
                 self.at += 2;
@@ -85,7 +86,11 @@ impl Parser<'_, '_> {
             if !is_pipe {
                 return Ok(());
             }
-            self.at += if self.starts("|&") { 2 } else { 1 };
+            if self.starts("|&") {
+                self.only_bash()?;
+                self.at += 1;
+            }
+            self.at += 1;
             self.state.out.constructs.insert(Construct::Pipe);
             self.state.upstream = (before..self.state.out.commands.len()).collect();
             self.breaks()?;

@@ -1,6 +1,6 @@
 //! Simple commands: assignments, words and redirections.
 
-use super::{Construct, Draft, Parser, Raw, RedirectKind, Result, word};
+use super::{Construct, Draft, Parser, Piece, Raw, RedirectKind, Result, word};
 
 impl<'t> Parser<'t, '_> {
     pub(super) fn simple(&mut self) -> Result<()> {
@@ -80,9 +80,11 @@ impl<'t> Parser<'t, '_> {
         let skip = if after.starts_with('=') {
             1
         } else if after.starts_with("+=") {
+            self.only_bash()?;
             2
         } else if after.starts_with('[') {
             // An index is evaluated, and can hold anything, so only plain ones are read.
+            self.only_bash()?;
             let plain = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-' | '@' | '*');
             match after.get(1..).and_then(|index| index.split_once(']')) {
                 Some((index, value)) if index.chars().all(plain) && value.starts_with('=') => index.len() + 3,
@@ -101,6 +103,7 @@ impl<'t> Parser<'t, '_> {
         };
         self.at += name.len() + skip;
         if self.eat("(") {
+            self.only_bash()?;
             let raw = self.array(draft)?;
             return Ok(Some((name, raw)));
         }
@@ -126,6 +129,7 @@ impl<'t> Parser<'t, '_> {
             });
             if let Some((name, _)) = name {
                 descriptor = name.to_owned();
+                self.only_bash()?;
                 self.at += descriptor.len() + 2;
                 has_name = true;
             }
@@ -139,6 +143,9 @@ impl<'t> Parser<'t, '_> {
         }
         let signs = ["&>>", "&>", "<<<", "<<-", "<<", "<&", "<>", "<", ">>", ">&", ">|", ">"];
         let sign = signs.into_iter().find(|sign| self.starts(sign)).unwrap_or(">");
+        if matches!(sign, "&>>" | "&>" | "<<<") {
+            self.only_bash()?;
+        }
         self.at += sign.len();
         if sign == "<<" || sign == "<<-" {
             self.state.out.constructs.insert(Construct::HereDocument);
@@ -157,11 +164,22 @@ impl<'t> Parser<'t, '_> {
             "<" => RedirectKind::Read,
             "<&" | ">&" => {
                 let text = word::settle(&raw);
-                let descriptor = text.text.trim_end_matches('-');
-                let is_descriptor = descriptor.bytes().all(|byte| byte.is_ascii_digit());
-                if is_descriptor && text.is_known {
+                let number = text.text.trim_end_matches('-');
+                // Of the standard output, whatever is no number is a file.
+                let is_file = sign == ">&" && matches!(descriptor.trim_start_matches('0'), "" | "1");
+                let is_opened = raw.iter().all(|piece| match piece {
+                    Piece::Variable { name, .. } => self.state.is_opened(name),
+                    Piece::Text(text) => text.bytes().all(|byte| byte == b'-'),
+                    _ => false,
+                });
+                if text.is_known && number.bytes().all(|byte| byte.is_ascii_digit()) {
                     RedirectKind::Duplicate
-                } else if text.is_known {
+                } else if text.is_known
+                    && text.text.contains(['$', '`', '\\', '\'', '"', '*', '?', '[', '~', '{'])
+                {
+                    // bash expands it again, quotes or not.
+                    return Err(self.error("a file behind `>&` that is more than a plain name"));
+                } else if text.is_known || (is_file && !is_opened) {
                     RedirectKind::Write
                 } else {
                     RedirectKind::Duplicate

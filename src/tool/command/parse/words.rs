@@ -11,6 +11,7 @@ impl Parser<'_, '_> {
         while let Some(sign) = self.peek() {
             match sign {
                 '<' | '>' if self.starts("<(") || self.starts(">(") => {
+                    self.only_bash()?;
                     let reads = self.starts("<(");
                     self.at += 2;
                     self.state.out.constructs.insert(Construct::Substitution);
@@ -162,7 +163,7 @@ impl Parser<'_, '_> {
             }
         }
         let body = self.text.get(from..self.at - 1).unwrap_or_default();
-        match unescape(body) {
+        match unescape(body, false) {
             Some(text) => {
                 word::push(raw, &text);
                 Ok(())
@@ -211,8 +212,8 @@ pub(super) fn is_meta(sign: char) -> bool {
     matches!(sign, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')')
 }
 
-/// The escapes of `$'…'` and of `echo -e` and `printf`.
-pub(in crate::tool::command) fn unescape(text: &str) -> Option<String> {
+/// The escapes of `$'…'` and, `printed`, of `echo -e` and `printf`.
+pub(in crate::tool::command) fn unescape(text: &str, printed: bool) -> Option<String> {
     let mut out: Vec<u8> = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -243,7 +244,7 @@ pub(in crate::tool::command) fn unescape(text: &str) -> Option<String> {
             'c' => return None,
             '0'..='7' => {
                 let first = sign.to_digit(8)?;
-                let most = if sign == '0' { 3 } else { 2 };
+                let most = if sign == '0' && printed { 3 } else { 2 };
                 let digits: String = rest.chars().take(most).take_while(|digit| digit.is_digit(8)).collect();
                 rest = rest.get(digits.len()..)?;
                 let value = digits

@@ -1,6 +1,7 @@
 //! What words most likely are, where that is known only at run time.
 
 use super::{Draft, State};
+use crate::tool::command::MAX_PARSED;
 use crate::tool::command::word::{self, Piece, Raw, Word};
 
 impl State {
@@ -26,7 +27,8 @@ impl State {
     /// A word with the values that its variables are supposed to have.
     fn suppose(&self, raw: &Raw, variant: usize) -> Raw {
         let piece = |piece: &Piece| match self.value(piece, variant) {
-            Some(value) => Piece::Text(value.to_owned()),
+            Some(value) if self.counts(value) => Piece::Text(value.to_owned()),
+            Some(_) => Piece::Unknown,
             None => piece.clone(),
         };
         raw.iter().map(piece).collect()
@@ -37,11 +39,18 @@ impl State {
         let mut word = Word::new(String::new());
         for piece in raw {
             match self.value(piece, variant) {
-                Some(value) => word.text.push_str(value),
+                Some(value) if self.counts(value) => word.text.push_str(value),
+                Some(_) => word::add(&mut word, &Piece::Unknown),
                 None => word::add(&mut word, piece),
             }
         }
         word
+    }
+
+    /// Counts what is supposed, which is refused where it is too much.
+    fn counts(&self, value: &str) -> bool {
+        self.supposed.set(self.supposed.get().saturating_add(value.len()));
+        self.supposed.get() <= MAX_PARSED
     }
 
     /// What a piece is supposed to be that is known only at run time.

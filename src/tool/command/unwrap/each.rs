@@ -1,8 +1,8 @@
 //! Programs that run a command for each of many things: `xargs`, `parallel`, `find -exec`.
 
 use super::{Result, Unwrapping};
-use crate::tool::command::Word;
 use crate::tool::command::word::UNKNOWN;
+use crate::tool::command::{RedirectKind, Word};
 
 impl Unwrapping<'_> {
     pub(super) fn xargs(&mut self) -> Result<()> {
@@ -10,19 +10,25 @@ impl Unwrapping<'_> {
         let rest = self.behind_flags(VALUED, 0);
         let words = &self.simple.words;
         let flags = words.get(..words.len() - rest.len()).unwrap_or_default();
-        let mut replaced = None;
+        let (mut replaced, mut appends) = (None, false);
         for (at, word) in flags.iter().enumerate() {
             let value = || flags.get(at + 1).map(|word| word.text.clone());
             match word.text.as_str() {
-                "-I" | "-J" => replaced = value(),
-                "-i" | "--replace" => replaced = Some("{}".to_owned()),
+                "-I" | "-J" => (replaced, appends) = (value(), false),
+                "-i" | "--replace" => (replaced, appends) = (Some("{}".to_owned()), false),
                 text => {
                     if let Some(sign) = text.strip_prefix("-I").or(text.strip_prefix("--replace=")) {
-                        replaced = Some(sign.to_owned());
+                        (replaced, appends) = (Some(sign.to_owned()), false);
+                    } else {
+                        // Behind it, these make GNU's forget what was to be replaced, and append.
+                        appends |= text.starts_with("--max-a") || text.starts_with("--max-l");
+                        appends |= !text.starts_with("--") && text.contains(['n', 'L', 'l']);
                     }
                 }
             }
         }
+        let own = flags.len();
+        self.files_of_flag(own, 'a', "--arg-file", RedirectKind::Read);
         if rest.is_empty() {
             return Ok(());
         }
@@ -45,7 +51,7 @@ impl Unwrapping<'_> {
                     _ => words.push(word.clone()),
                 }
             }
-            if replaced.is_none() {
+            if replaced.is_none() || appends {
                 match given {
                     Some(given) => words.extend(split_input(given).into_iter().map(Word::new)),
                     None => words.push(Word::unknown()),

@@ -87,7 +87,7 @@ impl Unwrapping<'_> {
         let texts = quoted_texts(code);
         let together = texts.join(" ");
         for text in texts.iter().take(16) {
-            let decoded = unescape(text).unwrap_or_else(|| text.clone());
+            let decoded = unescape(text, false).unwrap_or_else(|| text.clone());
             self.supposed_code(&[Word::new(decoded)])?;
             if let Some(plain) = from_base64(text) {
                 self.supposed_code(&[Word::new(plain)])?;

@@ -29,12 +29,12 @@ pub(in crate::tool::command) fn printed(simple: &Simple) -> Option<String> {
             }
             let words: Option<Vec<String>> = words.map(known).collect();
             let text = words?.join(" ");
-            let text = if escapes { unescape(&text)? } else { text };
+            let text = if escapes { unescape(&text, true)? } else { text };
             Some(if breaks { text + "\n" } else { text })
         }
         "printf" => {
             let mut words = simple.words.iter().skip_while(|word| word.text == "--");
-            let format = unescape(words.next()?.known()?)?;
+            let format = unescape(words.next()?.known()?, false)?;
             let mut values = words.map(known).collect::<Option<Vec<String>>>()?.into_iter();
             let mut text = String::new();
             let parts: Vec<&str> = format.split('%').collect();
@@ -48,7 +48,7 @@ pub(in crate::tool::command) fn printed(simple: &Simple) -> Option<String> {
                 }
                 match part.chars().next() {
                     Some('s') => text.push_str(&values.next().unwrap_or_default()),
-                    Some('b') => text.push_str(&unescape(&values.next().unwrap_or_default())?),
+                    Some('b') => text.push_str(&unescape(&values.next().unwrap_or_default(), true)?),
                     None => {
                         text.push('%');
                         literal = true;

@@ -5,7 +5,19 @@ use crate::tool::command::Word;
 use crate::tool::command::word::UNKNOWN;
 
 impl Unwrapping<'_> {
+    /// A shell. What is for `sh` may be read by any of them, and only in the forms that all of them read alike.
     pub(super) fn shell(&mut self) -> Result<()> {
+        let posix = !matches!(self.name, "bash" | "rbash");
+        let outer = std::mem::replace(&mut self.state.posix, posix);
+        if matches!(self.name, "zsh" | "ksh" | "mksh") {
+            self.opaque();
+        }
+        let result = self.shell_code();
+        self.state.posix = outer;
+        result
+    }
+
+    fn shell_code(&mut self) -> Result<()> {
         let mut words = self.simple.words.iter();
         let (mut has_code, mut reads_input, mut runs_nothing) = (false, true, false);
         let mut code = None;

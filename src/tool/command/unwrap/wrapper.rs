@@ -1,7 +1,7 @@
 //! Programs that run the command behind their own words: `sudo`, `env`, `timeout`.
 
 use super::{Result, Unwrapping};
-use crate::tool::command::Word;
+use crate::tool::command::{Construct, Redirect, RedirectKind, Word};
 
 /// A program that runs the command behind its own words.
 pub(super) struct Wrapper {
@@ -94,6 +94,14 @@ impl Unwrapping<'_> {
         }
         let mut rest = self.behind_flags(wrapper.valued, wrapper.skip);
         let mut is_plain = wrapper.is_plain;
+        if matches!(self.name, "time" | "gtime") {
+            // A program of its own, unlike the word of the shell: it can write.
+            is_plain &= flags
+                .iter()
+                .all(|flag| matches!(*flag, "-p" | "-v" | "-q" | "--verbose" | "--portability" | "--quiet"));
+            let own = self.simple.words.len().saturating_sub(rest.len());
+            self.files_of_flag(own, 'o', "--output", RedirectKind::Write);
+        }
         if self.name == "env" {
             is_plain &= flags.iter().all(|flag| matches!(*flag, "-" | "-i" | "--" | "--ignore-environment"));
             if let Some(words) = self.split_string()? {
@@ -129,6 +137,34 @@ impl Unwrapping<'_> {
             self.transparent();
         }
         self.inner_with(rest, assignments)
+    }
+
+    /// The values of a flag among its first words are files, as if they stood behind a redirection.
+    pub(super) fn files_of_flag(&mut self, own: usize, short: char, long: &str, kind: RedirectKind) {
+        let words = self.simple.words.get(..own).unwrap_or_default();
+        let mut files = Vec::new();
+        for (at, word) in words.iter().enumerate() {
+            let next = || words.get(at + 1).cloned();
+            let text = word.text.as_str();
+            let glued = |rest: &str| Word { text: rest.to_owned(), ..word.clone() };
+            if text.starts_with("--") {
+                let (flag, value) =
+                    text.split_once('=').map_or((text, None), |(flag, value)| (flag, Some(value)));
+                // Programs take the beginning of a long flag for all of it.
+                if flag.len() > 2 && long.starts_with(flag) {
+                    files.extend(value.map(glued).or_else(next));
+                }
+            } else if let Some((_, rest)) = text.strip_prefix('-').and_then(|flags| flags.split_once(short)) {
+                files.extend(if rest.is_empty() { next() } else { Some(glued(rest)) });
+            }
+        }
+        if files.is_empty() {
+            return;
+        }
+        self.state.out.constructs.insert(Construct::Redirect);
+        if let Some(one) = self.state.out.commands.get_mut(self.number) {
+            one.redirects.extend(files.into_iter().map(|target| Redirect { kind, target }));
+        }
     }
 
     /// The words that `env -S` makes of one.
