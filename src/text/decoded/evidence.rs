@@ -104,7 +104,7 @@ fn looked_at(block: &[u8; BLOCK], before: &mut u32, behind: u32) -> u64 {
     let apart = counts(!low & !(!low << 1 & !every(0x01)) & !(!low >> 1 & !HIGH));
     let before = u64::from(std::mem::replace(before, (apart >> 56) as u32));
     let at_least = |counts: u64, least: u32| counts + every(0x80) - u64::from(least) * every(1);
-    let none = |bytes: u64| !((bytes & !HIGH) + !HIGH | bytes);
+    let none = |bytes: u64| !(((bytes & !HIGH) + !HIGH) | bytes);
     let around = apart + (apart << 8 | before) + (apart >> 8 | u64::from(behind) << 56);
     let row = at_least(apart, 2) & at_least(around, spaced::MIN_LETTERS);
     (none(low) | !none(signs) | row) & HIGH
@@ -114,7 +114,7 @@ fn looked_at(block: &[u8; BLOCK], before: &mut u32, behind: u32) -> u64 {
 fn counts(bits: u64) -> u64 {
     let pairs = bits - (bits >> 1 & every(0x55));
     let fours = (pairs & every(0x33)) + (pairs >> 2 & every(0x33));
-    fours + (fours >> 4) & every(0x0f)
+    (fours + (fours >> 4)) & every(0x0f)
 }
 
 /// How many bytes of the chunk of eight at a place stand apart.

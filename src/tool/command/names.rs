@@ -174,13 +174,7 @@ pub(super) fn evaluated(simple: &super::Simple) -> impl Iterator<Item = &super::
             "test" | "[" | "read" | "let" | "declare" | "typeset" | "local" | "export" | "readonly" | "unset"
             | "mapfile" | "readarray" | "wait" | "getopts",
         ) => usize::MAX,
-        Some("printf") => {
-            if simple.words.first().is_some_and(|word| word.text.starts_with("-v")) {
-                2
-            } else {
-                0
-            }
-        }
+        Some("printf") if simple.words.first().is_some_and(|word| word.text.starts_with("-v")) => 2,
         _ => 0,
     };
     simple.words.iter().take(most)
