@@ -131,27 +131,39 @@ impl Group {
     }
 
     /// Those of some units whose match can begin here; behind the end of an `open` text anything may stand.
-    pub(super) fn at(&self, bytes: &[u8], start: usize, mut units: u64, open: bool) -> u64 {
-        if units == 0 {
-            return 0;
-        }
-        if is_inside_word(bytes, start) {
+    pub(super) fn at(&self, bytes: &[u8], start: usize, units: u64, open: bool) -> u64 {
+        // Most end within a few bytes.
+        let ahead = bytes.get(start..).and_then(|rest| rest.first_chunk::<PLACES>());
+        let mut units = match ahead.and_then(|known| self.in_ascii(known, units)) {
+            Some(units) => units,
+            None => self.anywhere(bytes, start, units, open),
+        };
+        if units & self.border != 0 && is_inside_word(bytes, start) {
             units &= !self.border;
         }
         if start > 0 {
             units &= !self.at_start;
         }
-        if let Some(known) = bytes.get(start..).and_then(|rest| rest.first_chunk::<PLACES>())
-            && known.is_ascii()
-        {
-            for (table, byte) in self.ascii.iter().zip(known) {
-                units &= table.get(usize::from(*byte)).copied().unwrap_or_default();
-                if units == 0 {
-                    break;
-                }
+        units
+    }
+
+    /// `None` if it takes more than bytes of ASCII to tell.
+    #[inline]
+    fn in_ascii(&self, known: &[u8; PLACES], mut units: u64) -> Option<u64> {
+        for (table, byte) in self.ascii.iter().zip(known) {
+            units &= table.get(usize::from(*byte)).copied().unwrap_or_default();
+            if !byte.is_ascii() {
+                return None;
             }
-            return units;
+            if units == 0 {
+                break;
+            }
         }
+        Some(units)
+    }
+
+    #[inline(never)]
+    fn anywhere(&self, bytes: &[u8], start: usize, mut units: u64, open: bool) -> u64 {
         let mut ascii = true;
         for (place, ((table, of_ascii), over)) in
             self.places.iter().zip(&self.ascii).zip(&self.over).enumerate()
@@ -170,6 +182,43 @@ impl Group {
             };
         }
         units
+    }
+
+    /// Calls `found` with each unit whose match can begin so far before a number that it is long enough for, and where.
+    fn each(
+        &self,
+        bytes: &[u8],
+        (first, last, digits): (usize, usize, usize),
+        open: bool,
+        found: &mut dyn FnMut(UnitNumber, usize),
+    ) {
+        let from = first.saturating_sub(self.before);
+        let mut enough = self.enough(digits);
+        if from > 0 {
+            enough &= !self.at_start;
+        }
+        let [outside, inside] = self.begins.as_slice() else { return };
+        if enough == 0 {
+            return;
+        }
+        let before = from.checked_sub(1).and_then(|before| bytes.get(before));
+        let mut begins = if before.is_some_and(|byte| is_word(*byte)) { inside } else { outside };
+        for (start, byte) in (from..).zip(bytes.get(from..=last).unwrap_or_default()) {
+            let far = first.saturating_sub(start).min(FAR);
+            let begun = enough
+                & begins.get(usize::from(*byte)).copied().unwrap_or_default()
+                & self.reach.get(far).copied().unwrap_or_default();
+            begins = if is_word(*byte) { inside } else { outside };
+            if begun == 0 {
+                continue;
+            }
+            let mut units = self.at(bytes, start, begun, open);
+            while units != 0 {
+                let bit = units.trailing_zeros() as usize;
+                units &= units - 1;
+                self.units.get(bit).into_iter().for_each(|unit| found(*unit, start));
+            }
+        }
     }
 }
 
@@ -197,36 +246,11 @@ impl Digits {
     pub(super) fn find(&self, text: &Text<'_>, gathered: &mut Gathered) {
         let (bytes, open) = (text.raw().as_bytes(), text.is_open());
         let clean = Some(text).filter(|text| text.is_clean());
-        let word = |byte: &u8| is_word(*byte);
         self.numbers(bytes, open, &mut |first, last, digits| {
             for group in &self.groups {
-                let from = first.saturating_sub(group.before);
-                let mut enough = group.enough(digits);
-                if from > 0 {
-                    enough &= !group.at_start;
-                }
-                if enough == 0 {
-                    continue;
-                }
-                let mut in_word = from.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(word);
-                for (start, byte) in (from..).zip(bytes.get(from..=last).unwrap_or_default()) {
-                    let begins = group.begins.get(usize::from(in_word));
-                    let begins = begins.and_then(|all| all.get(usize::from(*byte)));
-                    in_word = word(byte);
-                    let reach = group.reach.get(first.saturating_sub(start).min(FAR));
-                    let begun = enough & begins.zip(reach).map_or(0, |(begins, reach)| begins & reach);
-                    if begun == 0 {
-                        continue;
-                    }
-                    let mut units = group.at(bytes, start, begun, open);
-                    while units != 0 {
-                        let bit = units.trailing_zeros() as usize;
-                        units &= units - 1;
-                        if let Some(unit) = group.units.get(bit) {
-                            gathered.range(*unit, start, start);
-                        }
-                    }
-                }
+                group.each(bytes, (first, last, digits), open, &mut |unit, start| {
+                    gathered.range(unit, start, start);
+                });
             }
             if let Some(text) = clean.filter(|_| !self.folded.is_empty()) {
                 let folded = text.folded();
