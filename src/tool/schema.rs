@@ -8,6 +8,7 @@ pub(crate) use impossible::{Impossible, Of, find as impossible};
 
 use std::collections::BTreeSet;
 
+use email_address::{EmailAddress, Options};
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
@@ -152,6 +153,11 @@ pub enum FaultKind {
     Mismatch,
 }
 
+/// A mailbox of RFC 5321, section 4.1.2: no name before it, behind which another address could stand.
+fn is_mailbox(text: &str) -> bool {
+    EmailAddress::parse_with_options(text, Options::default().without_display_text()).is_ok()
+}
+
 impl Schema {
     /// Compiles a schema.
     ///
@@ -163,6 +169,8 @@ impl Schema {
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .should_validate_formats(true)
+            .with_format("email", is_mailbox)
+            .with_format("idn-email", is_mailbox)
             .with_pattern_options(PatternOptions::regex())
             .build(&strict)
             .map_err(|error| SchemaError::Invalid {
@@ -261,6 +269,25 @@ mod tests {
         );
         let open = json!({ "properties": { "a": {} }, "additionalProperties": true });
         assert_eq!(kinds(open, json!({ "b": 1 })), []);
+    }
+
+    /// A name before an address, which some programs show and others send to, hides another one.
+    #[test]
+    fn addresses_have_no_name_before_them() {
+        let schema = Schema::new(&json!({ "type": "string", "format": "email" })).unwrap();
+        for good in ["a@corp.example", "a.b+c@corp.example", "\"a b\"@corp.example", "a@[192.0.2.1]"] {
+            assert_eq!(schema.check(&json!(good)), [], "{good}");
+        }
+        for bad in [
+            "a@corp.example <evil@bad.example>",
+            "\"a@corp.example\" <evil@bad.example>",
+            "<evil@bad.example>",
+            "a@corp.example, evil@bad.example",
+            "a@corp.example\nBcc: evil@bad.example",
+            "a b@corp.example",
+        ] {
+            assert_eq!(schema.check(&json!(bad)).len(), 1, "{bad}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("arc_swap", &["guard"]),
     ("regex_automata", &["text/"]),
     ("regex_syntax", &["text/"]),
+    ("email_address", &["tool/"]),
     ("jsonschema", &["tool/"]),
     ("landlock", &["sandbox/"]),
     ("nix", &["sandbox/"]),
