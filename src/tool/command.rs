@@ -58,6 +58,8 @@ pub struct CommandLine {
     is_compound: bool,
     /// Whether a part of it may run again, or later than where it stands: a loop, a function, a trap.
     repeats: bool,
+    /// Whether other shells read other commands in it than bash does.
+    is_ambiguous: bool,
 }
 
 /// A simple command: what is run, with what.

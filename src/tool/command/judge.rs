@@ -153,10 +153,12 @@ impl CommandPolicy {
     /// The first thing for which the line is refused; `None` where it is allowed.
     #[must_use]
     pub fn check(&self, line: &CommandLine) -> Option<Refused> {
-        self.denied_program(line).or_else(|| self.construct(line)).or_else(|| {
-            let certain = line.commands().iter().filter(|one| !one.is_supposed);
-            certain.enumerate().find_map(|(number, one)| self.command(line, number, one))
-        })
+        self.denied_program(line).or_else(|| self.construct(line)).or_else(|| self.ambiguous(line)).or_else(
+            || {
+                let certain = line.commands().iter().filter(|one| !one.is_supposed);
+                certain.enumerate().find_map(|(number, one)| self.command(line, number, one))
+            },
+        )
     }
 
     fn denied_program(&self, line: &CommandLine) -> Option<Refused> {
@@ -193,6 +195,16 @@ impl CommandPolicy {
         };
         Some(Refused {
             message: format!("`{refused}` is not among the `constructs`; {accepted}"),
+            span: 0..0,
+        })
+    }
+
+    /// Whoever runs the line may do so with `sh`, and a list is about all that it would run.
+    fn ambiguous(&self, line: &CommandLine) -> Option<Refused> {
+        (self.allow.is_some() && line.is_ambiguous).then(|| Refused {
+            message: "`sh` would read other commands in it than bash; accepted: `[[ … ]]` without operators in it, \
+                      `$'…'` without a quote in it, and `&> file` behind all words"
+                .to_owned(),
             span: 0..0,
         })
     }

@@ -239,6 +239,8 @@ impl<'t> Parser<'t, '_> {
                 || self.eat("<")
                 || self.eat(">")
             {
+                // Where `[[` is no word of the shell, what follows is a command or a file.
+                self.state.out.is_ambiguous = true;
                 continue;
             }
             let from = self.at;

@@ -7,9 +7,12 @@ impl<'t> Parser<'t, '_> {
         let from = self.at;
         let mut end = from;
         let mut draft = Draft::default();
+        let mut both = false;
         loop {
             self.blanks();
+            let begins = self.starts("&>");
             if self.redirection(&mut draft)? {
+                both |= begins;
                 end = self.at;
                 continue;
             }
@@ -22,6 +25,8 @@ impl<'t> Parser<'t, '_> {
             }
             match self.word(&mut draft)? {
                 Some(raw) => {
+                    // Others read `a &> f b` as `a &` and `> f b`.
+                    self.state.out.is_ambiguous |= both;
                     draft.words.push(raw);
                     end = self.at;
                     self.array_behind(&mut draft)?;

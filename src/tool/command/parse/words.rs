@@ -163,6 +163,8 @@ impl Parser<'_, '_> {
             }
         }
         let body = self.text.get(from..self.at - 1).unwrap_or_default();
+        // A quote that ends where others do not know the escape.
+        self.state.out.is_ambiguous |= body.contains('\'');
         match unescape(body, false) {
             Some(text) => {
                 word::push(raw, &text);
