@@ -26,7 +26,7 @@ mod used;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::bundle::{Bundle, LoadError};
@@ -253,18 +253,4 @@ fn cedar_schema(bundle: &Bundle) -> Option<String> {
     let options = CompileOptions::default().with_key([0; 32]);
     let compiled = compile(bundle, &options).ok()?;
     Some(compiled.engine.cedar_schema().trim_end().to_owned() + "\n")
-}
-
-/// The key of a file, for hashes and pseudonyms.
-fn key(file: Option<&Path>) -> anyhow::Result<CompileOptions> {
-    let options = CompileOptions::default();
-    if let Some(file) = file {
-        let key =
-            std::fs::read(file).with_context(|| format!("can't read the key file `{}`", file.display()))?;
-        if key.len() < 16 {
-            bail!("the key in `{}` is shorter than 16 bytes", file.display());
-        }
-        return Ok(options.with_key(key));
-    }
-    Ok(options)
 }
