@@ -24,8 +24,9 @@ pub(crate) use compare::{Answered, Contrast, contrast, differing, name, otherwis
 pub use compare::{Differing, Effect, Kind, Otherwise, Which};
 pub(crate) use confinement::Most;
 pub use confinement::SandboxPolicy;
-pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
+pub(crate) use decide::{CreatedAgent, Evaluation, Revealing, Situation};
 pub use enumerate::{Asking, Doing, May};
+pub(crate) use find::Scans;
 pub use hold_back::HoldBack;
 pub(crate) use named::Named;
 pub(crate) use nothing::Nothing;

@@ -7,10 +7,11 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::Exit;
-use super::bundle::Signatures;
+use super::bundle::{Applied, Key};
 use super::report::{Out, visible};
 use super::retain::PayloadKeys;
 use super::used::Used;
+use crate::compile::CompileOptions;
 use crate::engine::{Asking, Doing, Engine, May};
 
 /// List who may do something
@@ -32,11 +33,8 @@ pub(super) struct Who {
     /// Only through this agent.
     #[arg(long)]
     agent: Option<String>,
-    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
-    #[arg(long, value_name = "DIR")]
-    bundle: Option<PathBuf>,
     #[command(flatten)]
-    signatures: Signatures,
+    bundle: Applied,
     /// How answers are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -72,16 +70,12 @@ pub(super) struct What {
     suggest: bool,
     #[command(flatten)]
     keys: PayloadKeys,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
     #[command(flatten)]
     chats: Roles,
-    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
-    #[arg(long, value_name = "DIR")]
-    bundle: Option<PathBuf>,
     #[command(flatten)]
-    signatures: Signatures,
+    bundle: Applied,
     /// How answers are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -134,6 +128,7 @@ enum Format {
 }
 
 /// An answer for some models: all of them where none is named.
+#[derive(PartialEq)]
 struct Answer {
     may: May,
     by: Vec<String>,
@@ -207,7 +202,7 @@ fn print(
 
 impl Who {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let (engine, _) = super::engine(self.bundle.as_deref(), &super::key(None)?, &self.signatures)?;
+        let (engine, _) = self.bundle.engine(&CompileOptions::default())?;
         let tool = self.tool.as_deref().unwrap_or_default();
         if matches!(self.can, Action::CallTool | Action::ReadResult) {
             known("tool", tool, engine.inventory().tools.iter().map(|tool| tool.name.as_str()))?;
@@ -240,8 +235,8 @@ impl Who {
 
 impl What {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let options = super::key(self.key_file.as_deref())?;
-        let (engine, bundle) = super::engine(self.bundle.as_deref(), &options, &self.signatures)?;
+        let options = self.key.options()?;
+        let (engine, bundle) = self.bundle.engine(&options)?;
         if !self.on.is_empty() {
             let used = Used { on: &self.on, keys: &self.keys, is_text: self.format == Format::Text };
             return match self.suggest {
@@ -263,12 +258,33 @@ impl What {
             engine.agents().filter(|agent| self.through.as_deref().is_none_or(|only| only == *agent));
         for agent in agents {
             let ask = |doing| answers(&engine, user, &self.chats.role, agent, doing);
-            for (what, doing) in [("run it", Doing::RunAgent), ("talk to it", Doing::SendInput)] {
+            let itself = [
+                ("run it", Doing::RunAgent),
+                ("talk to it", Doing::SendInput),
+                ("have its answers", Doing::SendOutput),
+            ];
+            for (what, doing) in itself {
                 print(&engine, self.format, (user, agent, what), &ask(doing), out)?;
             }
             for tool in &engine.inventory().tools {
                 let what = format!("call {}", tool.name);
                 print(&engine, self.format, (user, agent, &what), &ask(Doing::CallTool(&tool.name)), out)?;
+            }
+            let tools = engine.inventory().tools.iter().map(|tool| tool.name.as_str());
+            let results: Vec<_> = tools.map(|tool| (tool, ask(Doing::ReadResult(tool)))).collect();
+            // Mostly no policy tells results apart, and a line for each tool would hide what can be called.
+            let alike =
+                results.iter().all(|(_, answers)| Some(answers) == results.first().map(|(_, first)| first));
+            match results.first().filter(|_| alike && self.format == Format::Text) {
+                Some((_, answers)) => {
+                    print(&engine, self.format, (user, agent, "read the result of any tool"), answers, out)?;
+                }
+                None => {
+                    for (tool, answers) in &results {
+                        let what = format!("read the result of {tool}");
+                        print(&engine, self.format, (user, agent, &what), answers, out)?;
+                    }
+                }
             }
         }
         Ok(Exit::Fine)
