@@ -16,7 +16,7 @@ use crate::bundle::{
     AuditSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, Mode, RETENTION, ReturnSpec, Role,
     Source, TOOLS, UnlistedSpec,
 };
-use crate::cedar::{self, Checks, Policies, Vocabulary};
+use crate::cedar::{self, Checks, Policies, Unread, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::engine::{ArgumentRules, Engine, Inner, Limits, Named, Nothing, ReturnWhen};
@@ -154,6 +154,10 @@ impl Compiler<'_> {
         Reporter { file: &source.name, text: &source.text, out: self.out }
     }
 
+    fn errors(&self) -> usize {
+        self.out.iter().filter(|diagnostic| diagnostic.is_error()).count()
+    }
+
     fn run(mut self, prepared: Option<Prepared>) -> Option<Engine> {
         self.out.extend_from_slice(self.bundle.problems());
         self.misplaced();
@@ -190,6 +194,7 @@ impl Compiler<'_> {
         }
         self.limits(&manifest);
         let sandbox = sandbox::policy(&manifest.sandbox, self.out);
+        let before = self.errors();
         let (digest, pack_names, rules, ready) = match prepared {
             Some(Prepared { digest, packs, rules, scanner, policies }) => {
                 (digest, packs, rules, Some((scanner, policies)))
@@ -199,15 +204,18 @@ impl Compiler<'_> {
                 (self.bundle.digest().to_owned(), names, rules, None)
             }
         };
+        let packs_unread = self.errors() > before;
         let names = names::Names::collect(self.bundle, &manifest, &directory, &tools, self.out);
+        let before = self.errors();
         let tool_list = self.tools(&tools);
+        let unread = Unread { packs: packs_unread, tools: self.errors() > before };
         let agents = self.agents(&directory);
-        let vocabulary = names.vocabulary(&manifest, &directory, &tool_list, &pack_names, &rules);
+        let vocabulary = names.vocabulary(&manifest, &directory, &tool_list, &pack_names, &rules, unread);
         let retention = self.retention(&vocabulary);
         let (scanner, policies) = ready.unzip();
         let policies = policies.and_then(|policies| cedar::trusted(policies, &vocabulary));
         let policies = policies.or_else(|| self.policies(&vocabulary))?;
-        if !self.options.trusted {
+        if !self.options.trusted && !(unread.packs || unread.tools) {
             unused::report(self.bundle, &directory, &tools, &vocabulary, &policies, &rules, self.out);
             // A rule with an error is missing here.
             if !self.out.iter().any(Diagnostic::is_error) {
@@ -394,10 +402,12 @@ impl Compiler<'_> {
     fn retention(&mut self, vocabulary: &Vocabulary) -> Vec<crate::rule::Class> {
         let Some(source) = self.bundle.source(RETENTION) else { return Vec::new() };
         let Some(spec) = self.read::<RetentionSpec>(RETENTION) else { return Vec::new() };
+        let unread = vocabulary.unread;
         let names = RetentionNames {
-            tags: vocabulary.tags.iter().map(String::as_str).collect(),
-            agents: vocabulary.agents.iter().map(|agent| agent.name.as_str()).collect(),
-            tools: vocabulary.tools.iter().map(|tool| tool.declared.name.as_str()).collect(),
+            tags: (!unread.packs).then(|| vocabulary.tags.iter().map(String::as_str).collect()),
+            agents: Some(vocabulary.agents.iter().map(|agent| agent.name.as_str()).collect()),
+            tools: (!unread.tools)
+                .then(|| vocabulary.tools.iter().map(|tool| tool.declared.name.as_str()).collect()),
         };
         spec.check(&names, &mut self.reporter(source));
         spec.classes()

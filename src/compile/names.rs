@@ -7,7 +7,7 @@ use crate::bundle::{
     AttributeSpec, AttributeTypeSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, NamedSpec,
     RolesFrom, TOOLS, UnlistedSpec,
 };
-use crate::cedar::{AttributeType, AttributeValue, Declared, NEW_AGENTS, Tool, Unlisted, Vocabulary};
+use crate::cedar::{AttributeType, AttributeValue, Declared, NEW_AGENTS, Tool, Unlisted, Unread, Vocabulary};
 use crate::decode::{Entries, Spanned};
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::rule::Rule;
@@ -275,6 +275,7 @@ impl Names {
         tools: &[(Tool, crate::engine::Tool)],
         packs: &[String],
         rules: &[Arc<Rule>],
+        unread: Unread,
     ) -> Vocabulary {
         let strings =
             |names: &[Spanned<String>]| names.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
@@ -308,6 +309,7 @@ impl Names {
                     writes: strings(&unlisted.writes),
                 }),
             },
+            unread,
         }
     }
 }

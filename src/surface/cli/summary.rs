@@ -9,6 +9,7 @@ use super::events::Place;
 use super::report::visible;
 use crate::bundle::Bundle;
 use crate::event::Stage;
+use crate::harness::told;
 use crate::verdict::{Action, Decision, Reason};
 
 /// Refused events that are listed one by one.
@@ -137,10 +138,9 @@ impl<'b> Summary<'b> {
             let (effect, through) = (candidate.effect.name(), visible(&candidate.through.join(", ")));
             let _ = writeln!(out, "  the candidate would {effect} it, through {through}");
         }
-        let flips = answer.explanation.iter().flat_map(|explanation| &explanation.flips);
-        for flip in flips.take(FLIPS) {
-            let changes: Vec<String> = flip.changes.iter().map(|change| visible(&change.text())).collect();
-            let _ = writeln!(out, "  would be {} if {}", flip.decision, changes.join(" and "));
+        let flips = answer.explanation.as_ref().map_or_else(Vec::new, |explanation| told(&explanation.flips));
+        for (decision, changes) in flips.iter().take(FLIPS) {
+            let _ = writeln!(out, "  would be {decision} if {}", visible(changes));
         }
         Some(out)
     }
