@@ -77,5 +77,5 @@ fn a_broken_file_is_the_only_thing_reported() {
     let broken = "tools: [{ name: note, input: { type: objekt } }]\n";
     assert_eq!(codes(broken, pack, ""), ["bad-schema"]);
     // What nothing can declare is.
-    assert_eq!(codes(broken, "pack: [", role), ["yaml-syntax", "bad-schema", "undeclared-name"]);
+    assert_eq!(codes(broken, "pack: [", role), ["undeclared-name", "yaml-syntax", "bad-schema"]);
 }
