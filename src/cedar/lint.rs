@@ -63,7 +63,8 @@ pub(super) fn names(parsed: &Parsed, names: &Names<'_>, out: &mut Vec<Diagnostic
         let may_be_declared = match kind.as_str() {
             "Rule" | "Pack" | "Tag" => names.unread.packs,
             "Tool" | "Action" => names.unread.tools,
-            _ => false,
+            "Stage" => false,
+            _ => names.unread.directory,
         };
         if may_be_declared {
             continue;

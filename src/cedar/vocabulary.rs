@@ -48,6 +48,8 @@ pub(crate) struct Vocabulary {
 /// Kinds of which not all names could be read.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Unread {
+    /// Everything that the directory names.
+    pub(crate) directory: bool,
     /// Packs, rules and tags.
     pub(crate) packs: bool,
     /// Tools, and so actions.

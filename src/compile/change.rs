@@ -45,7 +45,7 @@ impl<'b> Changeable<'b> {
             None => ToolsSpec::default(),
         };
         let compiled = compiler.tools(&tools);
-        let names = names::Names::collect(bundle, &manifest, &directory, &tools, &mut out);
+        let names = names::Names::collect(bundle, &manifest, &directory, &tools, false, &mut out);
         let rules = &engine.0.rules;
         let mut packs: Vec<String> = rules.iter().map(|rule| rule.pack.to_string()).collect();
         packs.dedup();

@@ -174,13 +174,17 @@ impl Compiler<'_> {
             return None;
         }
         let manifest: ManifestSpec = self.read(MANIFEST)?;
+        let before = self.errors();
         let directory: DirectorySpec = if self.bundle.source(DIRECTORY).is_some() {
             self.read(DIRECTORY)?
         } else {
             DirectorySpec::default()
         };
+        let directory_unread = self.errors() > before;
+        let before = self.errors();
         let tools: ToolsSpec =
             if self.bundle.source(TOOLS).is_some() { self.read(TOOLS)? } else { ToolsSpec::default() };
+        let tools_unread = self.errors() > before;
         if manifest.mode.value == Mode::Shadow {
             let file: Arc<str> = MANIFEST.into();
             self.out.push(
@@ -205,22 +209,22 @@ impl Compiler<'_> {
             }
         };
         let packs_unread = self.errors() > before;
-        let names = names::Names::collect(self.bundle, &manifest, &directory, &tools, self.out);
+        let names =
+            names::Names::collect(self.bundle, &manifest, &directory, &tools, directory_unread, self.out);
         let before = self.errors();
         let tool_list = self.tools(&tools);
-        let unread = Unread { packs: packs_unread, tools: self.errors() > before };
+        let tools_unread = tools_unread || self.errors() > before;
+        let unread = Unread { directory: directory_unread, packs: packs_unread, tools: tools_unread };
         let agents = self.agents(&directory);
         let vocabulary = names.vocabulary(&manifest, &directory, &tool_list, &pack_names, &rules, unread);
         let retention = self.retention(&vocabulary);
         let (scanner, policies) = ready.unzip();
         let policies = policies.and_then(|policies| cedar::trusted(policies, &vocabulary));
         let policies = policies.or_else(|| self.policies(&vocabulary))?;
-        if !self.options.trusted && !(unread.packs || unread.tools) {
+        // What has an error is missing here, and so is what it uses.
+        if !self.options.trusted && !self.out.iter().any(Diagnostic::is_error) {
             unused::report(self.bundle, &directory, &tools, &vocabulary, &policies, &rules, self.out);
-            // A rule with an error is missing here.
-            if !self.out.iter().any(Diagnostic::is_error) {
-                unused::waivers(&policies, &rules, self.out);
-            }
+            unused::waivers(&policies, &rules, self.out);
         }
         if self.out.iter().any(Diagnostic::is_error) {
             return None;
@@ -405,7 +409,8 @@ impl Compiler<'_> {
         let unread = vocabulary.unread;
         let names = RetentionNames {
             tags: (!unread.packs).then(|| vocabulary.tags.iter().map(String::as_str).collect()),
-            agents: Some(vocabulary.agents.iter().map(|agent| agent.name.as_str()).collect()),
+            agents: (!unread.directory)
+                .then(|| vocabulary.agents.iter().map(|agent| agent.name.as_str()).collect()),
             tools: (!unread.tools)
                 .then(|| vocabulary.tools.iter().map(|tool| tool.declared.name.as_str()).collect()),
         };

@@ -36,6 +36,8 @@ pub use stream::{Released, StreamScanner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::bundle::{Missing, Mode, RefusedCalls, RolesFrom};
 use crate::cedar::{AttributeType, AttributeValue, Policies, PolicyInfo};
 use crate::rule::argument::Argument;
@@ -135,6 +137,8 @@ pub(crate) struct Tool {
     pub(crate) logged: Vec<String>,
     /// What single arguments may be.
     pub(crate) arguments: Vec<Argument>,
+    /// Values that the schema names of an argument: those that it may be, and its limits.
+    pub(crate) named: BTreeMap<String, Vec<Value>>,
 }
 
 /// Everything of a bundle that a test can reach.

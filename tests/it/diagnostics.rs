@@ -76,6 +76,8 @@ fn a_broken_file_is_the_only_thing_reported() {
     assert_eq!(codes(tools, &pack.replace("phrases: [order now]", "pattern: 'a('"), ""), ["bad-pattern"]);
     let broken = "tools: [{ name: note, input: { type: objekt } }]\n";
     assert_eq!(codes(broken, pack, ""), ["bad-schema"]);
+    let no_list = tools.replace("args:", "reads: secret, args:");
+    assert_eq!(codes(&no_list, pack, ""), ["bad-value"]);
     // What nothing can declare is.
     assert_eq!(codes(broken, "pack: [", role), ["undeclared-name", "yaml-syntax", "bad-schema"]);
 }

@@ -52,7 +52,8 @@ pub(super) fn candidates(tried: &Tried, evaluation: &Evaluation) -> Vec<Changed>
     all
 }
 
-/// Values from the bundle that arguments of a call may have instead: those that policies compare with, and numbers beside them.
+/// Values from the bundle that arguments of a call may have instead: those that policies compare with, numbers beside them, and what the
+/// tool's schema names.
 fn arguments(tried: &Tried, all: &mut Vec<Changed>) {
     let Body::ToolCall { tool, arguments: Value::Object(members), .. } = &tried.event.body else { return };
     let mut argument = |name: &str, value: Option<Value>| {
@@ -71,6 +72,8 @@ fn arguments(tried: &Tried, all: &mut Vec<Changed>) {
             Value::Bool(flag) => vec![json!(!flag)],
             Value::Null | Value::Array(_) | Value::Object(_) => Vec::new(),
         };
+        let of_tool = tried.engine.0.tools.get(tool).and_then(|tool| tool.named.get(name));
+        values.extend(of_tool.into_iter().flatten().cloned());
         let mut known = BTreeSet::new();
         values.retain(|other| other != value && known.insert(other.to_string()));
         values.into_iter().for_each(|value| argument(name, Some(value)));

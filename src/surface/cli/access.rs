@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use serde_json::json;
 
@@ -55,9 +55,10 @@ Examples:
   ringfence what --role support --through helpdesk
   ringfence what --on events.jsonl
   ringfence what --on log.db --payload-key payload.key --suggest > policies/suggested.cedar")]
+#[command(group(clap::ArgGroup::new("about").args(["user", "role", "on"]).multiple(true).required(true)))]
 pub(super) struct What {
     /// The user: one that the directory lists, or any name beside --role.
-    #[arg(long, required_unless_present_any = ["on", "role"])]
+    #[arg(long)]
     user: Option<String>,
     /// Only through this agent.
     #[arg(long = "through", value_name = "AGENT")]
@@ -72,21 +73,14 @@ pub(super) struct What {
     keys: PayloadKeys,
     #[command(flatten)]
     key: Key,
-    #[command(flatten)]
-    chats: Roles,
+    /// The user's direct roles; may be given several times.
+    #[arg(long)]
+    role: Vec<String>,
     #[command(flatten)]
     bundle: Applied,
     /// How answers are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-}
-
-/// Direct roles.
-#[derive(Debug, clap::Args)]
-struct Roles {
-    /// The user's direct roles; may be given several times.
-    #[arg(long)]
-    role: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -164,13 +158,29 @@ fn place(engine: &Engine, policy: &str) -> String {
     }
 }
 
-fn known<'n>(kind: &str, name: &str, names: impl IntoIterator<Item = &'n str>) -> anyhow::Result<()> {
+/// Most names that a message lists.
+const LISTED: usize = 6;
+
+/// Holds a name to those that a bundle declares.
+pub(super) fn known<'n>(
+    kind: &str,
+    name: &str,
+    names: impl IntoIterator<Item = &'n str>,
+) -> anyhow::Result<()> {
     let names: Vec<&str> = names.into_iter().collect();
     if names.contains(&name) {
         return Ok(());
     }
-    let help =
-        crate::diagnostic::did_you_mean(name, names).map_or_else(String::new, |help| format!("; {help}"));
+    let help = match crate::diagnostic::did_you_mean(name, names.iter().copied()) {
+        Some(help) => format!("; {help}"),
+        None if names.is_empty() => String::new(),
+        None => {
+            let first: Vec<String> =
+                names.iter().take(LISTED).map(|name| format!("`{}`", visible(name))).collect();
+            let more = if names.len() > LISTED { " and others" } else { "" };
+            format!("; it has {}{more}", first.join(", "))
+        }
+    };
     bail!("the bundle has no {kind} `{}`{help}", visible(name))
 }
 
@@ -244,20 +254,21 @@ impl What {
                 false => used.unused(&engine, out),
             };
         }
-        for role in &self.chats.role {
+        for role in &self.role {
             known("role", role, engine.roles())?;
         }
         if let Some(agent) = &self.through {
             known("agent", agent, engine.agents())?;
         }
         let user = self.user.as_deref().unwrap_or("somebody");
-        if self.chats.role.is_empty() {
-            known("user", user, engine.users())?;
+        if self.role.is_empty() {
+            known("user", user, engine.users())
+                .context("without --role, the directory has to list the user")?;
         }
         let agents =
             engine.agents().filter(|agent| self.through.as_deref().is_none_or(|only| only == *agent));
         for agent in agents {
-            let ask = |doing| answers(&engine, user, &self.chats.role, agent, doing);
+            let ask = |doing| answers(&engine, user, &self.role, agent, doing);
             let itself = [
                 ("run it", Doing::RunAgent),
                 ("talk to it", Doing::SendInput),

@@ -94,7 +94,7 @@ struct Verify {
 /// The bundle that a verb applies.
 #[derive(Debug, clap::Args)]
 pub(super) struct Applied {
-    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
+    /// The bundle; `built-in` is the one of the program [default: ./policies or . with a ringfence.yaml, else the built-in one].
     #[arg(id = "bundle", long, value_name = "DIR")]
     pub(super) path: Option<PathBuf>,
     #[command(flatten)]

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use self::folder::Folder;
 use self::screen::Screen;
 use super::Exit;
+use super::access::known;
 use super::bundle::{Applied, Key};
 use super::report::{self, Out};
 use crate::audit::JsonlSink;
@@ -191,6 +192,11 @@ impl Chat {
     async fn talk(self, screen: &Screen) -> anyhow::Result<Exit> {
         let options = self.key.options()?;
         let (engine, _) = self.bundle.engine(&options)?;
+        known("agent", &self.agent, engine.agents()).context("name another one with --agent")?;
+        known("model", &self.model, engine.models()).context("name another one with --model")?;
+        for role in &self.role {
+            known("role", role, engine.roles()).context("name others with --role")?;
+        }
         let mut guard = Guard::builder(engine.clone());
         if let Some(trust) = self.bundle.signatures.trust()? {
             guard = guard.trusting(trust);

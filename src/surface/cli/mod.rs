@@ -180,11 +180,14 @@ impl Schema {
 
 /// The bundle of a folder or packed file; without one, `./policies` or `.` where there is a manifest, else the built-in one.
 fn open(named: Option<&Path>) -> Result<(Bundle, bool), LoadError> {
-    match folder(named) {
+    match folder(named).filter(|folder| folder != Path::new(BUILT_IN) || folder.exists()) {
         Some(folder) => Bundle::read(&folder).map(|bundle| (bundle, false)),
         None => Ok((Bundle::embedded(), true)),
     }
 }
+
+/// What the built-in bundle is called where a folder is named.
+const BUILT_IN: &str = "built-in";
 
 /// The folder or packed file of the bundle, unless it is the built-in one.
 fn folder(named: Option<&Path>) -> Option<PathBuf> {
@@ -224,10 +227,8 @@ fn try_candidate(guard: &Guard, path: &Path, signatures: &Signatures) -> anyhow:
 
 /// The same of a folder that has to be named; `built-in` is the built-in bundle.
 fn engine_of(folder: &Path, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
-    if folder == Path::new("built-in") && !folder.exists() {
-        return compiled(Bundle::embedded(), true, options);
-    }
-    compiled(Bundle::read(folder)?, false, options)
+    let (bundle, built_in) = open(Some(folder))?;
+    compiled(bundle, built_in, options)
 }
 
 fn compiled(bundle: Bundle, built_in: bool, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {

@@ -18,6 +18,9 @@ const LISTED: usize = 20;
 /// Changes that would flip a decision, of which so many are shown.
 const FLIPS: usize = 6;
 
+/// Most lines of the head of a policy that are shown.
+const HEAD_LINES: usize = 6;
+
 /// Counts of a run.
 pub(super) struct Summary<'b> {
     bundle: &'b Bundle,
@@ -31,6 +34,19 @@ pub(super) struct Summary<'b> {
     shadow: HashMap<String, usize>,
     refused: Vec<String>,
     refused_beyond: usize,
+}
+
+/// A line of a file, from 1; where only a bracket is opened there, with what stands in it.
+fn excerpt(text: &str, line: u32) -> String {
+    let mut lines = text.lines().skip(line.saturating_sub(1) as usize).map(str::trim);
+    let mut excerpt = lines.next().unwrap_or_default().to_owned();
+    if excerpt.ends_with('(') {
+        let inner: Vec<&str> =
+            lines.by_ref().take(HEAD_LINES).take_while(|line| !line.starts_with(')')).collect();
+        excerpt.push_str(&inner.join(" "));
+        excerpt.push(')');
+    }
+    excerpt
 }
 
 fn name(reason: &Reason) -> &str {
@@ -152,11 +168,8 @@ impl<'b> Summary<'b> {
         }
         let _ = writeln!(out, ": {}", visible(&reason.message));
         if let (Some(file), Some(line)) = (&reason.file, reason.line) {
-            let text = self
-                .bundle
-                .source(file)
-                .and_then(|source| source.text.lines().nth(line.saturating_sub(1) as usize));
-            let _ = writeln!(out, "    {file}:{line} | {}", text.unwrap_or_default().trim());
+            let text = self.bundle.source(file).map(|source| excerpt(&source.text, line));
+            let _ = writeln!(out, "    {file}:{line} | {}", text.unwrap_or_default());
         }
     }
 

@@ -20,6 +20,7 @@ use self::inputs::{Inputs, Job};
 use super::Exit;
 use super::bundle::{Applied, Key};
 use super::report::{self, Out};
+use crate::bundle::Bundle;
 use crate::diagnostic::did_you_mean;
 use crate::engine::{Engine, RuleSet};
 use crate::verdict::Finding;
@@ -134,6 +135,14 @@ impl Scan {
             (None, Some(_)) => Baseline::new(),
             (None, None) => Baseline::default(),
         };
+        if self.bundle.path.is_none()
+            && self.format == Format::Text
+            && bundle.digest() != Bundle::embedded().digest()
+        {
+            let rules = report::counted(engine.inventory().rules.len(), "rule");
+            let help = "`--bundle built-in` finds what the program knows";
+            report::note(&format!("note: scanning by the {rules} of {}; {help}", bundle.origin()));
+        }
         let mut printer = print::Printer::new(self.format, self.jsonl.is_some(), &engine);
         let mut exit = Exit::Fine;
         let mut failed = false;
