@@ -427,7 +427,9 @@ impl Guard {
         // Without what was made ready once for all events.
         let taken = || started.elapsed().saturating_sub(text::ready::spent().saturating_sub(ready));
         let stop = || limit.is_some_and(|limit| taken() >= limit);
-        let situation = Situation { session, created: created.as_ref(), at, paths: &paths, stop: &stop };
+        let created = created.as_ref();
+        let situation =
+            Situation { session, created, at, paths: &paths, stop: &stop, scans: None, without: None };
         let evaluation = engine.evaluate(event, &situation);
         if stop() {
             let reason = Reason::new(ReasonCode::TimeLimit, "deciding took longer than the bundle allows");

@@ -125,7 +125,9 @@ impl<'t> Reader<'t> {
                     let message = format!("nested deeper than {MAX_DEPTH} levels");
                     return Err(problem(Code::YamlLimit, at..at, message));
                 }
-                Err(problem(Code::YamlSyntax, at..at, format!("not valid YAML: {text}")))
+                let help = "look for a bracket or quote that is not closed, or an indentation that differs, here or above";
+                let syntax = problem(Code::YamlSyntax, at..at, format!("not valid YAML: {text}"));
+                Err(Problem { help: Some(help.to_owned()), ..syntax })
             }
             None => {
                 Err(problem(Code::YamlSyntax, self.text.len()..self.text.len(), "the file ends too early"))

@@ -48,7 +48,7 @@ pub enum KeyError {
         path: PathBuf,
     },
     /// The text is no public key.
-    #[error("`{}` holds no public key; it is the .pub file that `ringfence audit init-key` writes", path.display())]
+    #[error("`{}` holds no public key; it is the .pub file that `init-key` writes beside the other one", path.display())]
     NoPublicKey {
         /// The file.
         path: PathBuf,

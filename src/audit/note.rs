@@ -16,16 +16,22 @@ pub(crate) fn sign(key: &SigningKey, name: &str, body: &str) -> String {
 /// The lines of a note and the name under which one of these keys has signed them.
 pub(crate) fn check<'n>(note: &'n str, keys: &[PublicKey]) -> Option<(&'n str, &'n str)> {
     let (body, signatures) = note.split_at_checked(note.rfind("\n\n")? + 1)?;
-    signatures.lines().filter(|line| !line.is_empty()).find_map(|line| {
-        let (name, encoded) = line.strip_prefix("— ")?.split_once(' ')?;
-        let bytes = base64::decode(encoded)?;
+    // Signatures by others may stand here, and nothing else.
+    let lines = signatures.strip_prefix('\n')?.strip_suffix('\n')?.split('\n');
+    let all: Vec<(&str, Vec<u8>)> = lines
+        .map(|line| {
+            let (name, encoded) = line.strip_prefix("— ")?.split_once(' ')?;
+            Some((name, base64::decode(encoded)?))
+        })
+        .collect::<Option<_>>()?;
+    all.iter().find_map(|(name, bytes)| {
         let (id, signature) = bytes.split_first_chunk::<4>()?;
         let signature = Signature::from_slice(signature).ok()?;
         let signed = keys
             .iter()
             .filter(|key| key_id(name, &key.0) == *id)
             .any(|key| key.0.verify(body.as_bytes(), &signature).is_ok());
-        signed.then_some((body, name))
+        signed.then_some((body, *name))
     })
 }
 
@@ -45,5 +51,12 @@ mod tests {
             let Ok(changed) = String::from_utf8(changed) else { continue };
             assert_eq!(check(&changed, &[key.public()]), None, "{changed:?}");
         }
+        let by_other = sign(&other, "other", "one\ntwo\n");
+        let by_both = format!("{note}{}", by_other.rsplit_once("\n\n").unwrap().1);
+        assert_eq!(check(&by_both, &[key.public()]), Some(("one\ntwo\n", "log/1")));
+        for behind in ["x", "\n", "x\n", "— other !\n"] {
+            assert_eq!(check(&format!("{note}{behind}"), &[key.public()]), None, "{behind:?}");
+        }
+        assert_eq!(check(note.trim_end(), &[key.public()]), None);
     }
 }

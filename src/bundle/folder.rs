@@ -20,7 +20,7 @@ pub(super) const MAX_DEPTH: usize = 4;
 #[non_exhaustive]
 pub enum LoadError {
     /// There is no such folder.
-    #[error("`{}` is not a folder", path.display())]
+    #[error("{} `{}`", if path.exists() { "no folder or packed bundle is" } else { "there is no folder" }, path.display())]
     NotAFolder {
         /// The path given.
         path: PathBuf,

@@ -19,7 +19,7 @@ pub(crate) use manifest::{
 };
 pub use packed::PackError;
 pub(crate) use quantity::{ByteSize, Period};
-pub(crate) use sandbox::{ProtectionSpec, SandboxSpec};
+pub(crate) use sandbox::SandboxSpec;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::quantity::{ByteSize, Period};
 use crate::decode::Spanned;
+use crate::protection::Protection;
 
 /// What the sandbox has to give the commands of tools, and what it gives them.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -13,7 +14,7 @@ pub(crate) struct SandboxSpec {
     /// Protections without which a command is not run.
     #[serde(default)]
     #[schemars(extend("default" = [], "examples" = [["files", "network", "tree"]]))]
-    pub(crate) require: Vec<ProtectionSpec>,
+    pub(crate) require: Vec<Protection>,
     /// Variables of the host's environment that commands are given, by their names.
     #[serde(default)]
     #[schemars(extend("default" = [], "examples" = [["LANG", "PATH"]]))]
@@ -22,50 +23,6 @@ pub(crate) struct SandboxSpec {
     #[serde(default)]
     #[schemars(extend("examples" = [{"time": "30s", "memory_bytes": "512MiB", "processes": 32}]))]
     pub(crate) limits: SandboxLimitsSpec,
-}
-
-/// A protection of the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum ProtectionSpec {
-    /// Processor time, memory, file size and descriptors of each process have limits.
-    Limits,
-    /// The number of processes and the memory of all together have limits.
-    Processes,
-    /// Whatever the command started is gone when it ends.
-    Tree,
-    /// Set-user-ID programs give it nothing.
-    NoNewPrivileges,
-    /// It has none of root's powers.
-    NoCapabilities,
-    /// It opens only the files that it was given.
-    Files,
-    /// It can't make a socket.
-    Network,
-    /// It can't signal processes outside.
-    Signals,
-    /// System calls that reach into other processes or the kernel are refused.
-    SystemCalls,
-    /// It sees no process, message queue or network of the host.
-    Namespaces,
-}
-
-impl ProtectionSpec {
-    /// The name in YAML, which is that in reports.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Limits => "limits",
-            Self::Processes => "processes",
-            Self::Tree => "tree",
-            Self::NoNewPrivileges => "no-new-privileges",
-            Self::NoCapabilities => "no-capabilities",
-            Self::Files => "files",
-            Self::Network => "network",
-            Self::Signals => "signals",
-            Self::SystemCalls => "system-calls",
-            Self::Namespaces => "namespaces",
-        }
-    }
 }
 
 /// What a command may use at most. What is absent is as the host has it, or by default 30 s, 1 MiB of output, 30 s of processor

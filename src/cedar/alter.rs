@@ -1,6 +1,6 @@
 //! Policies with one of them changed: what tests of policies are tested by, and what explanations try.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::pst::{
     self, ActionConstraint, BinaryOp, Clause, Expr, PrincipalConstraint, ResourceConstraint, Template,
@@ -112,14 +112,20 @@ impl Policies {
     pub(crate) fn speaking(&self, vocabulary: &Vocabulary) -> Option<Policies> {
         let requests = Arc::new(super::requests(vocabulary, &self.mentions)?);
         let (list, mentions) = (self.list.clone(), Arc::clone(&self.mentions));
-        Some(Policies { list, index: self.index.copied(), requests, mentions })
+        Some(Policies { list, index: self.index.copied(), requests, mentions, compared: OnceLock::new() })
     }
 
     /// The same policies, of which nothing was asked before.
     #[cfg(test)]
     pub(super) fn afresh(&self) -> Policies {
         let (requests, mentions) = (Arc::clone(&self.requests), Arc::clone(&self.mentions));
-        Policies { list: self.list.clone(), index: self.index.copied(), requests, mentions }
+        Policies {
+            list: self.list.clone(),
+            index: self.index.copied(),
+            requests,
+            mentions,
+            compared: OnceLock::new(),
+        }
     }
 
     /// Names of the actions that a policy is about; `None` where it is about all.
@@ -130,20 +136,6 @@ impl Policies {
             cedar_policy::ActionConstraint::Eq(action) => Some(vec![name(action)]),
             cedar_policy::ActionConstraint::In(actions) => Some(actions.into_iter().map(name).collect()),
         }
-    }
-
-    /// Texts and numbers in the policies that read arguments, as they are written there.
-    pub(crate) fn literals_about_input(&self) -> Vec<String> {
-        let mut found = std::collections::BTreeSet::new();
-        for policy in (0..self.list.len()).filter_map(|number| self.index.policy(number)) {
-            let reads = policy.to_pst().ok().map(|pst| Reads::of(pst.body()));
-            if reads.is_some_and(|reads| reads.input)
-                && let Ok(json) = policy.to_json()
-            {
-                literals(&json, &mut found);
-            }
-        }
-        found.into_iter().collect()
     }
 
     pub(super) fn body(&self, policy: usize) -> Option<Template> {
@@ -171,25 +163,7 @@ impl Policies {
         };
         let index = self.index.with(number, with)?;
         let (requests, mentions) = (Arc::clone(&self.requests), Arc::clone(&self.mentions));
-        Some(Policies { list, index, requests, mentions })
-    }
-}
-
-/// Values of literals in the JSON of a policy.
-fn literals(json: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
-    match json {
-        serde_json::Value::Object(members) => {
-            for (name, value) in members {
-                match (name.as_str(), value) {
-                    ("Value", serde_json::Value::String(text)) => drop(found.insert(text.clone())),
-                    ("Value", serde_json::Value::Number(number)) => drop(found.insert(number.to_string())),
-                    ("annotations", _) => {}
-                    (_, value) => literals(value, found),
-                }
-            }
-        }
-        serde_json::Value::Array(items) => items.iter().for_each(|item| literals(item, found)),
-        _ => {}
+        Some(Policies { list, index, requests, mentions, compared: OnceLock::new() })
     }
 }
 

@@ -6,12 +6,13 @@ use cedar_policy::{Effect, ResourceConstraint};
 
 use super::PolicyEffect;
 use super::parse::Parsed;
-use super::vocabulary::{BUILT_IN_ACTIONS, NEW_AGENTS, Vocabulary};
+use super::vocabulary::{BUILT_IN_ACTIONS, NEW_AGENTS, Unread, Vocabulary};
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 
 /// Declared names by entity type.
 pub(super) struct Names<'v> {
     by_type: BTreeMap<&'static str, BTreeSet<&'v str>>,
+    unread: Unread,
 }
 
 impl<'v> Names<'v> {
@@ -42,13 +43,13 @@ impl<'v> Names<'v> {
         if let Some(users) = &vocabulary.users {
             by_type.insert("User", plain(users));
         }
-        Self { by_type }
+        Self { by_type, unread: vocabulary.unread }
     }
 }
 
-/// Reports names that nothing declares; whether there are any.
+/// Reports names that nothing declares; whether there are any. What a file with an error may declare is not reported.
 pub(super) fn names(parsed: &Parsed, names: &Names<'_>, out: &mut Vec<Diagnostic>) -> bool {
-    let before = out.len();
+    let mut any = false;
     let mut seen = BTreeSet::new();
     for literal in parsed.policy.entity_literals() {
         let kind = literal.type_name().to_string();
@@ -56,6 +57,16 @@ pub(super) fn names(parsed: &Parsed, names: &Names<'_>, out: &mut Vec<Diagnostic
         let Some(known) = names.by_type.get(kind.as_str()) else { continue };
         // An unlisted tool may be named: the manifest lets such in.
         if known.contains(id.as_str()) || !seen.insert((kind.clone(), id.clone())) {
+            continue;
+        }
+        any = true;
+        let may_be_declared = match kind.as_str() {
+            "Rule" | "Pack" | "Tag" => names.unread.packs,
+            "Tool" | "Action" => names.unread.tools,
+            "Stage" => false,
+            _ => names.unread.directory,
+        };
+        if may_be_declared {
             continue;
         }
         let help = did_you_mean(&id, known.iter().copied()).unwrap_or_else(|| declare(&kind).to_owned());
@@ -68,7 +79,7 @@ pub(super) fn names(parsed: &Parsed, names: &Names<'_>, out: &mut Vec<Diagnostic
             .help(help),
         );
     }
-    out.len() > before
+    any
 }
 
 fn declare(kind: &str) -> &'static str {

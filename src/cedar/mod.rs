@@ -10,6 +10,7 @@ mod format;
 mod index;
 mod kept;
 mod key;
+mod levers;
 mod lint;
 mod narrow;
 mod parse;
@@ -29,14 +30,15 @@ mod vocabulary;
 pub(crate) use alter::Alteration;
 #[cfg(feature = "cli")]
 pub(crate) use format::format;
+pub(crate) use levers::Levers;
 pub(crate) use narrow::{About, Narrow, Through, Who, without_permits};
 pub(crate) use parts::place_of;
 pub(crate) use probe::outcome as probe_outcome;
 pub use vocabulary::{AttributeType, AttributeValue};
-pub(crate) use vocabulary::{BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Tool, Unlisted, Vocabulary};
+pub(crate) use vocabulary::{BUILT_IN_ACTIONS, Declared, NEW_AGENTS, Tool, Unlisted, Unread, Vocabulary};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -119,6 +121,13 @@ pub struct PolicyInfo {
     pub(crate) waives: Vec<(String, String)>,
 }
 
+impl PolicyInfo {
+    /// Whether it counts for what is asked; `number` is its own.
+    fn is_in_force(&self, number: usize, ask: &Ask<'_>) -> bool {
+        ask.without != Some(number) && self.expires_at.is_none_or(|expires| ask.at < expires)
+    }
+}
+
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Question<'a> {
@@ -147,6 +156,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) model: Option<&'a str>,
     /// Milliseconds since 1970.
     pub(crate) at: i64,
+    /// A policy that is to say nothing, as if it had expired.
+    pub(crate) without: Option<usize>,
     pub(crate) stage: &'a str,
     pub(crate) found: &'a BTreeSet<&'a str>,
     pub(crate) packs: &'a BTreeSet<&'a str>,
@@ -193,6 +204,8 @@ pub(crate) struct Policies {
     index: index::Index,
     requests: Arc<request::Requests>,
     mentions: Arc<BTreeSet<(String, String)>>,
+    /// What those compare that read arguments. Made when it is first asked for.
+    compared: OnceLock<Vec<levers::Compared>>,
 }
 
 impl std::fmt::Debug for Policies {
@@ -258,7 +271,8 @@ pub(crate) fn compile(
     };
     match (stored(), requests(vocabulary, &mentions)) {
         (Some(index), Some(requests)) => {
-            Some(Policies { list, index, requests: Arc::new(requests), mentions: Arc::new(mentions) })
+            let (requests, mentions) = (Arc::new(requests), Arc::new(mentions));
+            Some(Policies { list, index, requests, mentions, compared: OnceLock::new() })
         }
         // What is wrong has been told: names that are in themselves, or declared twice.
         _ if out.iter().any(Diagnostic::is_error) => None,
@@ -285,7 +299,7 @@ pub(crate) fn trusted(prepared: Prepared, vocabulary: &Vocabulary) -> Option<Pol
     });
     let index = index::Index::new(policies)?;
     let requests = Arc::new(requests(vocabulary, &mentions)?);
-    Some(Policies { list, index, requests, mentions: Arc::new(mentions) })
+    Some(Policies { list, index, requests, mentions: Arc::new(mentions), compared: OnceLock::new() })
 }
 
 /// The schema of a bundle in Cedar's own syntax.
@@ -326,7 +340,7 @@ impl Policies {
         let mut answer = Answer::default();
         self.ask_plain(ask, &asked, &mut answer);
         if let Some(set) = asked.candidates.reading() {
-            self.sort(&self.evaluate(ask, &asked.scope, set), ask.at, &mut answer);
+            self.sort(&self.evaluate(ask, &asked.scope, set), ask, &mut answer);
         }
         answer
     }
@@ -339,7 +353,7 @@ impl Policies {
     fn ask_plain(&self, ask: &Ask<'_>, asked: &index::Asked, answer: &mut Answer) {
         let key = key::Key::of_context(ask, asked.candidates.plain_parts());
         if let Some(outcome) = asked.plain(key, |set| self.evaluate(ask, &asked.scope, set)) {
-            self.sort(&outcome, ask.at, answer);
+            self.sort(&outcome, ask, answer);
         }
     }
 
@@ -363,10 +377,10 @@ impl Policies {
     }
 
     /// Puts policies where they belong in the answer; one that has expired belongs nowhere.
-    fn sort(&self, outcome: &index::Outcome, at: i64, answer: &mut Answer) {
+    fn sort(&self, outcome: &index::Outcome, ask: &Ask<'_>, answer: &mut Answer) {
         for (policies, satisfied) in [(&outcome.satisfied, true), (&outcome.erring, false)] {
             for policy in policies {
-                self.sort_one(*policy, at, satisfied, answer);
+                self.sort_one(*policy, ask, satisfied, answer);
             }
         }
         let Answer { permits, forbids, asks, shadows, errors, shadow_errors } = answer;
@@ -376,11 +390,8 @@ impl Policies {
         }
     }
 
-    fn sort_one(&self, policy: usize, at: i64, satisfied: bool, answer: &mut Answer) {
-        let Some(info) = self.list.get(policy) else { return };
-        if info.expires_at.is_some_and(|expires| at >= expires) {
-            return;
-        }
+    fn sort_one(&self, policy: usize, ask: &Ask<'_>, satisfied: bool, answer: &mut Answer) {
+        let Some(info) = self.list.get(policy).filter(|info| info.is_in_force(policy, ask)) else { return };
         match (info.effect, satisfied) {
             (PolicyEffect::Permit | PolicyEffect::Waiver, true) => answer.permits.push(policy),
             (PolicyEffect::Forbid, true) => answer.forbids.push(policy),
@@ -400,9 +411,8 @@ impl Policies {
     pub(crate) fn ask_without_input(&self, ask: &Ask<'_>) -> (Answer, bool) {
         let Some(asked) = self.asked(ask) else { return (self.all_err(), false) };
         let permits = |policy: usize| {
-            self.list.get(policy).is_some_and(|info| {
-                info.effect == PolicyEffect::Permit && info.expires_at.is_none_or(|expires| ask.at < expires)
-            })
+            let info = self.list.get(policy);
+            info.is_some_and(|info| info.effect == PolicyEffect::Permit && info.is_in_force(policy, ask))
         };
         let may_permit = asked.candidates.reading().is_some_and(|reading| reading.policies().any(permits));
         let mut answer = Answer::default();

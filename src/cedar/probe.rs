@@ -1,6 +1,6 @@
 //! Which parts of conditions come out true and which false: each part stands beside its policy as two policies in shadow.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::pst::{self, BinaryOp, Clause, Expr, Template, UnaryOp};
 use cedar_policy::{Policy, PolicyId};
@@ -54,7 +54,7 @@ impl Policies {
             }
         }
         let (requests, mentions) = (Arc::clone(&self.requests), Arc::clone(&self.mentions));
-        Some((Policies { list, index, requests, mentions }, probes))
+        Some((Policies { list, index, requests, mentions, compared: OnceLock::new() }, probes))
     }
 }
 

@@ -187,6 +187,11 @@ impl Requests {
         Some(Self { types, actions, roles, agents, tools, rules, unlisted, new_agents, base, stores })
     }
 
+    /// Whether a role is the other one, or below it.
+    pub(super) fn role_is_below(&self, role: &str, above: &str) -> bool {
+        self.role_is_in(role, &uid(&self.types.role, above))
+    }
+
     /// Whether a role is this one, or below it.
     pub(super) fn role_is_in(&self, role: &str, above: &EntityUid) -> bool {
         self.roles.get(role).is_some_and(|chain| chain.contains(above))

@@ -86,6 +86,7 @@ fn vocabulary() -> Vocabulary {
             tool("odd name", &["safe"], &[], &json!({})),
         ],
         unlisted: Some(Unlisted { parents: vec!["safe".to_owned()], reads: Vec::new(), writes: Vec::new() }),
+        unread: Unread::default(),
     }
 }
 
@@ -231,6 +232,7 @@ fn index_and_lean_context_answer_as_cedar_does() {
                 agent_is_new: false,
                 model: dice.pick(&[&None, &Some("m1"), &Some("m2")]).as_deref(),
                 at: 1_700_000_000_000 + (dice.next() % 200_000_000) as i64 * 1000,
+                without: None,
                 stage: dice.pick(&["input", "tool_call"]),
                 found: if found { &rules } else { &empty },
                 packs: if found { &packs } else { &empty },
@@ -605,6 +607,7 @@ fn asking<'a>(session: &'a SessionView<'a>, none: &'a BTreeSet<&'a str>, questio
         agent_is_new: false,
         model: None,
         at: 1_700_000_000_000,
+        without: None,
         stage: "input",
         found: none,
         packs: none,

@@ -117,13 +117,17 @@ fn check(policies: &[&Parsed], vocabulary: &Vocabulary, tools: &[&Tool], out: &m
             out.push(diagnostic);
         }
     };
+    let mut mistyped: BTreeSet<&str> = BTreeSet::new();
     for error in result.validation_errors() {
-        if let Some(one) = by_id.get(AsRef::<str>::as_ref(error.policy_id())) {
+        if let Some((id, one)) = by_id.get_key_value(AsRef::<str>::as_ref(error.policy_id())) {
+            mistyped.insert(id);
             report(one, type_error(error, one));
         }
     }
     for warning in result.validation_warnings() {
+        // What is of no type that there is fits no action either.
         if let Some(one) = by_id.get(AsRef::<str>::as_ref(warning.policy_id()))
+            && !mistyped.contains(one.id.as_str())
             && let Some(diagnostic) = never_applies(warning, one)
         {
             report(one, diagnostic);

@@ -41,6 +41,19 @@ pub(crate) struct Vocabulary {
     pub(crate) tools: Vec<Tool>,
     /// What an unlisted tool is, where such are let in.
     pub(crate) unlisted: Option<Unlisted>,
+    /// Files had errors, which were told: there may be names of these kinds that are not known here.
+    pub(crate) unread: Unread,
+}
+
+/// Kinds of which not all names could be read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Unread {
+    /// Everything that the directory names.
+    pub(crate) directory: bool,
+    /// Packs, rules and tags.
+    pub(crate) packs: bool,
+    /// Tools, and so actions.
+    pub(crate) tools: bool,
 }
 
 /// A name with its groups and attributes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{CompileOptions, Compiler, names};
 use crate::bundle::{Bundle, DIRECTORY, MANIFEST, Role, Source, TOOLS};
-use crate::cedar::{self, Alteration, Vocabulary};
+use crate::cedar::{self, Alteration, Unread, Vocabulary};
 use crate::decode::{self, List, Node};
 use crate::diagnostic::Diagnostic;
 use crate::engine::{ArgumentRules, Engine, Inner, Named, Tool};
@@ -45,11 +45,11 @@ impl<'b> Changeable<'b> {
             None => ToolsSpec::default(),
         };
         let compiled = compiler.tools(&tools);
-        let names = names::Names::collect(bundle, &manifest, &directory, &tools, &mut out);
+        let names = names::Names::collect(bundle, &manifest, &directory, &tools, false, &mut out);
         let rules = &engine.0.rules;
         let mut packs: Vec<String> = rules.iter().map(|rule| rule.pack.to_string()).collect();
         packs.dedup();
-        let vocabulary = names.vocabulary(&manifest, &directory, &compiled, &packs, rules);
+        let vocabulary = names.vocabulary(&manifest, &directory, &compiled, &packs, rules, Unread::default());
         Some(Self { bundle, options, engine: engine.clone(), vocabulary })
     }
 
@@ -140,12 +140,6 @@ impl Engine {
             }
             _ => Some(rule.action),
         }
-    }
-
-    /// Without a policy. `None` where there is none of this number.
-    pub(crate) fn without_policy(&self, number: usize) -> Option<Engine> {
-        let policies = Arc::new(self.0.policies.altered(&Alteration::remove(number))?);
-        Some(self.with(|inner| inner.policies = policies))
     }
 }
 

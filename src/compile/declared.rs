@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::schemas::Place;
 use super::{Compiler, names};
 use crate::bundle::{DIRECTORY, DirectorySpec, PayloadSpec, Role, TOOLS, UserEntrySpec};
@@ -12,6 +14,23 @@ use crate::engine::{Agent, Inventory, Item, ListedUser, Tool};
 use crate::rule::Rule;
 use crate::rule::tool::{ToolsSpec, file_name, schema_file};
 use crate::tool::Of;
+
+/// What a schema names of each argument: the values that it may be, and its limits.
+fn named_values(schema: &Value) -> BTreeMap<String, Vec<Value>> {
+    let mut named = BTreeMap::new();
+    for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let listed = property.get("enum").and_then(Value::as_array).into_iter().flatten();
+        let single = ["const", "minimum", "maximum"].into_iter().filter_map(|keyword| property.get(keyword));
+        let values: Vec<Value> = listed.chain(single).take(NAMED_VALUES).cloned().collect();
+        if !values.is_empty() {
+            named.insert(name.clone(), values);
+        }
+    }
+    named
+}
+
+/// Most values of one argument that are looked at.
+const NAMED_VALUES: usize = 16;
 
 impl Compiler<'_> {
     pub(super) fn tools(&mut self, spec: &ToolsSpec) -> Vec<(cedar::Tool, Tool)> {
@@ -86,6 +105,7 @@ impl Compiler<'_> {
                     line,
                     logged: tool.logged(),
                     arguments,
+                    named: named_values(&declared),
                 },
             ));
         }

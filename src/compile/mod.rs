@@ -16,7 +16,7 @@ use crate::bundle::{
     AuditSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, Mode, RETENTION, ReturnSpec, Role,
     Source, TOOLS, UnlistedSpec,
 };
-use crate::cedar::{self, Checks, Policies, Vocabulary};
+use crate::cedar::{self, Checks, Policies, Unread, Vocabulary};
 use crate::decode::Spanned;
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::engine::{ArgumentRules, Engine, Inner, Limits, Named, Nothing, ReturnWhen};
@@ -154,6 +154,10 @@ impl Compiler<'_> {
         Reporter { file: &source.name, text: &source.text, out: self.out }
     }
 
+    fn errors(&self) -> usize {
+        self.out.iter().filter(|diagnostic| diagnostic.is_error()).count()
+    }
+
     fn run(mut self, prepared: Option<Prepared>) -> Option<Engine> {
         self.out.extend_from_slice(self.bundle.problems());
         self.misplaced();
@@ -170,13 +174,17 @@ impl Compiler<'_> {
             return None;
         }
         let manifest: ManifestSpec = self.read(MANIFEST)?;
+        let before = self.errors();
         let directory: DirectorySpec = if self.bundle.source(DIRECTORY).is_some() {
             self.read(DIRECTORY)?
         } else {
             DirectorySpec::default()
         };
+        let directory_unread = self.errors() > before;
+        let before = self.errors();
         let tools: ToolsSpec =
             if self.bundle.source(TOOLS).is_some() { self.read(TOOLS)? } else { ToolsSpec::default() };
+        let tools_unread = self.errors() > before;
         if manifest.mode.value == Mode::Shadow {
             let file: Arc<str> = MANIFEST.into();
             self.out.push(
@@ -190,6 +198,7 @@ impl Compiler<'_> {
         }
         self.limits(&manifest);
         let sandbox = sandbox::policy(&manifest.sandbox, self.out);
+        let before = self.errors();
         let (digest, pack_names, rules, ready) = match prepared {
             Some(Prepared { digest, packs, rules, scanner, policies }) => {
                 (digest, packs, rules, Some((scanner, policies)))
@@ -199,20 +208,23 @@ impl Compiler<'_> {
                 (self.bundle.digest().to_owned(), names, rules, None)
             }
         };
-        let names = names::Names::collect(self.bundle, &manifest, &directory, &tools, self.out);
+        let packs_unread = self.errors() > before;
+        let names =
+            names::Names::collect(self.bundle, &manifest, &directory, &tools, directory_unread, self.out);
+        let before = self.errors();
         let tool_list = self.tools(&tools);
+        let tools_unread = tools_unread || self.errors() > before;
+        let unread = Unread { directory: directory_unread, packs: packs_unread, tools: tools_unread };
         let agents = self.agents(&directory);
-        let vocabulary = names.vocabulary(&manifest, &directory, &tool_list, &pack_names, &rules);
+        let vocabulary = names.vocabulary(&manifest, &directory, &tool_list, &pack_names, &rules, unread);
         let retention = self.retention(&vocabulary);
         let (scanner, policies) = ready.unzip();
         let policies = policies.and_then(|policies| cedar::trusted(policies, &vocabulary));
         let policies = policies.or_else(|| self.policies(&vocabulary))?;
-        if !self.options.trusted {
+        // What has an error is missing here, and so is what it uses.
+        if !self.options.trusted && !self.out.iter().any(Diagnostic::is_error) {
             unused::report(self.bundle, &directory, &tools, &vocabulary, &policies, &rules, self.out);
-            // A rule with an error is missing here.
-            if !self.out.iter().any(Diagnostic::is_error) {
-                unused::waivers(&policies, &rules, self.out);
-            }
+            unused::waivers(&policies, &rules, self.out);
         }
         if self.out.iter().any(Diagnostic::is_error) {
             return None;
@@ -394,10 +406,13 @@ impl Compiler<'_> {
     fn retention(&mut self, vocabulary: &Vocabulary) -> Vec<crate::rule::Class> {
         let Some(source) = self.bundle.source(RETENTION) else { return Vec::new() };
         let Some(spec) = self.read::<RetentionSpec>(RETENTION) else { return Vec::new() };
+        let unread = vocabulary.unread;
         let names = RetentionNames {
-            tags: vocabulary.tags.iter().map(String::as_str).collect(),
-            agents: vocabulary.agents.iter().map(|agent| agent.name.as_str()).collect(),
-            tools: vocabulary.tools.iter().map(|tool| tool.declared.name.as_str()).collect(),
+            tags: (!unread.packs).then(|| vocabulary.tags.iter().map(String::as_str).collect()),
+            agents: (!unread.directory)
+                .then(|| vocabulary.agents.iter().map(|agent| agent.name.as_str()).collect()),
+            tools: (!unread.tools)
+                .then(|| vocabulary.tools.iter().map(|tool| tool.declared.name.as_str()).collect()),
         };
         spec.check(&names, &mut self.reporter(source));
         spec.classes()

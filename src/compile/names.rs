@@ -7,7 +7,7 @@ use crate::bundle::{
     AttributeSpec, AttributeTypeSpec, Bundle, DIRECTORY, DirectorySpec, MANIFEST, ManifestSpec, NamedSpec,
     RolesFrom, TOOLS, UnlistedSpec,
 };
-use crate::cedar::{AttributeType, AttributeValue, Declared, NEW_AGENTS, Tool, Unlisted, Vocabulary};
+use crate::cedar::{AttributeType, AttributeValue, Declared, NEW_AGENTS, Tool, Unlisted, Unread, Vocabulary};
 use crate::decode::{Entries, Spanned};
 use crate::diagnostic::{Code, Diagnostic, Span, did_you_mean};
 use crate::rule::Rule;
@@ -34,6 +34,8 @@ pub(super) fn attributes(entries: &Entries<AttributeSpec>) -> BTreeMap<String, A
 
 struct Checker<'a> {
     file: Arc<str>,
+    /// The directory has errors, which were told: there may be more names than are known.
+    directory_unread: bool,
     out: &'a mut Vec<Diagnostic>,
 }
 
@@ -65,7 +67,7 @@ impl Checker<'_> {
     }
 
     fn known(&mut self, kind: &str, names: &[Spanned<String>], known: &[&str]) {
-        for name in names {
+        for name in names.iter().filter(|_| !self.directory_unread) {
             if !known.contains(&name.value.as_str()) {
                 self.out.push(
                     Diagnostic::new(Code::UndeclaredName, format!("no {kind} is called `{}`", name.value))
@@ -165,6 +167,7 @@ impl Names {
         manifest: &ManifestSpec,
         directory: &DirectorySpec,
         tools: &ToolsSpec,
+        directory_unread: bool,
         out: &mut Vec<Diagnostic>,
     ) -> Names {
         let file =
@@ -175,7 +178,7 @@ impl Names {
             directory.models.0.iter().cloned().map(crate::bundle::NameSpec::into_named).collect();
         let toolset_names: Vec<&str> = toolsets.iter().map(|set| set.name.value.as_str()).collect();
 
-        let mut check = Checker { file: file(DIRECTORY), out };
+        let mut check = Checker { file: file(DIRECTORY), directory_unread, out };
         let groups = [
             ("role", directory.roles.0.iter().collect::<Vec<_>>()),
             ("agent group", directory.agent_groups.0.iter().collect()),
@@ -225,7 +228,7 @@ impl Names {
             &["tenant"],
         );
 
-        let mut check = Checker { file: file(TOOLS), out: check.out };
+        let mut check = Checker { file: file(TOOLS), directory_unread, out: check.out };
         check.unique("tool", tools.tools.0.iter().map(|tool| &tool.name));
         for tool in &tools.tools.0 {
             check.known("toolset", &tool.parents, &toolset_names);
@@ -235,7 +238,7 @@ impl Names {
         let of_tools = tools.tools.0.iter().map(|tool| &tool.attributes);
         check.attributes("tool", of_tools, &mut BTreeMap::new(), &["reads", "writes"]);
 
-        let mut check = Checker { file: file(MANIFEST), out: check.out };
+        let mut check = Checker { file: file(MANIFEST), directory_unread, out: check.out };
         check.unique("user attribute", manifest.user_attributes.0.iter().map(|(name, _)| name));
         check.unique("fact", manifest.facts.0.iter().map(|(name, _)| name));
         check.known("label", &manifest.session_default_labels, &labels);
@@ -275,6 +278,7 @@ impl Names {
         tools: &[(Tool, crate::engine::Tool)],
         packs: &[String],
         rules: &[Arc<Rule>],
+        unread: Unread,
     ) -> Vocabulary {
         let strings =
             |names: &[Spanned<String>]| names.iter().map(|name| name.value.clone()).collect::<Vec<_>>();
@@ -308,6 +312,7 @@ impl Names {
                     writes: strings(&unlisted.writes),
                 }),
             },
+            unread,
         }
     }
 }

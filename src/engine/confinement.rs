@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::Engine;
-use crate::bundle::ProtectionSpec;
+use crate::protection::Protection;
 
 /// `sandbox:` of the manifest: what has to hold of a command that a tool runs, what it is given and what it may use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SandboxPolicy {
-    pub(crate) required: Vec<ProtectionSpec>,
+    pub(crate) required: Vec<Protection>,
     pub(crate) environment: Vec<String>,
     pub(crate) most: Most,
 }
@@ -57,8 +57,7 @@ mod applied {
     use std::ffi::OsString;
 
     use super::SandboxPolicy;
-    use crate::bundle::ProtectionSpec;
-    use crate::sandbox::{Command, Limits, Protection};
+    use crate::sandbox::{Command, Limits};
 
     impl SandboxPolicy {
         /// The limits of a command: those of the bundle, and the default ones where it says nothing.
@@ -90,7 +89,7 @@ mod applied {
             host.into_iter()
                 .filter(|(name, _)| listed(name))
                 .fold(command, |command, (name, value)| command.env(name, value))
-                .require(self.required.iter().map(|required| Protection::from(*required)))
+                .require(self.required.iter().copied())
                 .at_most(&self.over(most))
         }
 
@@ -106,23 +105,6 @@ mod applied {
                 file_bytes: most.file_bytes.unwrap_or(limits.file_bytes),
                 processes: most.processes.unwrap_or(limits.processes),
                 descriptors: most.descriptors.unwrap_or(limits.descriptors),
-            }
-        }
-    }
-
-    impl From<ProtectionSpec> for Protection {
-        fn from(spec: ProtectionSpec) -> Self {
-            match spec {
-                ProtectionSpec::Limits => Self::Limits,
-                ProtectionSpec::Processes => Self::Processes,
-                ProtectionSpec::Tree => Self::Tree,
-                ProtectionSpec::NoNewPrivileges => Self::NoNewPrivileges,
-                ProtectionSpec::NoCapabilities => Self::NoCapabilities,
-                ProtectionSpec::Files => Self::Files,
-                ProtectionSpec::Network => Self::Network,
-                ProtectionSpec::Signals => Self::Signals,
-                ProtectionSpec::SystemCalls => Self::SystemCalls,
-                ProtectionSpec::Namespaces => Self::Namespaces,
             }
         }
     }

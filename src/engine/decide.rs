@@ -9,7 +9,7 @@ use super::arguments::ResolvedPaths;
 use super::check::Identity;
 use super::combine::combine;
 use super::edits::Edits;
-use super::find::{Findings, Found, Unfinished};
+use super::find::{Findings, Found, Scans, Unfinished};
 use super::question::{Seen, view};
 use super::{Engine, Inner, Trace};
 use crate::bundle::Mode;
@@ -28,6 +28,10 @@ pub(crate) struct Situation<'a> {
     pub(crate) paths: &'a ResolvedPaths,
     /// Whether the time to decide has run out.
     pub(crate) stop: &'a dyn Fn() -> bool,
+    /// Of an event that is decided again and again with little changed: what is known of its texts.
+    pub(crate) scans: Option<&'a Scans>,
+    /// A policy, by its number, that is to say nothing.
+    pub(crate) without: Option<usize>,
 }
 
 /// An agent that was created while the guard ran.
@@ -92,6 +96,15 @@ impl Evaluation {
 
 /// Rounds of edits; what then still matches can't be made safe.
 const EDIT_ROUNDS: u32 = 4;
+
+/// What policies say of a value behind a pseudonym.
+#[derive(Debug, Default)]
+pub(crate) struct Revealing {
+    /// Those that permit it.
+    pub(crate) permits: Vec<String>,
+    /// Those in shadow that were satisfied.
+    pub(crate) shadows: Vec<String>,
+}
 
 /// One pass of steps 2 to 5.
 pub(super) struct Pass {
@@ -182,7 +195,7 @@ impl Inner {
         earlier: &[Found],
     ) -> Result<Pass, Unfinished> {
         let read = self.read_arguments(event);
-        let mut findings = self.find(event, situation.stop)?;
+        let mut findings = self.find(event, situation)?;
         self.find_in_arguments(&read, &mut findings);
         let Findings { mut found, missing } = findings;
         let mut trace = Trace { tool: self.declared_tool(event), ..Trace::default() };
@@ -263,19 +276,20 @@ impl Inner {
         trace.waivers.dedup();
     }
 
-    /// Whether a policy permits that a user, or a tool, has what a rule hid.
-    pub(crate) fn may_reveal(
+    /// The policies that permit that a user, or a tool, has what a rule hid; none where something speaks against it.
+    pub(crate) fn reveal(
         &self,
         event: &Event,
         situation: &Situation<'_>,
         rule: &str,
         tool: Option<&str>,
-    ) -> bool {
-        let Ok(identity) = self.identity(event, situation) else { return false };
+    ) -> Revealing {
+        let Ok(identity) = self.identity(event, situation) else { return Revealing::default() };
         let (seen, session) = (Seen::new(self, std::iter::empty()), view(situation));
         let question = Question::Reveal { rule, tool };
         let answer = self.policies.ask(&self.ask(event, &identity, situation, &seen, &session, question));
-        !answer.unopposed().is_empty()
+        let shadows = self.ids(&[&answer.shadows, &answer.shadow_errors]);
+        Revealing { permits: self.ids(&[&answer.unopposed()]), shadows }
     }
 
     fn note(&self, answer: &Answer, trace: &mut Trace) {

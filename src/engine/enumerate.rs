@@ -116,6 +116,7 @@ impl Engine {
             agent_is_new: doing == Doing::CreateAgent,
             model: asking.model,
             at: jiff::Timestamp::UNIX_EPOCH.as_millisecond(),
+            without: None,
             stage: stage.name(),
             found: &none,
             packs: &none,

@@ -1,13 +1,15 @@
 //! The second step: one scan of the event's texts, and thresholds against its facts.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
-use super::Inner;
+use super::decide::Situation;
+use super::{Engine, Inner};
 use crate::bundle::Missing;
 use crate::decode::pointer_segment;
 use crate::event::{Event, Field, Stage};
 use crate::rule::{Find, Rule};
-use crate::text::Stopped;
+use crate::text::{Hit, Stopped};
 use crate::verdict::{Action, Finding, Reason, ReasonCode};
 
 /// A rule that matched, with what the engine needs to act on it.
@@ -52,6 +54,39 @@ impl Unfinished {
     }
 }
 
+/// What the rules of a bundle find in the texts of one event, so that none is scanned twice while it is decided in many ways.
+///
+/// INVARIANT: who uses it has the rules of this engine, of which some may do something else or apply nowhere.
+#[derive(Debug)]
+pub(crate) struct Scans {
+    of: Engine,
+    known: RefCell<HashMap<Scanned, Vec<(usize, Hit)>>>,
+}
+
+/// A text, where it stands.
+type Scanned = (String, bool, String);
+
+impl Scans {
+    pub(crate) fn new(of: &Engine) -> Self {
+        Self { of: of.clone(), known: RefCell::default() }
+    }
+
+    fn hits(
+        &self,
+        stage: Stage,
+        field: &Field<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<(usize, Hit)>, Stopped> {
+        let scanned = (field.pointer.clone(), field.is_key, field.text.to_owned());
+        if let Some(hits) = self.known.borrow().get(&scanned) {
+            return Ok(hits.clone());
+        }
+        let hits = self.of.0.hits(stage, field, stop)?;
+        self.known.borrow_mut().insert(scanned, hits.clone());
+        Ok(hits)
+    }
+}
+
 /// What a scan found, and thresholds whose fact was missing.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -62,26 +97,20 @@ pub(super) struct Findings {
 
 impl Inner {
     /// Finds everything that the rules of this stage find.
-    pub(super) fn find(&self, event: &Event, stop: &dyn Fn() -> bool) -> Result<Findings, Unfinished> {
+    pub(super) fn find(&self, event: &Event, situation: &Situation<'_>) -> Result<Findings, Unfinished> {
         let stage = event.stage();
         let mut findings = Findings::default();
         let fields = event.fields();
         let mut matched_keys: BTreeSet<String> = BTreeSet::new();
         for field in &fields {
-            let wanted = |number: usize| match self.rules.get(number) {
-                Some(rule) if rule.applies(stage, field.part) => rule.finder(),
-                _ => None,
+            let hits = match situation.scans {
+                Some(scans) => scans.hits(stage, field, situation.stop)?,
+                None => self.hits(stage, field, situation.stop)?,
             };
-            let mut hits = Vec::new();
-            if !self.nothing.has(stage, field) {
-                hits = self.scanner.scan(&wanted, field.text, stop)?;
-                if hits.is_empty() {
-                    self.nothing.add(stage, field);
-                }
-            }
-            self.named.add_named(self, field, &wanted, &mut hits, stop)?;
             for (number, hit) in hits {
-                let Some(rule) = self.rules.get(number) else { continue };
+                let Some(rule) = self.rules.get(number).filter(|rule| rule.applies(stage, field.part)) else {
+                    continue;
+                };
                 if field.is_key {
                     matched_keys.insert(field.pointer.clone());
                 }
@@ -105,6 +134,28 @@ impl Inner {
         }
         self.thresholds(event, stage, &mut findings);
         Ok(findings)
+    }
+
+    /// What the rules of a stage find in one text.
+    fn hits(
+        &self,
+        stage: Stage,
+        field: &Field<'_>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<(usize, Hit)>, Stopped> {
+        let wanted = |number: usize| match self.rules.get(number) {
+            Some(rule) if rule.applies(stage, field.part) => rule.finder(),
+            _ => None,
+        };
+        let mut hits = Vec::new();
+        if !self.nothing.has(stage, field) {
+            hits = self.scanner.scan(&wanted, field.text, stop)?;
+            if hits.is_empty() {
+                self.nothing.add(stage, field);
+            }
+        }
+        self.named.add_named(self, field, &wanted, &mut hits, stop)?;
+        Ok(hits)
     }
 
     fn thresholds(&self, event: &Event, stage: Stage, findings: &mut Findings) {
@@ -175,9 +226,10 @@ fn found(number: usize, rule: &Rule, field: &Field<'_>, start: usize, end: usize
 mod tests {
     use proptest::prelude::*;
 
+    use super::Hit;
     use crate::Engine;
     use crate::engine::texts::{Texts, cases};
-    use crate::text::{Hit, scan};
+    use crate::text::scan;
 
     /// Both scanners on one text.
     fn both(engine: &Engine, text: &str) -> [Vec<(usize, Hit)>; 2] {

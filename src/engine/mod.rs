@@ -24,8 +24,9 @@ pub(crate) use compare::{Answered, Contrast, contrast, differing, name, otherwis
 pub use compare::{Differing, Effect, Kind, Otherwise, Which};
 pub(crate) use confinement::Most;
 pub use confinement::SandboxPolicy;
-pub(crate) use decide::{CreatedAgent, Evaluation, Situation};
+pub(crate) use decide::{CreatedAgent, Evaluation, Revealing, Situation};
 pub use enumerate::{Asking, Doing, May};
+pub(crate) use find::Scans;
 pub use hold_back::HoldBack;
 pub(crate) use named::Named;
 pub(crate) use nothing::Nothing;
@@ -34,6 +35,8 @@ pub use stream::{Released, StreamScanner};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use crate::bundle::{Missing, Mode, RefusedCalls, RolesFrom};
 use crate::cedar::{AttributeType, AttributeValue, Policies, PolicyInfo};
@@ -134,6 +137,8 @@ pub(crate) struct Tool {
     pub(crate) logged: Vec<String>,
     /// What single arguments may be.
     pub(crate) arguments: Vec<Argument>,
+    /// Values that the schema names of an argument: those that it may be, and its limits.
+    pub(crate) named: BTreeMap<String, Vec<Value>>,
 }
 
 /// Everything of a bundle that a test can reach.

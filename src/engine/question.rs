@@ -56,6 +56,7 @@ impl Inner {
             agent_is_new: created.is_some() || situation.created.is_some(),
             model,
             at: situation.at.as_millisecond(),
+            without: situation.without,
             stage: event.stage().name(),
             found: &seen.rules,
             packs: &seen.packs,

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use jiff::Timestamp;
+
 use super::reload::InForce;
 use super::{Guard, lock, write};
 use crate::audit::{AuditError, ENGINE, Record, RevealRecord};
-use crate::engine::{ResolvedPaths, Situation};
+use crate::engine::{ResolvedPaths, Revealing, Situation};
 use crate::event::{Event, User};
 use crate::session::Session;
 
@@ -47,8 +49,9 @@ impl Guard {
         let Some(known) = lock(&self.sessions).known(session) else { return unchanged() };
         let known = lock(&known);
         let held = self.in_force.load();
-        let revealed =
-            catch_unwind(AssertUnwindSafe(|| self.reveal_in(&held, session, &known.session, to, text)));
+        let revealed = catch_unwind(AssertUnwindSafe(|| {
+            reveal_in(&held, session, &known.session, to, self.clock.now(), text).0
+        }));
         let Ok(revealed) = revealed else { return unchanged() };
         // Recorded first: what can't be recorded is not revealed.
         let asked = !(revealed.revealed.is_empty() && revealed.kept.is_empty());
@@ -56,6 +59,20 @@ impl Guard {
             return unchanged();
         }
         revealed
+    }
+
+    /// What [`reveal`](Guard::reveal) would give at a time, and the policies that say so. Nothing is recorded.
+    pub(crate) fn try_reveal(
+        &self,
+        session: &str,
+        to: To<'_>,
+        at: Timestamp,
+        text: &str,
+    ) -> (String, Vec<Revealing>) {
+        let Some(known) = lock(&self.sessions).known(session) else { return (text.to_owned(), Vec::new()) };
+        let known = lock(&known);
+        let (revealed, said) = reveal_in(&self.in_force.load(), session, &known.session, to, at, text);
+        (revealed.text, said)
     }
 
     fn record_reveal(
@@ -85,40 +102,49 @@ impl Guard {
         };
         write(sink.as_ref(), &Record::Reveal(record))
     }
+}
 
-    fn reveal_in(&self, held: &InForce, id: &str, session: &Session, to: To<'_>, text: &str) -> Revealed {
-        let event = Event::output(id, to.user.clone(), to.agent, "");
-        let paths = ResolvedPaths::default();
-        let situation =
-            Situation { session, created: None, at: self.clock.now(), paths: &paths, stop: &|| false };
-        let mut may: BTreeMap<String, bool> = BTreeMap::new();
-        let mut out = Revealed {
-            text: String::with_capacity(text.len()),
-            revealed: BTreeSet::new(),
-            kept: BTreeSet::new(),
+/// The text with what policy reveals of it, and what was said of each rule.
+fn reveal_in(
+    held: &InForce,
+    id: &str,
+    session: &Session,
+    to: To<'_>,
+    at: Timestamp,
+    text: &str,
+) -> (Revealed, Vec<Revealing>) {
+    let event = Event::output(id, to.user.clone(), to.agent, "");
+    let paths = ResolvedPaths::default();
+    let situation =
+        Situation { session, created: None, at, paths: &paths, stop: &|| false, scans: None, without: None };
+    let mut said: BTreeMap<String, Revealing> = BTreeMap::new();
+    let mut out = Revealed {
+        text: String::with_capacity(text.len()),
+        revealed: BTreeSet::new(),
+        kept: BTreeSet::new(),
+    };
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once('<') {
+        out.text.push_str(before);
+        rest = from;
+        let hidden = pseudonym(from).and_then(|(name, number, length)| {
+            Some((session.hidden(name, number)?, from.get(..length)?, from.get(length + 1..)?))
+        });
+        let Some((hidden, shown, behind)) = hidden else {
+            out.text.push('<');
+            continue;
         };
-        let mut rest = text;
-        while let Some((before, from)) = rest.split_once('<') {
-            out.text.push_str(before);
-            rest = from;
-            let hidden = pseudonym(from).and_then(|(name, number, length)| {
-                Some((session.hidden(name, number)?, from.get(..length)?, from.get(length + 1..)?))
-            });
-            let Some((hidden, shown, behind)) = hidden else {
-                out.text.push('<');
-                continue;
-            };
-            let pseudonym = format!("<{shown}>");
-            let may = *may
-                .entry(hidden.rule.to_string())
-                .or_insert_with(|| held.engine.0.may_reveal(&event, &situation, &hidden.rule, to.tool));
-            out.text.push_str(if may { &hidden.value } else { &pseudonym });
-            if may { &mut out.revealed } else { &mut out.kept }.insert(pseudonym);
-            rest = behind;
-        }
-        out.text.push_str(rest);
-        out
+        let pseudonym = format!("<{shown}>");
+        let said = said
+            .entry(hidden.rule.to_string())
+            .or_insert_with(|| held.engine.0.reveal(&event, &situation, &hidden.rule, to.tool));
+        let may = !said.permits.is_empty();
+        out.text.push_str(if may { &hidden.value } else { &pseudonym });
+        if may { &mut out.revealed } else { &mut out.kept }.insert(pseudonym);
+        rest = behind;
     }
+    out.text.push_str(rest);
+    (out, said.into_values().collect())
 }
 
 /// Name and number of a pseudonym behind its `<`, and how long it is up to its `>`.

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use super::run::Went;
 use super::spec::ExpectSpec;
-use crate::engine::{Engine, Item, Trace};
-use crate::verdict::{Action, Decision, Finding, Reason, ReasonCode, Verdict};
+use crate::engine::{Engine, Item};
+use crate::verdict::{Action, Decision, Finding, Reason, ReasonCode};
 
 /// What the steps so far are decided by.
 #[derive(Debug, Default)]
@@ -27,7 +28,13 @@ pub(super) struct Untested {
 
 impl Coverage {
     /// Adds what decides a step that went as expected.
-    pub(super) fn add(&mut self, expect: &ExpectSpec, verdict: &Verdict, trace: &Trace) {
+    pub(super) fn add(&mut self, expect: &ExpectSpec, went: &Went) {
+        let Went { verdict, trace, reveals, .. } = went;
+        for permits in reveals {
+            if let [permit] = permits.as_slice() {
+                self.policies.insert(permit.clone());
+            }
+        }
         let says_outcome = expect.decision.is_some() || expect.enforced.is_some() || expect.by.is_some();
         let alone = verdict.reasons.len() == 1 && says_outcome;
         let named = |name: &str| expect.by.as_ref().is_some_and(|by| by.value == name);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::run::step_passes;
+use super::run::{Went, step_passes};
 use super::{Report, Suite};
 use crate::bundle::{Bundle, RETENTION, TOOLS};
 use crate::cedar;
@@ -140,16 +140,17 @@ pub fn covered(bundle: &Bundle, engine: &Engine, suite: &Suite, report: &Report)
     for case in &suite.cases {
         let guard = Guard::builder(probed.clone()).no_time_limit().resolver(Arc::new(NoLinks)).build();
         for (event, expect) in &case.steps {
-            let (verdict, trace) = guard.examine(event);
-            reached.conditions.extend(trace.shadows.iter().filter_map(|id| cedar::probe_outcome(id)));
-            if expect.as_ref().is_none_or(|expect| !step_passes(expect, event, &verdict)) {
+            let went = Went::new(&guard, event, expect.as_ref());
+            let shadows = went.trace.shadows.iter();
+            reached.conditions.extend(shadows.filter_map(|id| cedar::probe_outcome(id)));
+            if expect.as_ref().is_none_or(|expect| !step_passes(expect, event, &went)) {
                 continue;
             }
             if let Body::ToolCall { tool, arguments, .. } = &event.body {
                 let names = arguments.as_object().into_iter().flatten();
                 reached.arguments.extend(names.map(|(name, _)| (tool.clone(), name.clone())));
             }
-            let class = retention.as_ref().and_then(|spec| class_of(spec, event, &verdict));
+            let class = retention.as_ref().and_then(|spec| class_of(spec, event, &went.verdict));
             reached.retention.extend(class);
         }
     }

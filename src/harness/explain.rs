@@ -2,19 +2,28 @@
 //!
 //! Nothing is concluded from how policies are written: each change is tried, and told only where the verdict is another one then.
 
+mod candidates;
+mod fold;
+mod obstacles;
+mod tried;
+
+pub use fold::told;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use crate::engine::{CreatedAgent, Engine, Evaluation, ResolvedPaths, Situation};
-use crate::event::{Body, Event};
+use self::candidates::candidates;
+use self::obstacles::Obstacles;
+use self::tried::{Trial, Tried};
+use crate::engine::{CreatedAgent, Engine, Evaluation, Scans};
+use crate::event::Event;
 use crate::session::Session;
-use crate::verdict::{Action, Decision};
+use crate::verdict::{Decision, ReasonCode};
 
-/// Most changes that are tried for one event.
+/// Most pairs of changes that are tried for one event.
 const MAX_TRIED: usize = 2000;
 
 /// What would make a verdict another one.
@@ -123,82 +132,6 @@ impl Changed {
     }
 }
 
-/// An event in its situation, as a change makes it.
-#[derive(Clone)]
-struct Tried {
-    engine: Engine,
-    event: Event,
-    session: Session,
-    created: Option<CreatedAgent>,
-}
-
-impl Tried {
-    fn evaluate(&self, at: Timestamp, paths: &ResolvedPaths) -> Evaluation {
-        let (session, created) = (&self.session, self.created.as_ref());
-        self.engine.evaluate(&self.event, &Situation { session, created, at, paths, stop: &|| false })
-    }
-
-    /// The same with one thing otherwise; `None` where it already is so.
-    fn with(&self, change: &Changed) -> Option<Tried> {
-        let mut tried = self.clone();
-        match change {
-            Changed::WithRole { role } => {
-                let mut roles = self.roles();
-                roles.push(role.clone());
-                tried.event.user.roles = Some(roles);
-            }
-            Changed::WithoutRole { role } => {
-                let roles = self.roles().into_iter().filter(|one| one != role).collect();
-                tried.event.user.roles = Some(roles);
-            }
-            Changed::Waived { rule } => {
-                let (number, found) = self.rule(rule)?;
-                let waived = crate::rule::Rule { action: Action::Flag, ..found };
-                tried.engine = self.engine.with_rule(number, waived);
-            }
-            Changed::NotFound { rule } => tried.engine = self.engine.without_rule(self.rule(rule)?.0),
-            Changed::Argument { argument, value } => {
-                let Body::ToolCall { arguments: Value::Object(members), .. } = &mut tried.event.body else {
-                    return None;
-                };
-                let name = crate::decode::pointer_name(argument.strip_prefix('/')?);
-                match value {
-                    Some(value) => drop(members.insert(name, serde_json::from_str(value).ok()?)),
-                    None => drop(members.remove(&name)?),
-                }
-            }
-            Changed::WithoutLabel { label, .. } => {
-                tried.session.labels.remove(label).then_some(())?;
-            }
-            Changed::NewSession => {
-                let labels = self.engine.0.default_labels.iter().cloned();
-                let mut fresh = Session::with_labels(labels);
-                fresh.user.clone_from(&self.session.user);
-                fresh.runs.clone_from(&self.session.runs);
-                tried.session = fresh;
-            }
-            Changed::Model { model } => match &mut tried.event.body {
-                Body::Access(access) => access.model = Some(model.clone()),
-                _ => {
-                    let agent = self.event.agent.clone()?;
-                    tried.session.runs.entry(agent).or_default().model = Some(model.clone());
-                }
-            },
-            Changed::Agent { agent } => tried.event.agent = Some(agent.clone()),
-        }
-        Some(tried)
-    }
-
-    fn roles(&self) -> Vec<String> {
-        super::diff::roles(&self.engine, &self.event, Some(&self.session))
-    }
-
-    fn rule(&self, id: &str) -> Option<(usize, crate::rule::Rule)> {
-        let mut rules = self.engine.0.rules.iter().enumerate();
-        rules.find(|(_, rule)| &*rule.id == id).map(|(number, rule)| (number, (**rule).clone()))
-    }
-}
-
 /// Explains what an engine decides of an event in a session as it was before the event.
 ///
 /// Paths of arguments are taken to lead where they say. Events of agents that were created while a guard ran are explained by
@@ -215,145 +148,150 @@ fn explain_created(
     at: Timestamp,
     created: Option<CreatedAgent>,
 ) -> Explanation {
-    let as_is = Tried { engine: engine.clone(), event: event.clone(), session: session.clone(), created };
-    let paths = paths(engine, event);
-    let evaluation = as_is.evaluate(at, &paths);
+    let as_is = Tried::new(engine, event, session, created);
+    let trial = Trial { at, scans: Scans::new(engine) };
+    let evaluation = as_is.evaluate(&trial, None);
     let decision = evaluation.decision;
-    let mut carried_by = Vec::new();
-    if decision != Decision::Deny {
-        for permit in &evaluation.trace.permits {
-            let number = engine.policies().iter().position(|policy| policy.id == *permit);
-            let without = number.and_then(|number| Some((number, engine.without_policy(number)?)));
-            let Some((number, without)) = without else { continue };
-            let tried = Tried { engine: without, ..as_is.clone() };
-            if tried.evaluate(at, &paths).decision == Decision::Deny {
-                carried_by.extend(engine.policies().get(number).map(|policy| Place {
-                    name: policy.id.clone(),
-                    file: policy.span.file.to_string(),
-                    line: policy.line,
-                }));
-            }
-        }
-    }
-    let candidates = candidates(&as_is, &evaluation);
-    let mut flips = Vec::new();
-    let outcome = |tried: &Tried| tried.evaluate(at, &self::paths(&tried.engine, &tried.event)).decision;
-    let mut made: Vec<(Changed, Tried)> = Vec::new();
-    for change in candidates {
-        let Some(tried) = as_is.with(&change) else { continue };
-        let after = outcome(&tried);
-        if after != decision {
-            flips.push(Flip { changes: vec![change], decision: after });
-        } else {
-            made.push((change, tried));
-        }
-    }
-    // What is allowed needs no pair to be refused, and its pairs would be many.
-    if flips.is_empty() && decision != Decision::Allow {
-        let mut tried = 0;
-        for (index, (first, with)) in made.iter().enumerate() {
-            for (second, _) in made.iter().skip(index + 1) {
-                tried += 1;
-                if tried > MAX_TRIED {
-                    break;
-                }
-                let Some(both) = with.with(second) else { continue };
-                let after = outcome(&both);
-                if after != decision {
-                    flips.push(Flip { changes: vec![first.clone(), second.clone()], decision: after });
-                }
-            }
-        }
-    }
+    let carried_by = match decision {
+        Decision::Allow | Decision::Ask => carried_by(&as_is, &trial, &evaluation),
+        Decision::Deny => Vec::new(),
+    };
+    let obstacles = Obstacles::of(engine, &evaluation);
+    let mut flips = flips(&as_is, &trial, &evaluation, &obstacles);
+    fold::fold(engine, event, &mut flips);
     flips.sort_by_key(|flip| (flip.changes.len(), flip.decision));
     Explanation { decision, carried_by, flips }
 }
 
-/// Paths as if each led where it says.
-fn paths(engine: &Engine, event: &Event) -> ResolvedPaths {
-    use crate::guard::Resolver as _;
-    let paths = engine.paths_to_resolve(event).into_iter();
-    paths.filter_map(|(field, path)| Some((field, crate::guard::NoLinks.resolve(&path).ok()?))).collect()
+/// The permits without any one of which an event would be refused.
+fn carried_by(as_is: &Tried, trial: &Trial, evaluation: &Evaluation) -> Vec<Place> {
+    let policies = as_is.engine.policies();
+    let permits = evaluation.trace.permits.iter();
+    let numbered = permits.filter_map(|permit| policies.iter().position(|policy| policy.id == *permit));
+    numbered
+        .filter(|number| as_is.evaluate(trial, Some(*number)).decision == Decision::Deny)
+        .filter_map(|number| policies.get(number))
+        .map(|policy| Place {
+            name: policy.id.clone(),
+            file: policy.span.file.to_string(),
+            line: policy.line,
+        })
+        .collect()
 }
 
-/// Everything that may be otherwise.
-fn candidates(tried: &Tried, evaluation: &Evaluation) -> Vec<Changed> {
-    let inner = &*tried.engine.0;
-    let mut all: Vec<Changed> = Vec::new();
-    let roles: BTreeSet<String> = tried.roles().into_iter().collect();
-    if !inner.users.contains_key(&tried.event.user.id) {
-        let others = inner.roles.iter().filter(|role| !roles.contains(*role));
-        all.extend(others.map(|role| Changed::WithRole { role: role.clone() }));
-        all.extend(roles.iter().map(|role| Changed::WithoutRole { role: role.clone() }));
-    }
-    let found: BTreeSet<&String> = evaluation.findings.iter().map(|finding| &finding.rule).collect();
-    for rule in found {
-        let acts = evaluation.findings.iter().any(|one| one.rule == *rule && one.action != Action::Flag);
-        let waivable = inner.rules.iter().any(|known| *known.id == **rule && known.waivable);
-        all.extend((acts && waivable).then(|| Changed::Waived { rule: rule.clone() }));
-        all.push(Changed::NotFound { rule: rule.clone() });
-    }
-    for label in &tried.session.labels {
-        let reads = |(name, tool): (&String, &std::sync::Arc<crate::engine::Tool>)| {
-            tool.reads.contains(label).then(|| name.clone())
-        };
-        let called = tried.session.called();
-        let tools: Vec<String> = inner.tools.iter().filter_map(reads).collect();
-        let of_session: Vec<String> =
-            tools.iter().filter(|tool| called.contains(tool.as_str())).cloned().collect();
-        let tools = if of_session.is_empty() { tools } else { of_session };
-        all.push(Changed::WithoutLabel { label: label.clone(), tools });
-    }
-    if tried.session.seq > 0 {
-        all.push(Changed::NewSession);
-    }
-    let model = tried.event.agent.as_deref().and_then(|agent| tried.session.model(agent));
-    let others = inner.models.iter().filter(|other| model != Some(other.as_str()));
-    all.extend(others.map(|model| Changed::Model { model: model.clone() }));
-    let agent = tried.event.agent.as_deref();
-    if agent.is_some() {
-        let others = inner.agents.keys().filter(|other| agent != Some(other.as_str()));
-        all.extend(others.map(|agent| Changed::Agent { agent: agent.clone() }));
-    }
-    arguments(tried, &mut all);
-    all
-}
-
-/// Values from the bundle that arguments of a call may have instead: those that policies compare with, and numbers beside them.
-fn arguments(tried: &Tried, all: &mut Vec<Changed>) {
-    let Body::ToolCall { tool, arguments: Value::Object(members), .. } = &tried.event.body else { return };
-    let literals = tried.engine.0.policies.literals_about_input();
-    let mut argument = |name: &str, value: Option<Value>| {
-        let argument = format!("/{}", crate::decode::pointer_segment(name));
-        all.push(Changed::Argument { argument, value: value.map(|value| value.to_string()) });
-    };
-    let known = tried.engine.0.tools.contains_key(tool);
-    for (name, value) in members {
-        argument(name, None);
-        if !known {
+/// Every smallest change that flips the decision.
+fn flips(as_is: &Tried, trial: &Trial, evaluation: &Evaluation, obstacles: &Obstacles) -> Vec<Flip> {
+    let decision = evaluation.decision;
+    let mut flips = Vec::new();
+    let mut made: Vec<(Changed, Tried)> = Vec::new();
+    for change in candidates(as_is, evaluation) {
+        // Nothing is stricter than a refusal, and what leaves an obstacle where it is makes nothing milder.
+        if decision == Decision::Deny && !obstacles.may_go(&[&change]) {
+            made.extend(as_is.with(&change).map(|tried| (change, tried)));
             continue;
         }
-        let mut values: Vec<Value> = Vec::new();
-        match value {
-            Value::Number(_) => {
-                for number in literals.iter().filter_map(|text| text.parse::<f64>().ok()) {
-                    values.extend([number, number - 1.0, number + 1.0].map(whole));
-                }
-            }
-            Value::String(_) => values.extend(literals.iter().map(|text| json!(text))),
-            Value::Bool(flag) => values.push(json!(!flag)),
-            Value::Null | Value::Array(_) | Value::Object(_) => {}
+        let Some(tried) = as_is.with(&change) else { continue };
+        match flipped(&change, decision, &tried.evaluate(trial, None)) {
+            Some(decision) => flips.push(Flip { changes: vec![change], decision }),
+            None => made.push((change, tried)),
         }
-        values.retain(|other| other != value);
-        values.dedup();
-        values.into_iter().for_each(|value| argument(name, Some(value)));
+    }
+    if flips.is_empty() && decision != Decision::Allow {
+        flips = pairs(&made, trial, decision, obstacles);
+    }
+    if flips.is_empty() && decision != Decision::Allow {
+        flips.extend(all_rules(as_is, trial, evaluation));
+    }
+    flips
+}
+
+/// What a change makes of a decision, where that is another one and worth telling.
+fn flipped(change: &Changed, before: Decision, after: &Evaluation) -> Option<Decision> {
+    if after.decision == before {
+        return None;
+    }
+    let stricter = after.decision > before;
+    let elsewhere = matches!(change, Changed::Agent { .. } | Changed::Model { .. });
+    // Nobody goes through another agent to be refused, and what no longer fits is another event.
+    let told = !stricter || !(elsewhere || after.reasons.iter().all(|reason| is_misfit(reason.code)));
+    told.then_some(after.decision)
+}
+
+/// Whether an event is refused because it does not fit the bundle, whatever its policies and rules say.
+fn is_misfit(code: ReasonCode) -> bool {
+    match code {
+        ReasonCode::BadEvent
+        | ReasonCode::UnknownRole
+        | ReasonCode::UnknownUser
+        | ReasonCode::UnknownAgent
+        | ReasonCode::UnknownModel
+        | ReasonCode::UnlistedTool
+        | ReasonCode::UndeclaredArgument
+        | ReasonCode::BadArguments => true,
+        ReasonCode::Rule
+        | ReasonCode::Forbid
+        | ReasonCode::Ask
+        | ReasonCode::NothingPermits
+        | ReasonCode::Argument
+        | ReasonCode::Limit
+        | ReasonCode::PolicyError
+        | ReasonCode::MissingFact
+        | ReasonCode::TimeLimit
+        | ReasonCode::Panic
+        | ReasonCode::AuditFailed => false,
     }
 }
 
-/// A number as it would be written.
-#[expect(clippy::cast_possible_truncation, reason = "whole and small, which is checked")]
-fn whole(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) }
+/// Pairs of changes that make a decision milder. The stricter ones would be many.
+fn pairs(made: &[(Changed, Tried)], trial: &Trial, decision: Decision, obstacles: &Obstacles) -> Vec<Flip> {
+    let mut flips = Vec::new();
+    let mut tried = 0;
+    for (index, (first, with)) in made.iter().enumerate() {
+        for (second, _) in made.iter().skip(index + 1) {
+            if !obstacles.may_go(&[first, second]) {
+                continue;
+            }
+            if tried == MAX_TRIED {
+                return flips;
+            }
+            tried += 1;
+            let Some(both) = with.with(second) else { continue };
+            let after = both.evaluate(trial, None).decision;
+            if after < decision {
+                flips.push(Flip { changes: vec![first.clone(), second.clone()], decision: after });
+            }
+        }
+    }
+    flips
+}
+
+/// Where more than two rules refuse: all of them, without those that need not be among them.
+fn all_rules(as_is: &Tried, trial: &Trial, evaluation: &Evaluation) -> Option<Flip> {
+    let refusing: BTreeSet<&str> =
+        evaluation.reasons.iter().filter_map(|reason| reason.rule.as_deref()).collect();
+    let waivable = |id: &str| as_is.engine.0.rules.iter().any(|rule| &*rule.id == id && rule.waivable);
+    let mut changes: Vec<Changed> = refusing
+        .into_iter()
+        .map(|id| match waivable(id) {
+            true => Changed::Waived { rule: id.to_owned() },
+            false => Changed::NotFound { rule: id.to_owned() },
+        })
+        .collect();
+    if changes.len() < 3 {
+        return None;
+    }
+    let outcome = |changes: &[Changed]| {
+        let all = changes.iter().try_fold(as_is.clone(), |tried, change| tried.with(change))?;
+        Some(all.evaluate(trial, None).decision).filter(|after| *after < evaluation.decision)
+    };
+    let mut decision = outcome(&changes)?;
+    for change in changes.clone() {
+        let rest: Vec<Changed> = changes.iter().filter(|other| **other != change).cloned().collect();
+        if let Some(after) = outcome(&rest) {
+            (changes, decision) = (rest, after);
+        }
+    }
+    Some(Flip { changes, decision })
 }
 
 impl crate::guard::Guard {
@@ -370,5 +308,36 @@ impl crate::guard::Guard {
         let session = session.unwrap_or_else(|| Session::with_labels(labels));
         let created = event.agent.as_deref().and_then(|agent| self.created_agent(agent));
         explain_created(&engine, event, &session, event.at.unwrap_or_else(|| self.now()), created)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is not tried would not have flipped anything.
+    #[test]
+    fn changes_that_are_passed_over_flip_nothing() {
+        let engine = Engine::embedded().unwrap();
+        let guard = crate::Guard::builder(engine.clone()).no_time_limit().build();
+        let events = std::fs::read_to_string("tests/explained.jsonl").unwrap();
+        let (mut told, mut passed_over) = (0, 0);
+        for line in events.lines() {
+            let event = Event::from_json(line).unwrap();
+            let labels = engine.0.default_labels.iter().cloned();
+            let session = guard.session(&event.session).unwrap_or_else(|| Session::with_labels(labels));
+            let as_is = Tried::new(&engine, &event, &session, None);
+            let trial = Trial { at: event.at.unwrap(), scans: Scans::new(&engine) };
+            let evaluation = as_is.evaluate(&trial, None);
+            let obstacles = Obstacles::of(&engine, &evaluation);
+            let none = Obstacles::default();
+            let flips = |obstacles| flips(&as_is, &trial, &evaluation, obstacles);
+            assert_eq!(flips(&obstacles), flips(&none), "{line}");
+            told += flips(&obstacles).len();
+            let candidates = candidates(&as_is, &evaluation);
+            passed_over += candidates.iter().filter(|change| !obstacles.may_go(&[change])).count();
+            let _ = guard.examine(&event);
+        }
+        assert!(told > 30 && passed_over > 30, "{told} {passed_over}");
     }
 }

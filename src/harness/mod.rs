@@ -16,7 +16,7 @@ pub mod suggest;
 
 pub use accuracy::{Accuracy, By};
 pub use covered::{Covered, Part, covered};
-pub use explain::{Changed, Explanation, Flip, Place, explain};
+pub use explain::{Changed, Explanation, Flip, Place, explain, told};
 pub use mutate::{Mutant, Mutation, mutate};
 pub use quality::{Count, Quality, Row, percent, share};
 pub use report::{github, junit, mutation_github, mutation_text, text};

@@ -12,9 +12,9 @@ use super::accuracy::{Accuracy, Gate};
 use super::coverage::Coverage;
 use super::spec::{Case, ExpectSpec};
 use super::stated::Stated;
-use crate::engine::Engine;
+use crate::engine::{Engine, Revealing, Trace};
 use crate::event::{Body, Event};
-use crate::guard::{Guard, NoLinks};
+use crate::guard::{Guard, NoLinks, To};
 use crate::verdict::Verdict;
 
 /// How one case or gate went.
@@ -116,12 +116,12 @@ fn run_case(engine: &Engine, case: &Case, coverage: &mut Coverage) -> Outcome {
     let guard = Guard::builder(engine.clone()).no_time_limit().resolver(Arc::new(NoLinks)).build();
     let mut failures = Vec::new();
     for (number, (event, expect)) in case.steps.iter().enumerate() {
-        let (verdict, trace) = guard.examine(event);
+        let went = Went::new(&guard, event, expect.as_ref());
         let Some(expect) = expect else { continue };
         let step = if case.steps.len() > 1 { format!("step {}: ", number + 1) } else { String::new() };
-        let differences = compare(expect, event, &verdict);
+        let differences = compare(expect, event, &went);
         if differences.is_empty() {
-            coverage.add(expect, &verdict, &trace);
+            coverage.add(expect, &went);
         }
         failures.extend(differences.into_iter().map(|failure| format!("{step}{failure}")));
     }
@@ -133,14 +133,65 @@ fn run_case(engine: &Engine, case: &Case, coverage: &mut Coverage) -> Outcome {
 pub(super) fn passes(engine: &Engine, case: &Case) -> bool {
     let guard = Guard::builder(engine.clone()).no_time_limit().resolver(Arc::new(NoLinks)).build();
     case.steps.iter().all(|(event, expect)| {
-        let (verdict, _) = guard.examine(event);
-        expect.as_ref().is_none_or(|expect| compare(expect, event, &verdict).is_empty())
+        let went = Went::new(&guard, event, expect.as_ref());
+        expect.as_ref().is_none_or(|expect| compare(expect, event, &went).is_empty())
     })
 }
 
 /// Whether a step goes as expected.
-pub(super) fn step_passes(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> bool {
-    compare(expect, event, verdict).is_empty()
+pub(super) fn step_passes(expect: &ExpectSpec, event: &Event, went: &Went) -> bool {
+    compare(expect, event, went).is_empty()
+}
+
+/// How a step went.
+pub(super) struct Went {
+    pub(super) verdict: Verdict,
+    pub(super) trace: Trace,
+    /// Where that is expected: the text or arguments with the values that policy reveals. None where the event is refused.
+    revealed: Option<Value>,
+    /// Of each rule whose pseudonyms there are, the policies that reveal them.
+    pub(super) reveals: Vec<Vec<String>>,
+}
+
+impl Went {
+    pub(super) fn new(guard: &Guard, event: &Event, expect: Option<&ExpectSpec>) -> Self {
+        let (verdict, trace) = guard.examine(event);
+        let mut went = Self { verdict, trace, revealed: None, reveals: Vec::new() };
+        if expect.is_some_and(|expect| expect.revealed.is_some()) && went.verdict.is_allowed() {
+            went.reveal(guard, event);
+        }
+        went
+    }
+
+    fn reveal(&mut self, guard: &Guard, event: &Event) {
+        let edited = event.with_edits(&self.verdict.edits);
+        let (mut value, tool) = match &edited.body {
+            Body::Output { text } => (text.clone(), None),
+            Body::ToolCall { tool, arguments, .. } => (arguments.clone(), Some(tool.as_str())),
+            Body::Access(_) | Body::Input { .. } | Body::ToolResult { .. } => return,
+        };
+        let to = To { user: &event.user, agent: event.agent.as_deref().unwrap_or_default(), tool };
+        let at = event.at.unwrap_or_default();
+        each_text(&mut value, &mut |text| {
+            let (revealed, said) = guard.try_reveal(&event.session, to, at, text);
+            for Revealing { permits, shadows } in said {
+                self.reveals.push(permits);
+                self.trace.shadows.extend(shadows);
+            }
+            *text = revealed;
+        });
+        self.revealed = Some(value);
+    }
+}
+
+/// Does something to every text in a JSON value.
+fn each_text(value: &mut Value, change: &mut dyn FnMut(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_text(item, change)),
+        Value::Object(members) => members.values_mut().for_each(|member| each_text(member, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// What a case is about.
@@ -176,13 +227,15 @@ pub(super) fn touched(engine: &Engine, case: &Case) -> Option<Touched> {
     };
     let mut coverage = Coverage::default();
     for (event, expect) in &case.steps {
-        let (verdict, trace) = guard.examine(event);
+        let went = Went::new(&guard, event, expect.as_ref());
         if let Some(expect) = expect {
-            if !compare(expect, event, &verdict).is_empty() {
+            if !compare(expect, event, &went).is_empty() {
                 return None;
             }
-            coverage.add(expect, &verdict, &trace);
+            coverage.add(expect, &went);
+            of.actions.extend(expect.revealed.is_some().then_some("reveal"));
         }
+        let Went { verdict, trace, .. } = went;
         of.rules.extend(verdict.findings.iter().map(|finding| finding.rule.clone()));
         of.rules.extend(trace.rules);
         of.tools.extend(event.tool().map(str::to_owned));
@@ -202,7 +255,8 @@ pub(super) fn touched(engine: &Engine, case: &Case) -> Option<Touched> {
     Some(of)
 }
 
-fn compare(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> Vec<String> {
+fn compare(expect: &ExpectSpec, event: &Event, went: &Went) -> Vec<String> {
+    let verdict = &went.verdict;
     let mut failures = Vec::new();
     let mut differ = |what: &str, expected: String, actual: String| {
         if expected != actual {
@@ -260,6 +314,7 @@ fn compare(expect: &ExpectSpec, event: &Event, verdict: &Verdict) -> Vec<String>
         ("result", &expect.result, result),
         ("arguments", &expect.arguments, arguments),
         ("instructions", &expect.instructions, instructions),
+        ("revealed", &expect.revealed, went.revealed.as_ref()),
     ];
     for (what, expected, actual) in values {
         if expected.is_some() {

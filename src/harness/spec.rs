@@ -254,6 +254,10 @@ pub(crate) struct ExpectSpec {
     /// The arguments after edits.
     #[schemars(extend("examples" = [{"path": "a.txt"}]))]
     pub(super) arguments: Option<Value>,
+    /// At `output` what the user reads, at `tool_call` the arguments that the tool gets: with the values behind the pseudonyms that a permit
+    /// for `reveal` gives them.
+    #[schemars(extend("examples" = ["write to ann@post.example"]))]
+    pub(super) revealed: Option<Value>,
     /// The name of a created agent after edits.
     #[schemars(extend("examples" = ["researcher"]))]
     pub(super) name: Option<String>,
@@ -285,7 +289,7 @@ impl ExpectSpec {
 
     fn is_empty(&self) -> bool {
         let outcome = self.decision.is_some() || self.enforced.is_some() || self.by.is_some();
-        let found = self.found.is_some() || self.shadow.is_some();
+        let found = self.found.is_some() || self.shadow.is_some() || self.revealed.is_some();
         !(outcome || found || self.shows_text() || self.tools.is_some() || self.message.is_some())
     }
 }
@@ -540,7 +544,17 @@ impl Shared<'_> {
             out.push(bad(format!("`{}` has {given} events where one belongs", name.value)).help(help));
             return None;
         }
+        let revealed = step.expect.as_ref().is_some_and(|expect| expect.revealed.is_some());
         match Event::try_from(spec) {
+            Ok(event) if revealed && !matches!(event.stage(), Stage::Output | Stage::ToolCall) => {
+                let stage = event.stage();
+                out.push(
+                    bad(format!("`{}` expects something of `revealed` at `{stage}`", name.value)).help(
+                        "values are revealed at `output`, to the user, and at `tool_call`, to the tool",
+                    ),
+                );
+                None
+            }
             Ok(event) => Some((event, step.expect)),
             Err(error) => {
                 out.push(bad(format!("`{}` is no event: {error}", name.value)));

@@ -127,11 +127,11 @@ pub(crate) enum Longer {
     Allowed,
 }
 
-/// Names that classes may use.
+/// Names that classes may use; `None` where an error keeps some of them from being known.
 pub(crate) struct Names<'a> {
-    pub(crate) tags: Vec<&'a str>,
-    pub(crate) agents: Vec<&'a str>,
-    pub(crate) tools: Vec<&'a str>,
+    pub(crate) tags: Option<Vec<&'a str>>,
+    pub(crate) agents: Option<Vec<&'a str>>,
+    pub(crate) tools: Option<Vec<&'a str>>,
 }
 
 impl RetentionSpec {
@@ -218,6 +218,7 @@ impl ClassSpec {
             ("tool", &self.tools, &names.tools),
         ];
         for (kind, list, known) in lists {
+            let Some(known) = known else { continue };
             for name in list {
                 if !known.contains(&name.value.as_str()) {
                     reporter.push(

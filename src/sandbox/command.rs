@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::confine::Protection;
 use super::program::Program;
+use crate::protection::Protection;
 
 /// A command by its arguments; no shell reads them unless it is made by [`Command::shell`].
 ///

@@ -25,12 +25,13 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, WaitStatus, wait, waitid};
 
-use super::confine::{self, Level, Protection};
+use super::confine::{self, Level};
 use super::processes;
 use super::program;
 use super::run::{Limit, SandboxError, Status};
 use super::temporary;
 use super::wire::{self, Frame, Spec};
+use crate::protection::Protection;
 
 /// The first argument that tells a launcher from the program that it is part of.
 const MARK: &str = "__ringfence-sandbox";

@@ -29,8 +29,9 @@ mod run;
 mod temporary;
 mod wire;
 
+pub use crate::protection::Protection;
 pub use command::{Command, Files, FolderAccess, Limits, Network};
-pub use confine::{Level, Missing, Protection};
+pub use confine::{Level, Missing};
 pub use files::{Entry, FileError, FileKind, FileLimits, Listing, Root, Symlinks, Write};
 pub use launch::{Launcher, launcher};
 pub use program::Program;

@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::command::{Files, Limits, Network};
-use super::confine::{Level, Protection};
+use super::confine::Level;
 use super::program::Program;
 use super::run::{Limit, Status};
+use crate::protection::Protection;
 
 /// A command as the launcher needs it. Paths are bytes that need not be UTF-8.
 #[derive(Debug, Serialize, Deserialize)]

@@ -78,6 +78,34 @@ fn a_bundle_that_changes_meanwhile_is_taken_over() {
 }
 
 #[test]
+fn a_bundle_without_the_agent_says_which_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ringfence"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    chat(&["init", "policies"]);
+    let (code, said) = chat(&["chat", "--offline"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains(
+            "name another one with --agent: the bundle has no agent `helpdesk`; it has `assistant`"
+        ),
+        "{said}"
+    );
+    let (code, said) = chat(&["chat", "--offline", "--agent", "assistant"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("the bundle has no role `support`; it has `engineer`, `user`"), "{said}");
+    let (code, said) = chat(&["chat", "--offline", "--agent", "assistant", "--role", "user"]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
 fn a_candidate_is_tried_beside_and_told_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let next = folder.path().join("next");

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use ringfence::diagnostic::Code;
+use ringfence::{Bundle, CompileOptions, compile};
 
 #[test]
 fn every_code_earns_its_text() {
@@ -38,7 +39,45 @@ fn every_code_earns_its_text() {
 
 #[test]
 fn a_bundle_without_a_manifest_is_none() {
-    let bundle = ringfence::Bundle::from_sources("test", [("access.cedar", "")]);
-    let error = ringfence::compile(&bundle, &ringfence::CompileOptions::default()).unwrap_err();
+    let bundle = Bundle::from_sources("test", [("access.cedar", "")]);
+    let error = compile(&bundle, &CompileOptions::default()).unwrap_err();
     assert_eq!(error.diagnostics.iter().map(|one| one.code).collect::<Vec<_>>(), [Code::MissingManifest]);
+}
+
+/// Names that a broken file declares, or may declare, are not reported beside what is wrong with it.
+#[test]
+fn a_broken_file_is_the_only_thing_reported() {
+    let policies = r#"
+@id("a") permit(principal in Role::"user", action == Action::"note", resource);
+@id("b") forbid(principal, action == Action::"send_output", resource) when { context.found.contains(Rule::"shop/order") };
+@id("c") forbid(principal, action == Action::"send_output", resource) when { context.packs.contains(Pack::"shop") };
+@id("d") forbid(principal, action == Action::"call_tool", resource == Tool::"note") when { context.tags.contains(Tag::"x") };
+"#;
+    let codes = |tools: &str, pack: &str, more: &str| {
+        let policies = format!("{policies}{more}");
+        let bundle = Bundle::from_sources(
+            "t",
+            [
+                ("ringfence.yaml", "name: t\nversion: 1\n"),
+                ("directory.yaml", "roles: [{ name: user }]\nagents: [{ name: bot }]\n"),
+                ("tools.yaml", tools),
+                ("packs/shop.yaml", pack),
+                ("retention.yaml", "classes: [{ name: a, keep: 1d, tags: [x], tools: [note] }]\n"),
+                ("access.cedar", &policies),
+            ],
+        );
+        let error = compile(&bundle, &CompileOptions::default()).unwrap_err();
+        error.diagnostics.iter().map(|one| one.code.name()).collect::<Vec<_>>()
+    };
+    let tools = "tools: [{ name: note, args: { /text: {} } }]\n";
+    let pack = "pack: shop\nstages: [output]\naction: flag\nrules:\n  - { id: order, tags: [x], find: { phrases: [order now] }, examples: { match: [order now], ignore: [order later] } }\n";
+    let role = "@id(\"e\") forbid(principal in Role::\"usr\", action == Action::\"send_input\", resource);\n";
+    assert_eq!(codes(tools, &pack.replace("[order now]", "[order now"), ""), ["yaml-syntax"]);
+    assert_eq!(codes(tools, &pack.replace("phrases: [order now]", "pattern: 'a('"), ""), ["bad-pattern"]);
+    let broken = "tools: [{ name: note, input: { type: objekt } }]\n";
+    assert_eq!(codes(broken, pack, ""), ["bad-schema"]);
+    let no_list = tools.replace("args:", "reads: secret, args:");
+    assert_eq!(codes(&no_list, pack, ""), ["bad-value"]);
+    // What nothing can declare is.
+    assert_eq!(codes(broken, "pack: [", role), ["undeclared-name", "yaml-syntax", "bad-schema"]);
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The modules of the crate, lowest first: each may use those before it. A `·` of ARCHITECTURE.md is a line here.
 #[rustfmt::skip]
 const RANKS: &[&str] = &[
-    "diagnostic", "decode", "event", "verdict", "sandbox",
+    "diagnostic", "decode", "event", "verdict", "protection", "sandbox",
     "yaml", "redact", "session",
     "bundle", "text", "tool",
     "rule",

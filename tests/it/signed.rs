@@ -73,7 +73,7 @@ fn only_what_is_signed_and_not_older_is_used() {
     }
     let built_in =
         wrong(folder, &["eval", "--bundle", "built-in", "--require-signature", "bundle.key.pub"], 2);
-    assert!(built_in.contains("is not a folder"), "{built_in}");
+    assert!(built_in.contains("`built-in` is not signed"), "{built_in}");
     // Somebody else's signature.
     std::fs::copy(folder.join("one"), folder.join("theirs")).unwrap();
     fine(folder, &["bundle", "sign", "theirs", "--key", "other.key"]);

@@ -18,53 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use namespaces::{Entered, enter};
 
 use super::wire::Spec;
-
-/// What holds of a command while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Protection {
-    /// Processor time, memory, file size and descriptors have limits (`setrlimit`). Each process has its own.
-    Limits,
-    /// The number of processes and the memory of all together have limits, looked at 50 times a second.
-    Processes,
-    /// Whatever it started is gone when it ends, also what left its process group (PID namespace, or orphans taken in).
-    Tree,
-    /// Set-user-ID programs give it nothing.
-    NoNewPrivileges,
-    /// It has none of root's powers, though it may run under root's name.
-    NoCapabilities,
-    /// It opens only the files that it was given (Landlock, with truncation).
-    Files,
-    /// It can't make a socket (seccomp; besides, a network namespace without a network and Landlock where there are).
-    /// Holds only where the network is refused.
-    Network,
-    /// It can't signal processes outside, or reach their abstract sockets (Landlock).
-    Signals,
-    /// System calls that reach into other processes or the kernel are refused (seccomp).
-    SystemCalls,
-    /// It sees no process, message queue or network of the host (user, PID, IPC, UTS and, if refused, network namespace).
-    Namespaces,
-}
-
-impl Protection {
-    /// The name in reports and settings.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Limits => "limits",
-            Self::Processes => "processes",
-            Self::Tree => "tree",
-            Self::NoNewPrivileges => "no-new-privileges",
-            Self::NoCapabilities => "no-capabilities",
-            Self::Files => "files",
-            Self::Network => "network",
-            Self::Signals => "signals",
-            Self::SystemCalls => "system-calls",
-            Self::Namespaces => "namespaces",
-        }
-    }
-}
+use crate::protection::Protection;
 
 /// Which protections a command ran under.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

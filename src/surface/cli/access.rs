@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use serde_json::json;
 
 use super::Exit;
-use super::bundle::Signatures;
+use super::bundle::{Applied, Key};
 use super::report::{Out, visible};
 use super::retain::PayloadKeys;
 use super::used::Used;
+use crate::compile::CompileOptions;
 use crate::engine::{Asking, Doing, Engine, May};
 
 /// List who may do something
@@ -32,11 +33,8 @@ pub(super) struct Who {
     /// Only through this agent.
     #[arg(long)]
     agent: Option<String>,
-    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
-    #[arg(long, value_name = "DIR")]
-    bundle: Option<PathBuf>,
     #[command(flatten)]
-    signatures: Signatures,
+    bundle: Applied,
     /// How answers are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -57,9 +55,10 @@ Examples:
   ringfence what --role support --through helpdesk
   ringfence what --on events.jsonl
   ringfence what --on log.db --payload-key payload.key --suggest > policies/suggested.cedar")]
+#[command(group(clap::ArgGroup::new("about").args(["user", "role", "on"]).multiple(true).required(true)))]
 pub(super) struct What {
     /// The user: one that the directory lists, or any name beside --role.
-    #[arg(long, required_unless_present_any = ["on", "role"])]
+    #[arg(long)]
     user: Option<String>,
     /// Only through this agent.
     #[arg(long = "through", value_name = "AGENT")]
@@ -72,27 +71,16 @@ pub(super) struct What {
     suggest: bool,
     #[command(flatten)]
     keys: PayloadKeys,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
     #[command(flatten)]
-    chats: Roles,
-    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
-    #[arg(long, value_name = "DIR")]
-    bundle: Option<PathBuf>,
-    #[command(flatten)]
-    signatures: Signatures,
-    /// How answers are printed.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-/// Direct roles.
-#[derive(Debug, clap::Args)]
-struct Roles {
+    key: Key,
     /// The user's direct roles; may be given several times.
     #[arg(long)]
     role: Vec<String>,
+    #[command(flatten)]
+    bundle: Applied,
+    /// How answers are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -134,6 +122,7 @@ enum Format {
 }
 
 /// An answer for some models: all of them where none is named.
+#[derive(PartialEq)]
 struct Answer {
     may: May,
     by: Vec<String>,
@@ -169,13 +158,29 @@ fn place(engine: &Engine, policy: &str) -> String {
     }
 }
 
-fn known<'n>(kind: &str, name: &str, names: impl IntoIterator<Item = &'n str>) -> anyhow::Result<()> {
+/// Most names that a message lists.
+const LISTED: usize = 6;
+
+/// Holds a name to those that a bundle declares.
+pub(super) fn known<'n>(
+    kind: &str,
+    name: &str,
+    names: impl IntoIterator<Item = &'n str>,
+) -> anyhow::Result<()> {
     let names: Vec<&str> = names.into_iter().collect();
     if names.contains(&name) {
         return Ok(());
     }
-    let help =
-        crate::diagnostic::did_you_mean(name, names).map_or_else(String::new, |help| format!("; {help}"));
+    let help = match crate::diagnostic::did_you_mean(name, names.iter().copied()) {
+        Some(help) => format!("; {help}"),
+        None if names.is_empty() => String::new(),
+        None => {
+            let first: Vec<String> =
+                names.iter().take(LISTED).map(|name| format!("`{}`", visible(name))).collect();
+            let more = if names.len() > LISTED { " and others" } else { "" };
+            format!("; it has {}{more}", first.join(", "))
+        }
+    };
     bail!("the bundle has no {kind} `{}`{help}", visible(name))
 }
 
@@ -207,7 +212,7 @@ fn print(
 
 impl Who {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let (engine, _) = super::engine(self.bundle.as_deref(), &super::key(None)?, &self.signatures)?;
+        let (engine, _) = self.bundle.engine(&CompileOptions::default())?;
         let tool = self.tool.as_deref().unwrap_or_default();
         if matches!(self.can, Action::CallTool | Action::ReadResult) {
             known("tool", tool, engine.inventory().tools.iter().map(|tool| tool.name.as_str()))?;
@@ -240,8 +245,8 @@ impl Who {
 
 impl What {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let options = super::key(self.key_file.as_deref())?;
-        let (engine, bundle) = super::engine(self.bundle.as_deref(), &options, &self.signatures)?;
+        let options = self.key.options()?;
+        let (engine, bundle) = self.bundle.engine(&options)?;
         if !self.on.is_empty() {
             let used = Used { on: &self.on, keys: &self.keys, is_text: self.format == Format::Text };
             return match self.suggest {
@@ -249,26 +254,48 @@ impl What {
                 false => used.unused(&engine, out),
             };
         }
-        for role in &self.chats.role {
+        for role in &self.role {
             known("role", role, engine.roles())?;
         }
         if let Some(agent) = &self.through {
             known("agent", agent, engine.agents())?;
         }
         let user = self.user.as_deref().unwrap_or("somebody");
-        if self.chats.role.is_empty() {
-            known("user", user, engine.users())?;
+        if self.role.is_empty() {
+            known("user", user, engine.users())
+                .context("without --role, the directory has to list the user")?;
         }
         let agents =
             engine.agents().filter(|agent| self.through.as_deref().is_none_or(|only| only == *agent));
         for agent in agents {
-            let ask = |doing| answers(&engine, user, &self.chats.role, agent, doing);
-            for (what, doing) in [("run it", Doing::RunAgent), ("talk to it", Doing::SendInput)] {
+            let ask = |doing| answers(&engine, user, &self.role, agent, doing);
+            let itself = [
+                ("run it", Doing::RunAgent),
+                ("talk to it", Doing::SendInput),
+                ("have its answers", Doing::SendOutput),
+            ];
+            for (what, doing) in itself {
                 print(&engine, self.format, (user, agent, what), &ask(doing), out)?;
             }
             for tool in &engine.inventory().tools {
                 let what = format!("call {}", tool.name);
                 print(&engine, self.format, (user, agent, &what), &ask(Doing::CallTool(&tool.name)), out)?;
+            }
+            let tools = engine.inventory().tools.iter().map(|tool| tool.name.as_str());
+            let results: Vec<_> = tools.map(|tool| (tool, ask(Doing::ReadResult(tool)))).collect();
+            // Mostly no policy tells results apart, and a line for each tool would hide what can be called.
+            let alike =
+                results.iter().all(|(_, answers)| Some(answers) == results.first().map(|(_, first)| first));
+            match results.first().filter(|_| alike && self.format == Format::Text) {
+                Some((_, answers)) => {
+                    print(&engine, self.format, (user, agent, "read the result of any tool"), answers, out)?;
+                }
+                None => {
+                    for (tool, answers) in &results {
+                        let what = format!("read the result of {tool}");
+                        print(&engine, self.format, (user, agent, &what), answers, out)?;
+                    }
+                }
             }
         }
         Ok(Exit::Fine)

@@ -9,6 +9,8 @@ use super::report::{self, Out};
 use super::{Exit, open};
 use crate::audit::{PublicKey, SigningKey};
 use crate::bundle::Bundle;
+use crate::compile::CompileOptions;
+use crate::engine::Engine;
 use crate::signed::{self, Checked, Trust};
 
 /// Pack a bundle into one file, sign it, and check who has signed one
@@ -52,9 +54,8 @@ struct Pack {
     /// The file to write.
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
 }
 
 /// Sign a packed bundle, in its file
@@ -88,6 +89,45 @@ struct Verify {
     /// The file that keeps the latest version that was used.
     #[arg(long, value_name = "FILE")]
     seen: Option<PathBuf>,
+}
+
+/// The bundle that a verb applies.
+#[derive(Debug, clap::Args)]
+pub(super) struct Applied {
+    /// The bundle; `built-in` is the one of the program [default: ./policies or . with a ringfence.yaml, else the built-in one].
+    #[arg(id = "bundle", long, value_name = "DIR")]
+    pub(super) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) signatures: Signatures,
+}
+
+impl Applied {
+    /// Compiles it for use; what is wrong goes to stderr.
+    pub(super) fn engine(&self, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
+        super::engine(self.path.as_deref(), options, &self.signatures)
+    }
+}
+
+/// What goes into the hashes and pseudonyms of a bundle.
+#[derive(Debug, clap::Args)]
+pub(super) struct Key {
+    /// A file with the key for hashes and pseudonyms.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl Key {
+    /// The options with which a bundle is compiled.
+    pub(super) fn options(&self) -> anyhow::Result<CompileOptions> {
+        let options = CompileOptions::default();
+        let Some(file) = &self.key_file else { return Ok(options) };
+        let key =
+            std::fs::read(file).with_context(|| format!("can't read the key file `{}`", file.display()))?;
+        if key.len() < 16 {
+            bail!("the key in `{}` is shorter than 16 bytes", file.display());
+        }
+        Ok(options.with_key(key))
+    }
 }
 
 /// Which bundles a verb uses.
@@ -155,7 +195,7 @@ impl Pack {
         if built_in {
             bail!("there is no bundle here: name its folder, or write one with `ringfence init DIR`");
         }
-        let (_, bundle) = super::compiled(bundle, false, &super::key(self.key_file.as_deref())?)?;
+        let (_, bundle) = super::compiled(bundle, false, &self.key.options()?)?;
         write(&self.output, &bundle.pack()?)?;
         out.line(&bundle.packed_digest()?)?;
         Ok(Exit::Fine)

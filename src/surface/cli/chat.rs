@@ -17,7 +17,8 @@ use serde::Deserialize;
 use self::folder::Folder;
 use self::screen::Screen;
 use super::Exit;
-use super::bundle::Signatures;
+use super::access::known;
+use super::bundle::{Applied, Key};
 use super::report::{self, Out};
 use crate::audit::JsonlSink;
 use crate::engine::Engine;
@@ -73,11 +74,8 @@ pub(super) struct Chat {
     /// The script [default: the built-in one].
     #[arg(long, value_name = "FILE", requires = "offline")]
     script: Option<PathBuf>,
-    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
-    #[arg(long, value_name = "DIR")]
-    bundle: Option<PathBuf>,
     #[command(flatten)]
-    signatures: Signatures,
+    bundle: Applied,
     /// Take over what changes in the bundle's folder meanwhile. A bundle that does not load is told, and the old one stays.
     #[arg(long)]
     watch: bool,
@@ -87,9 +85,8 @@ pub(super) struct Chat {
     /// Append a record of each verdict to this file, as JSON lines.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -193,10 +190,15 @@ impl Chat {
     }
 
     async fn talk(self, screen: &Screen) -> anyhow::Result<Exit> {
-        let options = super::key(self.key_file.as_deref())?;
-        let (engine, _) = super::engine(self.bundle.as_deref(), &options, &self.signatures)?;
+        let options = self.key.options()?;
+        let (engine, _) = self.bundle.engine(&options)?;
+        known("agent", &self.agent, engine.agents()).context("name another one with --agent")?;
+        known("model", &self.model, engine.models()).context("name another one with --model")?;
+        for role in &self.role {
+            known("role", role, engine.roles()).context("name others with --role")?;
+        }
         let mut guard = Guard::builder(engine.clone());
-        if let Some(trust) = self.signatures.trust()? {
+        if let Some(trust) = self.bundle.signatures.trust()? {
             guard = guard.trusting(trust);
         }
         if let Some(path) = &self.audit {
@@ -204,7 +206,7 @@ impl Chat {
         }
         let guard = Arc::new(guard.build());
         if let Some(candidate) = &self.candidate {
-            super::try_candidate(&guard, candidate, &self.signatures)?;
+            super::try_candidate(&guard, candidate, &self.bundle.signatures)?;
         }
         let _watch = self.watch(&guard)?;
         let script = self.script()?;
@@ -293,7 +295,7 @@ impl Chat {
         if !self.watch {
             return Ok(None);
         }
-        let Some(folder) = super::folder(self.bundle.as_deref()) else {
+        let Some(folder) = super::folder(self.bundle.path.as_deref()) else {
             bail!("there is no folder to watch: name one with --bundle");
         };
         // The tools' folder becomes the working folder.

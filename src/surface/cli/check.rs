@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::ValueEnum;
 
-use super::bundle::Signatures;
+use super::bundle::{Key, Signatures};
 use super::report::{self, Out};
 use super::{Exit, open};
 use crate::compile::compile;
@@ -38,9 +38,8 @@ pub(super) struct Check {
     /// List the warnings that there are in this file, to begin with a bundle that has some.
     #[arg(long, value_name = "FILE")]
     write_baseline: Option<PathBuf>,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
     /// The day from which expiry is judged, as 2026-12-31 [default: today].
     #[arg(long, value_name = "DATE")]
     today: Option<jiff::civil::Date>,
@@ -125,7 +124,7 @@ impl Check {
             report::note("checking the built-in bundle; name a folder to check your own");
         }
         self.signatures.check(&bundle)?;
-        let options = super::key(self.key_file.as_deref())?;
+        let options = self.key.options()?;
         let mut ready = None;
         let mut list = match compile(&bundle, &options) {
             Ok(compiled) => {

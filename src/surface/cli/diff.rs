@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use super::Exit;
+use super::bundle::Key;
 use super::events::{self, Chats, Events};
 use super::replay::{self, Recorded};
 use super::report::{Out, visible};
@@ -53,9 +54,8 @@ pub(super) struct Diff {
     format: Format,
     #[command(flatten)]
     keys: PayloadKeys,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -128,7 +128,7 @@ type Done = Vec<Result<Option<Change>, ()>>;
 
 impl Diff {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let options = super::key(self.key_file.as_deref())?;
+        let options = self.key.options()?;
         let guard = |folder: &Path| -> anyhow::Result<(Guard, String)> {
             let (engine, bundle) = super::engine_of(folder, &options)?;
             let title = format!("{} {}", engine.name(), engine.version());

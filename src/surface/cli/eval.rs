@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Exit;
-use super::bundle::Signatures;
+use super::bundle::{Applied, Key};
 use super::events::{self, Chats, Events, Place, Work};
 use super::replay::{self, Recorded};
 use super::report::{self, Out};
@@ -36,11 +36,8 @@ pub(super) struct Eval {
     /// Files of events or sessions, one JSON object per line; `-` is stdin.
     #[arg(default_value = "-")]
     files: Vec<PathBuf>,
-    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
-    #[arg(long, value_name = "DIR")]
-    bundle: Option<PathBuf>,
     #[command(flatten)]
-    signatures: Signatures,
+    bundle: Applied,
     /// Try this bundle beside the other one: what it would decide otherwise is told, in JSON as `candidate`, and marked in the records.
     #[arg(long, value_name = "DIR")]
     candidate: Option<PathBuf>,
@@ -61,9 +58,8 @@ pub(super) struct Eval {
     /// How verdicts are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -112,11 +108,11 @@ pub(super) struct Answer {
 
 impl Eval {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let options = super::key(self.key_file.as_deref())?;
-        let (engine, bundle) = match super::engine(self.bundle.as_deref(), &options, &self.signatures) {
+        let options = self.key.options()?;
+        let (engine, bundle) = match self.bundle.engine(&options) {
             Ok(ready) => ready,
             Err(error) => {
-                self.records.bundle_refused(self.bundle.as_deref(), &options, &self.signatures);
+                self.records.bundle_refused(&self.bundle, &options);
                 return Err(error);
             }
         };
@@ -129,7 +125,7 @@ impl Eval {
         let guard = builder.build();
         self.records.note_unkept(&guard);
         if let Some(candidate) = &self.candidate {
-            super::try_candidate(&guard, candidate, &self.signatures)?;
+            super::try_candidate(&guard, candidate, &self.bundle.signatures)?;
         }
         let started = Instant::now();
         let mut summary = Summary::new(&bundle, self.explain);

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 
 use super::Exit;
-use super::bundle::Signatures;
+use super::bundle::{Applied, Key};
 use super::report::{self, Out};
 use super::sink::{Records, Sink};
 use crate::event::{Body, Event, User};
@@ -62,11 +62,8 @@ pub(super) struct Exec {
     /// Seconds that a command may take, no more than the bundle allows [default: what the bundle says, else 30].
     #[arg(long, value_name = "SECONDS")]
     time: Option<u64>,
-    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
-    #[arg(long, value_name = "DIR")]
-    bundle: Option<PathBuf>,
     #[command(flatten)]
-    signatures: Signatures,
+    bundle: Applied,
     /// The user.
     #[arg(long, default_value = "local")]
     user: String,
@@ -81,9 +78,8 @@ pub(super) struct Exec {
     /// How the outcome is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -104,11 +100,11 @@ struct Ran {
 
 impl Exec {
     pub(super) fn run(mut self, out: &mut Out) -> anyhow::Result<Exit> {
-        let options = super::key(self.key_file.as_deref())?;
-        let (engine, _) = match super::engine(self.bundle.as_deref(), &options, &self.signatures) {
+        let options = self.key.options()?;
+        let (engine, _) = match self.bundle.engine(&options) {
             Ok(ready) => ready,
             Err(error) => {
-                self.records.bundle_refused(self.bundle.as_deref(), &options, &self.signatures);
+                self.records.bundle_refused(&self.bundle, &options);
                 return Err(error);
             }
         };

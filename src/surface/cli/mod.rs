@@ -26,7 +26,7 @@ mod used;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::bundle::{Bundle, LoadError};
@@ -180,11 +180,14 @@ impl Schema {
 
 /// The bundle of a folder or packed file; without one, `./policies` or `.` where there is a manifest, else the built-in one.
 fn open(named: Option<&Path>) -> Result<(Bundle, bool), LoadError> {
-    match folder(named) {
+    match folder(named).filter(|folder| folder != Path::new(BUILT_IN) || folder.exists()) {
         Some(folder) => Bundle::read(&folder).map(|bundle| (bundle, false)),
         None => Ok((Bundle::embedded(), true)),
     }
 }
+
+/// What the built-in bundle is called where a folder is named.
+const BUILT_IN: &str = "built-in";
 
 /// The folder or packed file of the bundle, unless it is the built-in one.
 fn folder(named: Option<&Path>) -> Option<PathBuf> {
@@ -224,10 +227,8 @@ fn try_candidate(guard: &Guard, path: &Path, signatures: &Signatures) -> anyhow:
 
 /// The same of a folder that has to be named; `built-in` is the built-in bundle.
 fn engine_of(folder: &Path, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
-    if folder == Path::new("built-in") && !folder.exists() {
-        return compiled(Bundle::embedded(), true, options);
-    }
-    compiled(Bundle::read(folder)?, false, options)
+    let (bundle, built_in) = open(Some(folder))?;
+    compiled(bundle, built_in, options)
 }
 
 fn compiled(bundle: Bundle, built_in: bool, options: &CompileOptions) -> anyhow::Result<(Engine, Bundle)> {
@@ -253,18 +254,4 @@ fn cedar_schema(bundle: &Bundle) -> Option<String> {
     let options = CompileOptions::default().with_key([0; 32]);
     let compiled = compile(bundle, &options).ok()?;
     Some(compiled.engine.cedar_schema().trim_end().to_owned() + "\n")
-}
-
-/// The key of a file, for hashes and pseudonyms.
-fn key(file: Option<&Path>) -> anyhow::Result<CompileOptions> {
-    let options = CompileOptions::default();
-    if let Some(file) = file {
-        let key =
-            std::fs::read(file).with_context(|| format!("can't read the key file `{}`", file.display()))?;
-        if key.len() < 16 {
-            bail!("the key in `{}` is shorter than 16 bytes", file.display());
-        }
-        return Ok(options.with_key(key));
-    }
-    Ok(options)
 }

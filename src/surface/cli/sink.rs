@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::bundle::Signatures;
+use super::bundle::Applied;
 use super::report;
 use super::retain::PayloadKeys;
 use crate::audit::{AuditError, AuditSink, Durability, JsonlSink, Log, LogOptions, Record, SigningKey};
@@ -102,15 +102,11 @@ impl Records {
     }
 
     /// A bundle that does not load is recorded where a log is written; that it can't be is told beside the reason.
-    pub(super) fn bundle_refused(
-        &self,
-        bundle: Option<&Path>,
-        options: &CompileOptions,
-        signatures: &Signatures,
-    ) {
+    pub(super) fn bundle_refused(&self, applied: &Applied, options: &CompileOptions) {
         let Ok(Some(sink)) = self.open(false, true) else { return };
-        let Ok((bundle, _)) = super::open(bundle) else { return };
-        let untrusted = signatures.trust().ok().flatten().and_then(|trust| trust.check(&bundle).err());
+        let Ok((bundle, _)) = super::open(applied.path.as_deref()) else { return };
+        let untrusted =
+            applied.signatures.trust().ok().flatten().and_then(|trust| trust.check(&bundle).err());
         let codes: Vec<&str> = match (untrusted, compile(&bundle, options)) {
             (Some(untrusted), _) => vec![untrusted.code()],
             (None, Err(refused)) => {

@@ -9,6 +9,7 @@ use super::events::Place;
 use super::report::visible;
 use crate::bundle::Bundle;
 use crate::event::Stage;
+use crate::harness::told;
 use crate::verdict::{Action, Decision, Reason};
 
 /// Refused events that are listed one by one.
@@ -16,6 +17,9 @@ const LISTED: usize = 20;
 
 /// Changes that would flip a decision, of which so many are shown.
 const FLIPS: usize = 6;
+
+/// Most lines of the head of a policy that are shown.
+const HEAD_LINES: usize = 6;
 
 /// Counts of a run.
 pub(super) struct Summary<'b> {
@@ -30,6 +34,19 @@ pub(super) struct Summary<'b> {
     shadow: HashMap<String, usize>,
     refused: Vec<String>,
     refused_beyond: usize,
+}
+
+/// A line of a file, from 1; where only a bracket is opened there, with what stands in it.
+fn excerpt(text: &str, line: u32) -> String {
+    let mut lines = text.lines().skip(line.saturating_sub(1) as usize).map(str::trim);
+    let mut excerpt = lines.next().unwrap_or_default().to_owned();
+    if excerpt.ends_with('(') {
+        let inner: Vec<&str> =
+            lines.by_ref().take(HEAD_LINES).take_while(|line| !line.starts_with(')')).collect();
+        excerpt.push_str(&inner.join(" "));
+        excerpt.push(')');
+    }
+    excerpt
 }
 
 fn name(reason: &Reason) -> &str {
@@ -137,10 +154,9 @@ impl<'b> Summary<'b> {
             let (effect, through) = (candidate.effect.name(), visible(&candidate.through.join(", ")));
             let _ = writeln!(out, "  the candidate would {effect} it, through {through}");
         }
-        let flips = answer.explanation.iter().flat_map(|explanation| &explanation.flips);
-        for flip in flips.take(FLIPS) {
-            let changes: Vec<String> = flip.changes.iter().map(|change| visible(&change.text())).collect();
-            let _ = writeln!(out, "  would be {} if {}", flip.decision, changes.join(" and "));
+        let flips = answer.explanation.as_ref().map_or_else(Vec::new, |explanation| told(&explanation.flips));
+        for (decision, changes) in flips.iter().take(FLIPS) {
+            let _ = writeln!(out, "  would be {decision} if {}", visible(changes));
         }
         Some(out)
     }
@@ -152,11 +168,8 @@ impl<'b> Summary<'b> {
         }
         let _ = writeln!(out, ": {}", visible(&reason.message));
         if let (Some(file), Some(line)) = (&reason.file, reason.line) {
-            let text = self
-                .bundle
-                .source(file)
-                .and_then(|source| source.text.lines().nth(line.saturating_sub(1) as usize));
-            let _ = writeln!(out, "    {file}:{line} | {}", text.unwrap_or_default().trim());
+            let text = self.bundle.source(file).map(|source| excerpt(&source.text, line));
+            let _ = writeln!(out, "    {file}:{line} | {}", text.unwrap_or_default());
         }
     }
 

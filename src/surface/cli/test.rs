@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ValueEnum;
 
+use super::bundle::Key;
 use super::report::{self, Out};
 use super::{Exit, open};
 use crate::bundle::{Bundle, FolderState};
@@ -64,9 +65,8 @@ pub(super) struct Test {
     /// How the outcome is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,7 +109,7 @@ impl Test {
         if built_in {
             anyhow::bail!("there is no bundle here: name its folder, or write one with `ringfence init DIR`");
         }
-        let options = super::key(self.key_file.as_deref())?;
+        let options = self.key.options()?;
         let engine = match compile(&bundle, &options) {
             Ok(compiled) => compiled.engine,
             Err(error) => {

@@ -58,7 +58,7 @@ fn every_recipe_is_listed() {
     }
 }
 
-/// What policy tests can't ask: who is given the value behind a pseudonym.
+/// What the page's tests say of `revealed`, for an application.
 #[test]
 fn addresses_are_revealed() {
     use ringfence::guard::To;

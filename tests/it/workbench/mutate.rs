@@ -104,8 +104,8 @@ fn coverage_tells_what_no_test_reaches() {
     let text = out(&test);
     assert_eq!(test.status.code(), Some(1), "{text}");
     for part in [
-        "access.cedar:25: condition `restarting-web-asks: context.session.denials > 9` is never true in a test",
-        "access.cedar:24: policy `restarting-web-asks` decides no test",
+        "access.cedar:32: condition `restarting-web-asks: context.session.denials > 9` is never true in a test",
+        "access.cedar:27: policy `restarting-web-asks` decides no test",
         "retention.yaml:3: retention `input` takes the data of no test",
         "argument        4 of 4",
     ] {
@@ -113,7 +113,7 @@ fn coverage_tells_what_no_test_reaches() {
     }
     assert!(!text.contains("context.input.service == \"web\"` is"), "seen true and false: {text}");
     let page = fs::read_to_string(folder.path().join("page.html")).unwrap();
-    assert!(page.contains("<span class=\"n\">   25 ") && page.contains("is never true in a test"), "{page}");
+    assert!(page.contains("<span class=\"n\">   32 ") && page.contains("is never true in a test"), "{page}");
     let full = run(folder.path(), &["test", "b", "--coverage", "--format", "json"], "");
     let rows = lines(&full);
     assert!(rows.iter().any(|row| row["kind"] == "condition" && row.get("missing").is_none()), "{rows:#?}");

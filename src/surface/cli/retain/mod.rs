@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::Exit;
-use super::bundle::Signatures;
+use super::bundle::{Key, Signatures};
 use super::report::{self, Out};
 use crate::audit::{KeySource, LogOptions, PayloadKey, SigningKey};
 use crate::retention::Retention;
@@ -91,9 +91,8 @@ struct On {
     bundle: Option<PathBuf>,
     #[command(flatten)]
     signatures: Signatures,
-    /// A file with the key for hashes and pseudonyms, where the bundle needs one.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
     /// The key that signs checkpoints and receipts (`ringfence audit init-key`).
     #[arg(long, value_name = "FILE")]
     audit_key: Option<PathBuf>,
@@ -136,8 +135,7 @@ impl PayloadKeys {
 
 impl On {
     fn open(&self) -> anyhow::Result<Retention> {
-        let (engine, _) =
-            super::engine(self.bundle.as_deref(), &super::key(self.key_file.as_deref())?, &self.signatures)?;
+        let (engine, _) = super::engine(self.bundle.as_deref(), &self.key.options()?, &self.signatures)?;
         let mut options = self.keys.add(LogOptions::default())?;
         if let Some(key) = &self.audit_key {
             options = options.key(SigningKey::read(key)?);

@@ -18,8 +18,9 @@ use clap::ValueEnum;
 use self::baseline::Baseline;
 use self::inputs::{Inputs, Job};
 use super::Exit;
-use super::bundle::Signatures;
+use super::bundle::{Applied, Key};
 use super::report::{self, Out};
+use crate::bundle::Bundle;
 use crate::diagnostic::did_you_mean;
 use crate::engine::{Engine, RuleSet};
 use crate::verdict::Finding;
@@ -44,11 +45,8 @@ pub(super) struct Scan {
     /// Files and folders; `-` is stdin.
     #[arg(value_name = "FILE|DIR|-")]
     inputs: Vec<PathBuf>,
-    /// The bundle [default: ./policies or . with a ringfence.yaml, else the built-in one].
-    #[arg(long, value_name = "DIR")]
-    bundle: Option<PathBuf>,
     #[command(flatten)]
-    signatures: Signatures,
+    bundle: Applied,
     /// Only this pack, the rules with this tag, or this rule named pack/rule; may be repeated.
     #[arg(long, value_name = "PACK|TAG")]
     only: Vec<String>,
@@ -73,9 +71,8 @@ pub(super) struct Scan {
     /// Files larger than this are not read, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 64)]
     max_size: u64,
-    /// A file with the key for hashes and pseudonyms.
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: Key,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -103,8 +100,8 @@ struct Scanned {
 
 impl Scan {
     pub(super) fn run(self, out: &mut Out) -> anyhow::Result<Exit> {
-        let options = super::key(self.key_file.as_deref())?;
-        let (engine, bundle) = super::engine(self.bundle.as_deref(), &options, &self.signatures)?;
+        let options = self.key.options()?;
+        let (engine, bundle) = self.bundle.engine(&options)?;
         let rules = match engine.rule_set(&self.only) {
             Ok(rules) => rules,
             Err(unknown) => {
@@ -138,6 +135,14 @@ impl Scan {
             (None, Some(_)) => Baseline::new(),
             (None, None) => Baseline::default(),
         };
+        if self.bundle.path.is_none()
+            && self.format == Format::Text
+            && bundle.digest() != Bundle::embedded().digest()
+        {
+            let rules = report::counted(engine.inventory().rules.len(), "rule");
+            let help = "`--bundle built-in` finds what the program knows";
+            report::note(&format!("note: scanning by the {rules} of {}; {help}", bundle.origin()));
+        }
         let mut printer = print::Printer::new(self.format, self.jsonl.is_some(), &engine);
         let mut exit = Exit::Fine;
         let mut failed = false;
