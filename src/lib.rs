@@ -49,7 +49,7 @@ pub mod engine;
 pub mod event;
 pub mod guard;
 pub mod harness;
-mod protection;
+pub mod protection;
 pub mod redact;
 #[cfg(feature = "audit")]
 pub mod retention;
