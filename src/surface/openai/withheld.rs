@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::conversation::Conversation;
+use super::draft::Draft;
 use super::error::Refusal;
 use super::wire::{Api, Call, Place};
 
@@ -107,11 +108,12 @@ impl Conversation {
     }
 
     /// Puts refused calls back into a history that lacks them, with what the model is told of each.
-    pub(crate) fn give_back(&self, api: Api, document: &mut Value) {
+    pub(crate) fn give_back(&self, api: Api, draft: &mut Draft) {
         let memory = self.memory();
         if memory.withheld.is_empty() {
             return;
         }
+        let document = draft.change();
         match api {
             Api::Chat => {
                 let Some(Value::Array(messages)) = document.get_mut("messages") else { return };

@@ -379,7 +379,7 @@ impl Choice {
             let Ruled { call, arguments } = ruled;
             match arguments {
                 Ok(decided) => {
-                    let decided = conversation.handed_arguments(&call.tool, &decided);
+                    let decided = conversation.handed_arguments(&call.tool, &decided).unwrap_or(decided);
                     let is_same = call.arguments.as_ref() == Ok(&decided);
                     changed |= !is_same;
                     let text = if is_same { call.text.clone() } else { decided.to_string() };

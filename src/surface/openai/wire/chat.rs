@@ -222,7 +222,7 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
     for (index, choice) in choices.iter_mut().enumerate() {
         let at = format!("/choices/{index}/message");
         fields::drop_unknown(choice, &["index", "message", "finish_reason"]);
-        fields::words(choice, &format!("/choices/{index}"), &["index", "finish_reason"])?;
+        fields::words(choice, format_args!("/choices/{index}"), &["index", "finish_reason"])?;
         let Some(message) = choice.get_mut("message") else { return unfit(at, "is missing") };
         fields::drop_unknown(
             message,
