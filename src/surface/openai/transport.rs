@@ -136,23 +136,32 @@ pub(crate) struct Limits {
 }
 
 /// Reads a body to its end.
-pub(crate) async fn read(mut response: reqwest::Response, limits: &Limits) -> Result<Vec<u8>, GuardError> {
-    let whole = async {
-        let mut body = Vec::new();
-        loop {
-            let chunk = tokio::time::timeout(limits.idle, response.chunk()).await;
-            let chunk = chunk.map_err(|_| GuardError::TimedOut { limit: limits.idle })?;
-            match chunk.map_err(|_| GuardError::Truncated)? {
-                None => return Ok(body),
-                Some(chunk) if body.len() + chunk.len() > limits.bytes => {
-                    return Err(GuardError::TooLarge { limit: limits.bytes });
+pub(crate) async fn read(mut response: reqwest::Response, limits: &Limits) -> Result<Bytes, GuardError> {
+    let started = tokio::time::Instant::now();
+    // What came in one piece stays where it is.
+    let (mut first, mut rest) = (Bytes::new(), Vec::new());
+    loop {
+        let left = limits.time.saturating_sub(started.elapsed());
+        let limit = if left < limits.idle { limits.time } else { limits.idle };
+        let chunk = tokio::time::timeout(left.min(limits.idle), response.chunk()).await;
+        let chunk = chunk.map_err(|_| GuardError::TimedOut { limit })?;
+        match chunk.map_err(|_| GuardError::Truncated)? {
+            None if rest.is_empty() => return Ok(first),
+            None => return Ok(rest.into()),
+            // What goes on without a pause is not waited for, and comes to its end all the same.
+            Some(_) if left.is_zero() => return Err(GuardError::TimedOut { limit: limits.time }),
+            Some(chunk) if first.len().max(rest.len()) + chunk.len() > limits.bytes => {
+                return Err(GuardError::TooLarge { limit: limits.bytes });
+            }
+            Some(chunk) if first.is_empty() => first = chunk,
+            Some(chunk) => {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&first);
                 }
-                Some(chunk) => body.extend_from_slice(&chunk),
+                rest.extend_from_slice(&chunk);
             }
         }
-    };
-    let done = tokio::time::timeout(limits.time, whole).await;
-    done.unwrap_or(Err(GuardError::TimedOut { limit: limits.time }))
+    }
 }
 
 /// A body as a document: strict JSON, an object.
