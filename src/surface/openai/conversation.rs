@@ -79,7 +79,8 @@ pub(super) struct Remembered {
     parts: HashMap<[u8; 32], Option<Value>>,
     order: VecDeque<([u8; 32], usize)>,
     bytes: usize,
-    pub(super) responses: VecDeque<String>,
+    /// Digests of the ids of responses: a provider may make ids of any length.
+    responses: VecDeque<[u8; 32]>,
     pub(super) withheld: VecDeque<Withheld>,
     /// Tokens that no event has stated yet.
     tokens: u64,
@@ -269,11 +270,18 @@ impl Conversation {
 
     /// Remembers a response that a later request may continue.
     pub(crate) fn remember_response(&self, id: &str) {
+        let id = of_response(id);
         let mut memory = self.memory();
-        memory.responses.push_back(id.to_owned());
+        memory.responses.push_back(id);
         if memory.responses.len() > RESPONSES {
             memory.responses.pop_front();
         }
+    }
+
+    /// Whether a response is one of this conversation.
+    pub(super) fn knows_response(&self, id: &str) -> bool {
+        let id = of_response(id);
+        self.memory().responses.contains(&id)
     }
 
     /// Decides about a whole response.
@@ -395,6 +403,10 @@ impl Conversation {
         }
         Ok(document)
     }
+}
+
+fn of_response(id: &str) -> [u8; 32] {
+    key("response", &Value::String(id.to_owned()))
 }
 
 pub(crate) fn what(event: &Event) -> What {

@@ -35,7 +35,7 @@ impl Conversation {
         let request = wire::read_request(api, draft.document(), &self.settings.openings)
             .map_err(|error| self.unfit(&error))?;
         if let Some(earlier) = &request.continues
-            && !self.memory().responses.contains(earlier)
+            && !self.knows_response(earlier)
         {
             let what = "is not a response of this conversation, so that its history is not known: send the history itself";
             return Err(self.unfit(&Unfit { at: "/previous_response_id".to_owned(), what: what.to_owned() }));
