@@ -160,20 +160,26 @@ fn stages(c: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
-    // Nothing is known of what policies say to somebody who has asked nothing before.
+    // Somebody who has asked nothing before: no policy of this bundle names a user. And somebody of a tenant of whom nobody has asked
+    // anything, so that nothing is known of what policies say.
     let mut n = 0u64;
-    group.bench_function("tool_call_of_a_new_user", |b| {
-        b.iter_batched(
-            || {
-                n += 1;
-                let path = json!({ "path": format!("notes/{n}.txt") });
-                Event::tool_call("n", User::new(format!("u{n}"), ["user"]), "assistant", "read_file", path)
-            },
-            // Its session may be over its limit of calls: what is said of it costs no less.
-            |event| black_box(guard.preview(&event)),
-            BatchSize::SmallInput,
-        );
-    });
+    let mut of_new = |name: &str, tenant: &dyn Fn(u64) -> Option<String>| {
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || {
+                    n += 1;
+                    let path = json!({ "path": format!("notes/{n}.txt") });
+                    let new = User { tenant: tenant(n), ..User::new(format!("u{n}"), ["user"]) };
+                    Event::tool_call("n", new, "assistant", "read_file", path)
+                },
+                // Its session may be over its limit of calls: what is said of it costs no less.
+                |event| black_box(guard.preview(&event)),
+                BatchSize::SmallInput,
+            );
+        });
+    };
+    of_new("tool_call_of_a_new_user", &|_| None);
+    of_new("tool_call_of_a_new_tenant", &|n| Some(format!("t{n}")));
     group.bench_function("output_1500_bytes", |b| {
         b.iter_batched(
             || Event::output("o", user(), "assistant", text()),

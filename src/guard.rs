@@ -440,11 +440,13 @@ impl Guard {
 
     /// Where the paths of an event lead. One that can't be resolved is not stated, and so refused.
     fn resolve(&self, engine: &Engine, event: &Event) -> ResolvedPaths {
-        let paths = engine.paths_to_resolve(event);
-        paths
-            .into_iter()
-            .filter_map(|(field, path)| Some((field, self.resolver.resolve(&path).ok()?)))
-            .collect()
+        let mut resolved = ResolvedPaths::new();
+        for (field, path) in engine.paths_to_resolve(event) {
+            if let Ok(leads) = self.resolver.resolve(&path) {
+                resolved.insert(field, leads);
+            }
+        }
+        resolved
     }
 
     /// A session to itself, and the bundle by which its event is decided. Taken in this order, a session never goes back to a

@@ -1,7 +1,7 @@
 //! Policies by scope.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::pst;
 use cedar_policy::{
@@ -11,7 +11,7 @@ use cedar_policy::{
 
 use super::kept::Kept;
 use super::key::Key;
-use super::reads::{Arguments, Parts, Reads};
+use super::reads::{Arguments, OTHERS, Parts, Reads, USERS};
 use super::request::Scope;
 
 /// Number of an entity that some scope names; 0 stands for "anything".
@@ -21,6 +21,8 @@ type Number = u32;
 pub(super) struct Index {
     numbers: HashMap<EntityUid, Number>,
     buckets: HashMap<(Number, Number, Number), Arc<Bucket>>,
+    /// Whether some policy names a user. Otherwise users of the same roles and attributes are one to all of them.
+    names_users: bool,
     /// The policies of several buckets that were candidates together, as one.
     merged: Kept<Vec<usize>, Bucket>,
     /// What is known of questions that were asked before.
@@ -39,6 +41,8 @@ pub(super) struct Asked {
     pub(super) scope: Scope,
     /// The policies that can apply.
     pub(super) candidates: Arc<Bucket>,
+    /// The entities that it is about.
+    own: OnceLock<Option<Arc<Entities>>>,
     /// What those that read no arguments said, by what they read of the context.
     answers: Kept<Key, Outcome>,
 }
@@ -102,7 +106,7 @@ impl<'a> Needs<'a> {
 impl Index {
     /// Of policies as [`as_permit`] gives them. `None` where Cedar refuses to rebuild one, which it parsed itself.
     pub(super) fn new<'p>(policies: impl Iterator<Item = (Option<Policy>, &'p Reads)>) -> Option<Self> {
-        let mut index = Self::of(HashMap::new(), HashMap::new());
+        let mut index = Self::of(HashMap::new(), HashMap::new(), false);
         for (number, (stored, reads)) in policies.enumerate() {
             let stored = stored?;
             index.insert(number, &stored, reads)?;
@@ -113,14 +117,22 @@ impl Index {
     fn of(
         numbers: HashMap<EntityUid, Number>,
         buckets: HashMap<(Number, Number, Number), Arc<Bucket>>,
+        names_users: bool,
     ) -> Self {
-        Self { numbers, buckets, merged: Kept::new(MAX_MERGED), asked: Kept::new(MAX_ASKED) }
+        Self { numbers, buckets, names_users, merged: Kept::new(MAX_MERGED), asked: Kept::new(MAX_ASKED) }
     }
 
     /// Puts a policy into the buckets of its scope.
     pub(super) fn insert(&mut self, number: usize, stored: &Policy, reads: &Reads) -> Option<()> {
         // What was kept was said without it.
         (self.merged, self.asked) = (Kept::new(MAX_MERGED), Kept::new(MAX_ASKED));
+        self.names_users |= reads.parts.has(USERS)
+            || match stored.principal_constraint() {
+                PrincipalConstraint::Any | PrincipalConstraint::Is(_) => false,
+                PrincipalConstraint::In(uid)
+                | PrincipalConstraint::Eq(uid)
+                | PrincipalConstraint::IsIn(_, uid) => is_user(&uid),
+            };
         for key in self.keys(stored) {
             let next = self.buckets.len();
             let bucket = self
@@ -134,9 +146,14 @@ impl Index {
         Some(())
     }
 
+    /// Whether some policy names a user, or has named one.
+    pub(super) fn names_users(&self) -> bool {
+        self.names_users
+    }
+
     /// The same index, without what it keeps.
     pub(super) fn copied(&self) -> Self {
-        Self::of(self.numbers.clone(), self.buckets.clone())
+        Self::of(self.numbers.clone(), self.buckets.clone(), self.names_users)
     }
 
     /// The same index with another policy in place of one, or none.
@@ -224,7 +241,7 @@ impl Index {
         self.asked.get(key, || {
             let scope = scope()?;
             let candidates = self.merged(&self.candidates(&scope))?;
-            Some(Asked { scope, candidates, answers: Kept::new(MAX_ANSWERS) })
+            Some(Asked { scope, candidates, own: OnceLock::new(), answers: Kept::new(MAX_ANSWERS) })
         })
     }
 
@@ -338,6 +355,11 @@ impl Set {
         })
     }
 
+    /// Whether its policies look at entities beyond those that a request is about.
+    pub(super) fn looks_at_others(&self) -> bool {
+        self.parts.has(OTHERS)
+    }
+
     /// What its policies say.
     pub(super) fn evaluate(&self, request: &Request, entities: &Entities) -> Outcome {
         let response = Authorizer::new().is_authorized(request, &self.set, entities);
@@ -354,6 +376,11 @@ impl Set {
 }
 
 impl Asked {
+    /// The entities that it is about, made once.
+    pub(super) fn own(&self, make: impl FnOnce() -> Option<Entities>) -> Option<Arc<Entities>> {
+        self.own.get_or_init(|| make().map(Arc::new)).clone()
+    }
+
     /// What the policies that read no arguments say, made if it is not kept.
     ///
     /// Policies are functions of the question, which this is of, and of what they read of its context, of which the key is.
@@ -375,6 +402,10 @@ impl Single<'_> {
         let erred = response.diagnostics().errors().next().is_some();
         (!erred).then(|| response.diagnostics().reason().next().is_some())
     }
+}
+
+fn is_user(uid: &EntityUid) -> bool {
+    uid.type_name().to_string() == "User"
 }
 
 fn number(id: &PolicyId) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::reads::Parts;
+use super::reads::{OTHERS, Parts, USERS};
 use super::vocabulary::AttributeValue;
 use super::{Ask, Question};
 
@@ -45,11 +45,13 @@ impl Key {
 
     /// Of what is read of a question's context, arguments apart. `None` where that is hardly ever the same again.
     pub(super) fn of_context(ask: &Ask<'_>, parts: Parts) -> Option<Self> {
-        let mut key = Self::default();
+        let mut key = Self(Vec::with_capacity(64));
         for part in parts.names() {
             match part {
                 // Of the question itself.
                 "agent" | "tool" => &mut key,
+                // Those of the bundle are always the same, and the user is of the question.
+                OTHERS | USERS => &mut key,
                 "model" => key.option(ask.model),
                 "stage" => key.text(ask.stage),
                 "found" => key.set(ask.found),

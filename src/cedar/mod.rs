@@ -336,13 +336,20 @@ impl Policies {
 
     /// Asks every policy that can apply.
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Answer {
+        let ask = &self.as_seen(ask);
         let Some(asked) = self.asked(ask) else { return self.all_err() };
         let mut answer = Answer::default();
         self.ask_plain(ask, &asked, &mut answer);
         if let Some(set) = asked.candidates.reading() {
-            self.sort(&self.evaluate(ask, &asked.scope, set), ask, &mut answer);
+            self.sort(&self.evaluate(ask, &asked, set), ask, &mut answer);
         }
         answer
+    }
+
+    /// A question as policies can tell it from others: where none names a user, a user is who has these roles and attributes. What
+    /// an id is can't be asked, only whether it is the one that is named.
+    fn as_seen<'a>(&self, ask: &Ask<'a>) -> Ask<'a> {
+        if self.index.names_users() { *ask } else { Ask { user: "", ..*ask } }
     }
 
     fn asked(&self, ask: &Ask<'_>) -> Option<Arc<index::Asked>> {
@@ -352,20 +359,28 @@ impl Policies {
     /// Asks the policies that read no arguments. What they say to a question that was asked before is known.
     fn ask_plain(&self, ask: &Ask<'_>, asked: &index::Asked, answer: &mut Answer) {
         let key = key::Key::of_context(ask, asked.candidates.plain_parts());
-        if let Some(outcome) = asked.plain(key, |set| self.evaluate(ask, &asked.scope, set)) {
+        if let Some(outcome) = asked.plain(key, |set| self.evaluate(ask, asked, set)) {
             self.sort(&outcome, ask, answer);
         }
     }
 
-    fn evaluate(&self, ask: &Ask<'_>, scope: &request::Scope, set: &index::Set) -> index::Outcome {
-        match self.requests.request(ask, scope, &index::Needs::of(set)) {
-            Some((request, entities)) => set.evaluate(&request, &entities),
+    fn evaluate(&self, ask: &Ask<'_>, asked: &index::Asked, set: &index::Set) -> index::Outcome {
+        let entities = if set.looks_at_others() {
+            self.requests.all(ask)
+        } else {
+            asked.own(|| self.requests.own(ask, &asked.scope))
+        };
+        let request = |needs: &index::Needs<'_>| {
+            entities.as_deref().zip(self.requests.request(ask, &asked.scope, needs))
+        };
+        match request(&index::Needs::of(set)) {
+            Some((entities, request)) => set.evaluate(&request, entities),
             // An argument that its type can't hold: what reads it can't be evaluated, and nothing else is touched.
             None => {
                 let mut outcome = index::Outcome::default();
                 for one in set.singles() {
-                    let request = self.requests.request(ask, scope, &one.needs);
-                    match request.and_then(|(request, entities)| one.evaluate(&request, &entities)) {
+                    match request(&one.needs).and_then(|(entities, request)| one.evaluate(&request, entities))
+                    {
                         Some(false) => {}
                         Some(true) => outcome.satisfied.push(one.number),
                         None => outcome.erring.push(one.number),
@@ -409,6 +424,7 @@ impl Policies {
     /// What is known before arguments are: the answer of the policies that read none, and whether a permit that does
     /// could apply.
     pub(crate) fn ask_without_input(&self, ask: &Ask<'_>) -> (Answer, bool) {
+        let ask = &self.as_seen(ask);
         let Some(asked) = self.asked(ask) else { return (self.all_err(), false) };
         let permits = |policy: usize| {
             let info = self.list.get(policy);
@@ -422,6 +438,7 @@ impl Policies {
 
     /// The policies that can apply and read arguments, by what they do.
     pub(crate) fn reading(&self, ask: &Ask<'_>) -> Vec<(PolicyEffect, usize)> {
+        let ask = &self.as_seen(ask);
         let Some(asked) = self.asked(ask) else { return Vec::new() };
         let numbers = asked.candidates.reading().into_iter().flat_map(index::Set::policies);
         let mut reading: Vec<_> =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::pst::{Clause, Expr, Template, Var};
+use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, Template, Var};
 use serde::{Deserialize, Serialize};
 
 /// Attributes of the base context, and the counters of a session, that can be left out one by one.
@@ -22,7 +22,15 @@ pub(super) const PARTS: &[&str] = &[
     "session.minutes",
     "session.turns",
     "session.tokens",
+    OTHERS,
+    USERS,
 ];
+
+/// Not of the context: entities other than those that a request is about, whose parents or attributes a policy asks for.
+pub(super) const OTHERS: &str = "others";
+
+/// Not of the context: which user it is, and not only of which roles and attributes.
+pub(super) const USERS: &str = "users";
 
 /// What of the context is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -117,34 +125,66 @@ impl Reads {
                 }
             }
             [first, second, ..] if first == "session" => self.parts.add(&format!("session.{second}")),
+            // What an entity of the request has is never an entity, of which more could be asked.
+            [first, _] if first == "agent" || first == "tool" => self.parts.add(first),
+            [first, _, ..] => {
+                self.parts.add(first);
+                self.parts.add(OTHERS);
+            }
             [first] if first == "session" => self.parts.add_session(),
             [first, ..] => self.parts.add(first),
         }
     }
 
+    /// An entity of which parents or attributes are asked.
+    fn look_up(&mut self, expr: &Expr) {
+        let is_own = match expr {
+            Expr::Var(Var::Principal | Var::Action | Var::Resource) => true,
+            expr => context_path(expr)
+                .is_some_and(|path| matches!(&*path, [one] if one == "agent" || one == "tool")),
+        };
+        if !is_own {
+            self.parts.add(OTHERS);
+        }
+    }
+
     fn walk(&mut self, expr: &Expr) {
         match expr {
+            Expr::Literal(Literal::EntityUID(uid)) if uid.ty.to_string() == "User" => self.parts.add(USERS),
             Expr::Literal(_) | Expr::Var(Var::Principal | Var::Action | Var::Resource) => {}
             Expr::Var(Var::Context) => self.everything(),
             Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } => self.walk(expr),
-            Expr::BinaryOp { left, right, .. } => {
+            Expr::BinaryOp { op, left, right } => {
+                if matches!(op, BinaryOp::In | BinaryOp::GetTag | BinaryOp::HasTag) {
+                    self.look_up(left);
+                }
                 self.walk(left);
                 self.walk(right);
             }
             Expr::GetAttr { expr: inner, .. } => match context_path(expr) {
                 Some(path) => self.path(&path),
-                None => self.walk(inner),
+                None => {
+                    self.look_up(inner);
+                    self.walk(inner);
+                }
             },
             Expr::HasAttr { expr: inner, attrs } => match context_path(inner) {
                 Some(mut path) => {
                     path.extend(attrs.iter().map(ToString::to_string));
                     self.path(&path);
                 }
-                None => self.walk(inner),
+                None => {
+                    self.look_up(inner);
+                    if attrs.len() > 1 {
+                        self.parts.add(OTHERS);
+                    }
+                    self.walk(inner);
+                }
             },
             Expr::Is { expr, in_expr, .. } => {
                 self.walk(expr);
                 if let Some(group) = in_expr {
+                    self.look_up(expr);
                     self.walk(group);
                 }
             }

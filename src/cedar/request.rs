@@ -239,19 +239,13 @@ impl Requests {
         Some(Scope { principals, actions: self.actions.get(action)?.clone(), resources })
     }
 
-    /// The request and the entities it is about. `None` where an argument that is read does not fit its type.
-    pub(super) fn request(
-        &self,
-        ask: &Ask<'_>,
-        scope: &Scope,
-        needs: &Needs<'_>,
-    ) -> Option<(Request, Arc<Entities>)> {
+    /// The request. `None` where an argument that is read does not fit its type.
+    pub(super) fn request(&self, ask: &Ask<'_>, scope: &Scope, needs: &Needs<'_>) -> Option<Request> {
         let context = Context::from_pairs(self.context(ask, needs)?).ok()?;
         let principal = uid(&self.types.user, ask.user);
         let action = scope.actions.first()?.clone();
         let resource = scope.resources.first()?.clone();
-        let request = Request::new(principal, action, resource, context, None).ok()?;
-        Some((request, self.store(ask)?))
+        Request::new(principal, action, resource, context, None).ok()
     }
 
     fn context(&self, ask: &Ask<'_>, needs: &Needs<'_>) -> Option<Vec<(String, RestrictedExpression)>> {
@@ -313,48 +307,76 @@ impl Requests {
         Some(pairs)
     }
 
-    /// The bundle's entities, the user, and the tool or agent that the bundle does not declare.
-    fn store(&self, ask: &Ask<'_>) -> Option<Arc<Entities>> {
-        let tool = match ask.question {
-            Question::ReadResult { tool } | Question::CallUnlisted { tool } => Some(tool),
-            Question::Waive { tool, .. } | Question::Reveal { tool, .. } => tool,
-            _ => None,
-        };
+    /// What of the question the bundle does not declare: a tool, an agent, or a rule that no policy names.
+    fn undeclared<'a>(&self, ask: &Ask<'a>) -> [Option<&'a str>; 3] {
         let rule = match ask.question {
             Question::Waive { rule, .. } | Question::Reveal { rule, .. } => Some(rule),
             _ => None,
         };
-        let rule = rule.and_then(|rule| Some((rule, self.rules.get(rule)?)));
-        let rule = rule.and_then(|(rule, (packs, is_named))| (!is_named).then_some((rule, packs)));
-        let tool = tool.filter(|name| !self.tools.contains_key(*name));
+        let is_named = |rule: &&str| self.rules.get(*rule).is_some_and(|(_, is_named)| !is_named);
+        let tool = tool_beside(ask).filter(|name| !self.tools.contains_key(*name));
         let agent = Some(ask.agent).filter(|name| !self.agents.contains_key(*name));
-        let mut key = Key::of_store(ask, [tool, agent, rule.map(|(rule, _)| rule)]);
+        [tool, agent, rule.filter(is_named)]
+    }
+
+    /// The user, with these parents, and what the bundle does not declare.
+    fn foreign(&self, ask: &Ask<'_>, parents: HashSet<EntityUid>) -> Option<Vec<Entity>> {
+        let [tool, agent, rule] = self.undeclared(ask);
+        let mut values = attributes(ask.attributes);
+        if let Some(tenant) = ask.tenant {
+            values.insert("tenant".to_owned(), RestrictedExpression::new_string(tenant.to_owned()));
+        }
+        let mut entities = vec![Entity::new(uid(&self.types.user, ask.user), values, parents).ok()?];
+        if let (Some(name), Some((above, values))) = (tool, &self.unlisted) {
+            let values = values.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+            entities.push(
+                Entity::new(uid(&self.types.tool, name), values, above.iter().cloned().collect()).ok()?,
+            );
+        }
+        if let Some(name) = agent {
+            let groups =
+                if ask.agent_is_new { HashSet::from([self.new_agents.clone()]) } else { HashSet::new() };
+            entities.push(Entity::new(uid(&self.types.agent, name), HashMap::new(), groups).ok()?);
+        }
+        if let Some((rule, (packs, _))) = rule.and_then(|rule| Some((rule, self.rules.get(rule)?))) {
+            let packs = packs.iter().map(|pack| uid(&self.types.pack, pack)).collect();
+            entities.push(Entity::new(uid(&self.types.rule, rule), HashMap::new(), packs).ok()?);
+        }
+        Some(entities)
+    }
+
+    /// The entities that a question is about, with all above them: the user, the action, the resource, the agent and the tool. Whom
+    /// policies only name needs no entity: being below one is told by the lower of the two.
+    pub(super) fn own(&self, ask: &Ask<'_>, scope: &Scope) -> Option<Entities> {
+        let user = uid(&self.types.user, ask.user);
+        let above = scope.principals.iter().filter(|above| **above != user);
+        let mut entities = self.foreign(ask, above.cloned().collect())?;
+        let tool = tool_beside(ask).map(|tool| uid(&self.types.tool, tool));
+        let agent = uid(&self.types.agent, ask.agent);
+        let about = scope.actions.first().into_iter().chain(scope.resources.first());
+        let about: HashSet<&EntityUid> = about.chain([&agent]).chain(&tool).collect();
+        entities.extend(about.into_iter().filter_map(|uid| self.base.get(uid).cloned()));
+        // Where there are few, adding them costs half of what a store made of them does.
+        Entities::empty().add_entities(entities, None).ok()
+    }
+
+    /// The bundle's entities, the user, and what the bundle does not declare.
+    pub(super) fn all(&self, ask: &Ask<'_>) -> Option<Arc<Entities>> {
+        let mut key = Key::of_store(ask, self.undeclared(ask));
         key.flag(ask.agent_is_new);
         self.stores.get(key, || {
-            let mut values = attributes(ask.attributes);
-            if let Some(tenant) = ask.tenant {
-                values.insert("tenant".to_owned(), RestrictedExpression::new_string(tenant.to_owned()));
-            }
-            let roles: HashSet<EntityUid> =
-                ask.roles.iter().map(|role| uid(&self.types.role, role)).collect();
-            let mut entities = vec![Entity::new(uid(&self.types.user, ask.user), values, roles).ok()?];
-            if let (Some(name), Some((above, values))) = (tool, &self.unlisted) {
-                let values = values.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-                entities.push(
-                    Entity::new(uid(&self.types.tool, name), values, above.iter().cloned().collect()).ok()?,
-                );
-            }
-            if let Some(name) = agent {
-                let groups =
-                    if ask.agent_is_new { HashSet::from([self.new_agents.clone()]) } else { HashSet::new() };
-                entities.push(Entity::new(uid(&self.types.agent, name), HashMap::new(), groups).ok()?);
-            }
-            if let Some((rule, packs)) = rule {
-                let packs = packs.iter().map(|pack| uid(&self.types.pack, pack)).collect();
-                entities.push(Entity::new(uid(&self.types.rule, rule), HashMap::new(), packs).ok()?);
-            }
-            self.base.clone().add_entities(entities, None).ok()
+            let roles = ask.roles.iter().map(|role| uid(&self.types.role, role)).collect();
+            self.base.clone().add_entities(self.foreign(ask, roles)?, None).ok()
         })
+    }
+}
+
+/// The tool of a question, where that is not in its action.
+fn tool_beside<'a>(ask: &Ask<'a>) -> Option<&'a str> {
+    match ask.question {
+        Question::ReadResult { tool } | Question::CallUnlisted { tool } => Some(tool),
+        Question::Waive { tool, .. } | Question::Reveal { tool, .. } => tool,
+        _ => None,
     }
 }
 

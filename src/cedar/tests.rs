@@ -124,6 +124,14 @@ fn policy(dice: &mut Dice, id: usize) -> String {
         "context.packs.contains(Pack::\"p\")",
         "context.session.minutes + context.session.turns + context.session.tokens > 4",
         "context has input.path && context.input.path like \"a*\"",
+        "Role::\"engineer\" in Role::\"user\" && context.session.calls > 2",
+        "Tool::\"pay\".writes.contains(Label::\"outbound\") && context.session.calls < 2",
+        "(if context.session.calls > 2 then Agent::\"coder\" else context.agent) in AgentGroup::\"inner\"",
+        "context.agent is Agent in AgentGroup::\"inner\"",
+        "[Agent::\"coder\", Agent::\"helper\"].contains(context.agent)",
+        "principal == User::\"u1\" || principal in [Role::\"staff\", Role::\"guest\"]",
+        "User::\"u1\" in Role::\"staff\"",
+        "principal is User in Role::\"user\"",
     ];
     let typed: &[&str] = &[
         "context.input.path like \"*b\"",
@@ -151,7 +159,8 @@ fn compiled(text: &str) -> (Policies, Vec<Parsed>) {
 /// Decides as Cedar does over all policies, with the whole context.
 fn reference(policies: &Policies, parsed: &[Parsed], ask: &Ask<'_>) -> (Answer, cedar_policy::Decision) {
     let scope = policies.requests.scope(ask).unwrap();
-    let (request, entities) = policies.requests.request(ask, &scope, &Needs::everything()).unwrap();
+    let request = policies.requests.request(ask, &scope, &Needs::everything()).unwrap();
+    let entities = policies.requests.all(ask).unwrap();
     let mut answer = Answer::default();
     let mut whole = PolicySet::new();
     for wanted in [PolicyEffect::Permit, PolicyEffect::Forbid] {
@@ -187,8 +196,13 @@ fn index_and_lean_context_answer_as_cedar_does() {
     let per_set = 1000;
     let mut seen = [0usize; 4];
     for _ in 0..cases().div_ceil(per_set) {
-        let text: String = (0..20).map(|id| policy(&mut dice, id)).collect();
+        let mut text: String = (0..20).map(|id| policy(&mut dice, id)).collect();
+        if dice.chance(2) {
+            // No user is named.
+            text = text.replace("User::\"", "Role::\"");
+        }
         let (policies, parsed) = compiled(&text);
+        assert_eq!(policies.index.names_users(), text.contains("User::\""));
         for _ in 0..per_set {
             let labels: BTreeSet<String> =
                 if dice.chance(2) { BTreeSet::from(["private".to_owned()]) } else { BTreeSet::new() };

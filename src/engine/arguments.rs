@@ -12,7 +12,7 @@ use crate::event::{Body, Event, Stage};
 use crate::rule::argument::{Argument, CommandList, Kind};
 use crate::rule::{ArgumentFinder, Find, Rule};
 use crate::tool::{
-    Access, CommandError, CommandIndex, CommandLine, Looked, ResolvedPath, normalised, path_forms,
+    Access, CommandError, CommandIndex, CommandLine, Looked, PathIndex, ResolvedPath, normalised, path_forms,
 };
 use crate::verdict::{Finding, Reason, ReasonCode};
 
@@ -23,18 +23,18 @@ const MAX_TEXTS: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct ArgumentRules {
     commands: CommandIndex,
-    paths: Vec<usize>,
+    paths: PathIndex,
     urls: Vec<usize>,
 }
 
 impl ArgumentRules {
     pub(crate) fn new(rules: &[Arc<Rule>]) -> Self {
-        let (mut commands, mut paths, mut urls) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut commands, mut paths, mut urls) = (Vec::new(), PathIndex::default(), Vec::new());
         for (number, rule) in rules.iter().enumerate() {
             let Find::Argument(finder) = &*rule.find else { continue };
             match &**finder {
                 ArgumentFinder::Command(finder) => commands.push((number, &**finder)),
-                ArgumentFinder::Path(_) => paths.push(number),
+                ArgumentFinder::Path(finder) => paths.add(number, finder),
                 ArgumentFinder::Url(_) => urls.push(number),
             }
         }
@@ -191,7 +191,7 @@ impl Inner {
             }
             Seen::Path(path, access) => {
                 let forms = path_forms(path);
-                all(&rules.paths, &|finder| match finder {
+                all(&rules.paths.candidates(&forms), &|finder| match finder {
                     ArgumentFinder::Path(finder) => finder.fits_in(&forms, access).then_some(0..path.len()),
                     ArgumentFinder::Command(_) | ArgumentFinder::Url(_) => None,
                 })

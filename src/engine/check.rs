@@ -1,5 +1,6 @@
 //! The first step: does the event fit its bundle?
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -19,12 +20,14 @@ use crate::verdict::{Reason, ReasonCode};
 /// Longest name of a created agent, in characters.
 const MAX_NAME: usize = 128;
 
+static NO_ATTRIBUTES: BTreeMap<String, AttributeValue> = BTreeMap::new();
+
 /// Who the event is about, as far as the bundle lets it say so.
-#[derive(Debug, Clone)]
-pub(super) struct Identity {
-    pub(super) roles: Vec<String>,
-    pub(super) tenant: Option<String>,
-    pub(super) attributes: BTreeMap<String, AttributeValue>,
+#[derive(Debug)]
+pub(super) struct Identity<'a> {
+    pub(super) roles: &'a [String],
+    pub(super) tenant: Option<&'a str>,
+    pub(super) attributes: Cow<'a, BTreeMap<String, AttributeValue>>,
 }
 
 fn refuse(code: ReasonCode, field: &str, message: impl Into<String>) -> Box<Reason> {
@@ -50,7 +53,11 @@ fn with_help<'a>(message: String, name: &str, known: impl IntoIterator<Item = &'
 
 impl Inner {
     /// Holds an event to the limits and the directory.
-    pub(super) fn check(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Box<Reason>> {
+    pub(super) fn check<'a>(
+        &'a self,
+        event: &'a Event,
+        situation: &Situation<'a>,
+    ) -> Result<Identity<'a>, Box<Reason>> {
         if event.size() as u64 > self.limits.event_bytes {
             let message = format!("the event is larger than {} bytes", self.limits.event_bytes);
             return Err(refuse(ReasonCode::Limit, "", message));
@@ -83,15 +90,20 @@ impl Inner {
         user.tenant.as_deref().or_else(|| earlier.and_then(|earlier| earlier.tenant.as_deref()))
     }
 
-    pub(super) fn identity(&self, event: &Event, situation: &Situation<'_>) -> Result<Identity, Box<Reason>> {
+    pub(super) fn identity<'a>(
+        &'a self,
+        event: &'a Event,
+        situation: &Situation<'a>,
+    ) -> Result<Identity<'a>, Box<Reason>> {
         let user = &event.user;
         // What the directory lacks is refused, even where the directory alone says what the user is.
         if let Some(role) = user.roles.iter().flatten().find(|role| !self.roles.contains(*role)) {
             return Err(refuse(ReasonCode::UnknownRole, "/user/roles", unknown("role", role, &self.roles)));
         }
         if let Some(listed) = self.users.get(&user.id) {
-            let ListedUser { roles, tenant, attributes } = listed.clone();
-            return Ok(Identity { roles, tenant, attributes });
+            let ListedUser { roles, tenant, attributes } = listed;
+            let attributes = Cow::Borrowed(attributes);
+            return Ok(Identity { roles, tenant: tenant.as_deref(), attributes });
         }
         if self.roles_from == RolesFrom::Directory {
             let message = "the directory does not list this user";
@@ -103,9 +115,13 @@ impl Inner {
         let tenant = user.tenant.as_ref().or_else(|| earlier.and_then(|earlier| earlier.tenant.as_ref()));
         let stated =
             user.attributes.as_ref().or_else(|| earlier.and_then(|earlier| earlier.attributes.as_ref()));
-        let roles = roles.cloned().unwrap_or_default();
+        let roles = roles.map_or(&[][..], Vec::as_slice);
+        let tenant = tenant.map(String::as_str);
+        let Some(stated) = stated.filter(|stated| !stated.is_empty()) else {
+            return Ok(Identity { roles, tenant, attributes: Cow::Borrowed(&NO_ATTRIBUTES) });
+        };
         let mut attributes = BTreeMap::new();
-        for (name, value) in stated.into_iter().flatten() {
+        for (name, value) in stated {
             let Some(kind) = self.user_attributes.get(name) else {
                 let message = declares_no("user attribute", name, self.user_attributes.keys());
                 return Err(refuse(ReasonCode::BadEvent, "/user/attributes", message));
@@ -120,7 +136,7 @@ impl Inner {
                 }
             }
         }
-        Ok(Identity { roles, tenant: tenant.cloned(), attributes })
+        Ok(Identity { roles, tenant, attributes: Cow::Owned(attributes) })
     }
 
     fn check_agent(&self, event: &Event, situation: &Situation<'_>) -> Result<(), Box<Reason>> {

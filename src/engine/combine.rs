@@ -19,18 +19,16 @@ impl Inner {
         missing: &[(usize, Missing)],
     ) -> Vec<(Decision, Reason)> {
         let mut levels = Vec::new();
-        let policies = |code, list: &[usize]| {
-            list.iter().filter_map(|policy| self.policy_reason(code, *policy)).collect::<Vec<_>>()
+        let policies = |levels: &mut Vec<_>, decision, code, list: &[usize]| {
+            for policy in list {
+                levels.extend(self.policy_reason(code, *policy).map(|reason| (decision, reason)));
+            }
         };
-        for reason in policies(ReasonCode::PolicyError, &answer.errors) {
-            levels.push((Decision::Deny, reason));
-        }
+        policies(&mut levels, Decision::Deny, ReasonCode::PolicyError, &answer.errors);
         if answer.permits.is_empty() {
             levels.push((Decision::Deny, Reason::new(ReasonCode::NothingPermits, "no policy permits this")));
         }
-        levels.extend(
-            policies(ReasonCode::Forbid, &answer.forbids).into_iter().map(|reason| (Decision::Deny, reason)),
-        );
+        policies(&mut levels, Decision::Deny, ReasonCode::Forbid, &answer.forbids);
         for (number, missing) in missing {
             let Some(rule) = self.rules.get(*number) else { continue };
             let decision = if *missing == Missing::Ask { Decision::Ask } else { Decision::Deny };
@@ -51,9 +49,7 @@ impl Inner {
             });
             levels.push((decision, self.rule_reason(ReasonCode::Rule, rule, &one.finding.field, &message)));
         }
-        levels.extend(
-            policies(ReasonCode::Ask, &answer.asks).into_iter().map(|reason| (Decision::Ask, reason)),
-        );
+        policies(&mut levels, Decision::Ask, ReasonCode::Ask, &answer.asks);
         levels
     }
 

@@ -134,7 +134,10 @@ impl Engine {
             Ok(pass) => pass,
             Err(unfinished) => return Evaluation::refuse(vec![unfinished.reason()]),
         };
-        let mut edits = engine.edits(pass.found.iter(), situation.session);
+        let mut edits = match pass.found.as_slice() {
+            [] => Edits::default(),
+            found => engine.edits(found.iter(), situation.session),
+        };
         for round in 1.. {
             // The name under which an agent is created is the sanitised one.
             let edited = match edits.list.as_slice() {
@@ -190,7 +193,7 @@ impl Inner {
     fn pass(
         &self,
         event: &Event,
-        identity: &Identity,
+        identity: &Identity<'_>,
         situation: &Situation<'_>,
         earlier: &[Found],
     ) -> Result<Pass, Unfinished> {
@@ -199,9 +202,11 @@ impl Inner {
         self.find_in_arguments(&read, &mut findings);
         let Findings { mut found, missing } = findings;
         let mut trace = Trace { tool: self.declared_tool(event), ..Trace::default() };
-        let mut ruled: Vec<&str> = found.iter().map(|one| one.finding.rule.as_str()).collect();
-        ruled.dedup();
-        trace.rules = ruled.into_iter().map(str::to_owned).collect();
+        if !found.is_empty() {
+            let mut ruled: Vec<&str> = found.iter().map(|one| one.finding.rule.as_str()).collect();
+            ruled.dedup();
+            trace.rules = ruled.into_iter().map(str::to_owned).collect();
+        }
         let mut unfit = self.check_schema(event);
         unfit.extend(self.check_arguments(event, &read, situation.paths));
         let seen = Seen::new(self, found.iter().chain(earlier));
@@ -253,6 +258,9 @@ impl Inner {
         ask: &dyn Fn(Question<'a>) -> Ask<'a>,
         trace: &mut Trace,
     ) {
+        if found.is_empty() {
+            return;
+        }
         let mut asked: Vec<(usize, Vec<usize>)> = Vec::new();
         for one in found {
             let Some(rule) = self.rules.get(one.rule) else { continue };
@@ -300,6 +308,9 @@ impl Inner {
     }
 
     fn ids(&self, lists: &[&Vec<usize>]) -> Vec<String> {
+        if lists.iter().all(|list| list.is_empty()) {
+            return Vec::new();
+        }
         let policies = lists.iter().flat_map(|list| list.iter());
         policies.filter_map(|policy| self.policies.list().get(*policy)).map(|info| info.id.clone()).collect()
     }
@@ -310,6 +321,9 @@ impl Inner {
 }
 
 fn findings(found: &[Found]) -> Vec<Finding> {
+    if found.is_empty() {
+        return Vec::new();
+    }
     let mut findings: Vec<Finding> = found.iter().map(|one| one.finding.clone()).collect();
     findings.sort_by(|a, b| (&a.field, a.start, a.end, &a.rule).cmp(&(&b.field, b.start, b.end, &b.rule)));
     findings.dedup();

@@ -30,7 +30,7 @@ impl Inner {
     pub(super) fn ask<'a>(
         &self,
         event: &'a Event,
-        identity: &'a Identity,
+        identity: &'a Identity<'_>,
         situation: &'a Situation<'_>,
         seen: &'a Seen<'a>,
         session: &'a SessionView<'a>,
@@ -48,8 +48,8 @@ impl Inner {
         };
         Ask {
             user: &event.user.id,
-            roles: &identity.roles,
-            tenant: identity.tenant.as_deref(),
+            roles: identity.roles,
+            tenant: identity.tenant,
             attributes: &identity.attributes,
             question,
             agent: created.or(event.agent.as_deref()).unwrap_or_default(),
@@ -70,7 +70,7 @@ impl Inner {
         &self,
         event: &Event,
         edits: &[Edit],
-        identity: &Identity,
+        identity: &Identity<'_>,
         situation: &Situation<'_>,
         pass: &Pass,
     ) -> Option<Vec<String>> {

@@ -143,7 +143,9 @@ pub(super) fn advance(
         return;
     }
     let stated = &event.user;
-    if stated.roles.is_some() || stated.tenant.is_some() || stated.attributes.is_some() {
+    let states = stated.roles.is_some() || stated.tenant.is_some() || stated.attributes.is_some();
+    // Event after event states the same.
+    if states && session.user.as_ref() != Some(stated) {
         let earlier = session.user.take().filter(|earlier| earlier.id == stated.id).unwrap_or_default();
         session.user = Some(User {
             id: stated.id.clone(),

@@ -11,11 +11,11 @@ pub use command::{
     Constructs, MAX_BYTES, PatternError, Redirect, RedirectKind, Refused, Simple, Word,
 };
 pub(crate) use command::{CommandIndex, Looked, changes_what_runs};
-pub(crate) use path::forms as path_forms;
 pub use path::{
     Access, Glob, GlobError, PathFind, PathFinder, PathPolicy, PathRefused, ResolvedPath, Symlinks, is_under,
     lexical, normalised,
 };
+pub(crate) use path::{Index as PathIndex, forms as path_forms};
 pub use schema::{Fault, FaultKind, Schema, SchemaError};
 pub(crate) use schema::{Impossible, Of, impossible};
 pub use url::{

@@ -3,7 +3,7 @@
 mod glob;
 mod spelt;
 
-pub(crate) use glob::Form;
+pub(crate) use glob::{Form, Needs};
 pub use glob::{Glob, GlobError};
 
 use std::borrow::Cow;
@@ -326,6 +326,26 @@ impl PathFinder {
     }
 }
 
+/// Rules about paths by what characters a path must hold for them to find anything: what one path lacks is told of all of them
+/// without a look at each.
+#[derive(Debug, Default)]
+pub(crate) struct Index(Vec<(Needs, usize)>);
+
+impl Index {
+    /// Adds a rule.
+    pub(crate) fn add(&mut self, number: usize, finder: &PathFinder) {
+        self.0.extend(finder.any.iter().map(|glob| (glob.needs(), number)));
+    }
+
+    /// Rules that may find something in a path, of which these are the forms. Each once, in order.
+    pub(crate) fn candidates(&self, forms: &[Form<'_>]) -> Vec<usize> {
+        let may = self.0.iter().filter(|(needs, _)| forms.iter().any(|form| form.may_fit(*needs)));
+        let mut numbers: Vec<usize> = may.map(|(_, number)| *number).collect();
+        numbers.dedup();
+        numbers
+    }
+}
+
 /// Every form in which a path can be read.
 pub(crate) fn forms(path: &str) -> Vec<Form<'_>> {
     let decoded = spelt::decoded(path).into_iter().map(|form| Cow::Owned(lexical(&form)));
@@ -364,6 +384,54 @@ mod tests {
             assert_eq!(lexical(path), clean, "{path}");
             assert_eq!(cleaned(path), clean, "{path}");
             assert_eq!(cleaned(clean), clean);
+        }
+    }
+
+    #[test]
+    fn what_may_find_something_is_what_does() {
+        let globs = [
+            "/",
+            "**",
+            "*",
+            "~/.ssh/**",
+            "**/.env",
+            "**/*.p[ae]m",
+            "/etc/**",
+            "a/**",
+            "a?c",
+            "é/*",
+            "**/id_*",
+        ];
+        let finders: Vec<PathFinder> = globs
+            .iter()
+            .flat_map(|one| globs.iter().map(move |other| vec![(*one).to_owned(), (*other).to_owned()]))
+            .map(|any| PathFinder::new(PathFind { any, ..PathFind::default() }).unwrap())
+            .collect();
+        let mut index = Index::default();
+        finders.iter().enumerate().for_each(|(number, finder)| index.add(number, finder));
+        for path in [
+            "/",
+            "",
+            ".",
+            "a",
+            "a/b",
+            "abc",
+            "/etc/passwd",
+            "/root/.ssh/id_rsa",
+            "x/.env",
+            "/home/u/.ssh",
+            "%2fetc",
+            "é/x",
+            "k.pem",
+        ] {
+            let forms = forms(path);
+            let fit = |numbers: &[usize]| {
+                let fit =
+                    numbers.iter().copied().filter(|number| finders[*number].fits_in(&forms, Access::Read));
+                fit.collect::<Vec<_>>()
+            };
+            let all: Vec<usize> = (0..finders.len()).collect();
+            assert_eq!(fit(&index.candidates(&forms)), fit(&all), "{path}");
         }
     }
 

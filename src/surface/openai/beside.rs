@@ -27,7 +27,7 @@ impl Conversation {
             Some(known) => known.unwrap_or(texts),
             None => {
                 let decided = match self.decide(Body::Output { text: texts.clone() }).await {
-                    Ok((event, _)) => wire::into_value(event.body),
+                    Ok((body, _)) => wire::into_value(body),
                     Err(_) => Value::Null,
                 };
                 self.memory().add(key, Some(decided.clone()).filter(|decided| *decided != texts));
@@ -49,7 +49,7 @@ impl Conversation {
         }
         wire::only_error(&mut error);
         match self.decide(Body::Output { text: error.clone() }).await {
-            Ok((event, _)) => wire::into_value(event.body),
+            Ok((body, _)) => wire::into_value(body),
             Err(_) => {
                 json!({ "message": "the provider failed; what it told of it was withheld" })
             }

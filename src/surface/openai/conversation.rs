@@ -51,6 +51,8 @@ pub(crate) struct Conversation {
     /// Whether the session is this conversation's own, and ends with it.
     is_own: bool,
     memory: Mutex<Remembered>,
+    /// An event that was decided about, for the next one: all but their bodies are alike.
+    spare: Mutex<Option<Event>>,
 }
 
 /// The session of a conversation.
@@ -77,7 +79,8 @@ pub(super) struct Remembered {
     parts: HashMap<[u8; 32], Option<Value>>,
     order: VecDeque<([u8; 32], usize)>,
     bytes: usize,
-    pub(super) responses: VecDeque<String>,
+    /// Digests of the ids of responses: a provider may make ids of any length.
+    responses: VecDeque<[u8; 32]>,
     pub(super) withheld: VecDeque<Withheld>,
     /// Tokens that no event has stated yet.
     tokens: u64,
@@ -133,7 +136,16 @@ impl Conversation {
             Opened::Own(session) => (session, true),
             Opened::Named(session) => (session, false),
         };
-        Self { guard, settings, user, agent, session, is_own, memory: Mutex::default() }
+        Self {
+            guard,
+            settings,
+            user,
+            agent,
+            session,
+            is_own,
+            memory: Mutex::default(),
+            spare: Mutex::default(),
+        }
     }
 
     pub(super) fn memory(&self) -> MutexGuard<'_, Remembered> {
@@ -165,18 +177,35 @@ impl Conversation {
         memory.tokens = memory.tokens.saturating_add(tokens.unwrap_or(0));
     }
 
-    /// Decides about one thing, and asks a person where the guard says so. Gives the event as edited.
-    pub(crate) async fn decide(&self, body: Body) -> Result<(Event, Verdict), Box<Refusal>> {
-        self.decide_event(self.event(body)).await
+    /// Decides about one thing, and asks a person where the guard says so. Gives it as edited.
+    pub(crate) async fn decide(&self, body: Body) -> Result<(Body, Verdict), Box<Refusal>> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut event = match spare {
+            Some(spare) => Event { body, ..spare },
+            None => self.event(body),
+        };
+        let decided = if self.settings.detectors.is_empty() && self.settings.approver.is_none() {
+            // There is nobody to wait for.
+            self.state_tokens(&mut event);
+            let verdict = self.checked(&event);
+            Self::outcome(event, verdict)
+        } else {
+            Box::pin(self.decide_event(event)).await
+        };
+        let (event, verdict) = decided?;
+        let nothing = Body::Output { text: Value::Null };
+        let Event { session, user, agent, body, .. } = event;
+        let spare =
+            Event { session, at: None, user, agent, facts: BTreeMap::new(), tokens: None, body: nothing };
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(spare);
+        Ok((body, verdict))
     }
 
     /// Decides about an event.
     pub(crate) async fn decide_event(&self, mut event: Event) -> Result<(Event, Verdict), Box<Refusal>> {
-        let tokens = std::mem::take(&mut self.memory().tokens);
-        event.tokens = (tokens > 0).then_some(tokens);
+        self.state_tokens(&mut event);
         detect::state(&self.settings.detectors, &mut event).await;
-        let asked = self.guard.check(&event);
-        self.observe(&event, &asked);
+        let asked = self.checked(&event);
         let verdict = match (asked.enforced, &self.settings.approver) {
             (Decision::Ask, Some(approver)) => {
                 let edited = event.with_edits(&asked.edits);
@@ -195,6 +224,23 @@ impl Conversation {
             }
             _ => asked,
         };
+        Self::outcome(event, verdict)
+    }
+
+    /// States the tokens that no event has stated yet.
+    fn state_tokens(&self, event: &mut Event) {
+        let tokens = std::mem::take(&mut self.memory().tokens);
+        event.tokens = (tokens > 0).then_some(tokens);
+    }
+
+    fn checked(&self, event: &Event) -> Verdict {
+        let verdict = self.guard.check(event);
+        self.observe(event, &verdict);
+        verdict
+    }
+
+    /// What an event came to: as edited, or why it is refused.
+    fn outcome(event: Event, verdict: Verdict) -> Result<(Event, Verdict), Box<Refusal>> {
         if !verdict.is_allowed() {
             return Err(Box::new(Refusal { what: what(&event), verdict }));
         }
@@ -224,21 +270,28 @@ impl Conversation {
 
     /// Remembers a response that a later request may continue.
     pub(crate) fn remember_response(&self, id: &str) {
+        let id = of_response(id);
         let mut memory = self.memory();
-        memory.responses.push_back(id.to_owned());
+        memory.responses.push_back(id);
         if memory.responses.len() > RESPONSES {
             memory.responses.pop_front();
         }
     }
 
+    /// Whether a response is one of this conversation.
+    pub(super) fn knows_response(&self, id: &str) -> bool {
+        let id = of_response(id);
+        self.memory().responses.contains(&id)
+    }
+
     /// Decides about a whole response.
     ///
-    /// Where the provider does not tell what was used, `estimate` is what the request is taken to have cost.
+    /// Where the provider does not tell what was used, the request is taken to have cost what `estimate` says.
     pub(crate) async fn response(
         &self,
         api: Api,
         mut document: Value,
-        estimate: u64,
+        estimate: impl Fn() -> u64 + Send,
     ) -> Result<Answered, GuardError> {
         let read = wire::read_response(api, &mut document, &self.settings.openings);
         let response = match read {
@@ -248,7 +301,7 @@ impl Conversation {
                 return Err(GuardError::Answer(error));
             }
         };
-        self.spent(Some(response.tokens.unwrap_or_else(|| estimate + wire::estimated_tokens(&document))));
+        self.spent(Some(response.tokens.unwrap_or_else(|| estimate() + wire::estimated_tokens(&document))));
         self.beside(&response.texts, &mut document).await;
         let mut denied: BTreeSet<usize> = BTreeSet::new();
         let mut refused: Option<Box<Refusal>> = None;
@@ -258,8 +311,8 @@ impl Conversation {
             }
             let Slot { body, place, memory } = slot;
             match self.decide(body).await {
-                Ok((event, _)) => {
-                    let decided = value_of(&event.body);
+                Ok((body, _)) => {
+                    let decided = value_of(&body);
                     if let Memory::Known(name) = memory {
                         self.remember(name, decided);
                     }
@@ -275,7 +328,7 @@ impl Conversation {
                 }
             }
         }
-        let mut calls = Vec::new();
+        let mut calls = Vec::with_capacity(response.calls.len());
         for call in response.calls.into_iter().filter(|call| !denied.contains(&call.choice)) {
             let ruled = self.call(call).await;
             if let Ok(arguments) = &ruled.arguments
@@ -298,7 +351,7 @@ impl Conversation {
             Ok(arguments) => {
                 let (tool, id) = (call.tool.clone(), Some(call.id.clone()));
                 let body = Body::ToolCall { tool, call: id, arguments: arguments.clone() };
-                self.decide(body).await.map(|(event, _)| value_of(&event.body).clone())
+                self.decide(body).await.map(|(body, _)| wire::into_value(body))
             }
         };
         match &arguments {
@@ -312,13 +365,22 @@ impl Conversation {
     /// The response for an application that runs the tools: without the calls that were refused.
     pub(crate) fn for_application(&self, api: Api, answered: Answered) -> Result<Value, GuardError> {
         let Answered { mut document, calls, .. } = answered;
+        if calls.iter().all(|ruled| ruled.arguments.is_ok()) {
+            for Ruled { call, arguments } in calls {
+                if let Some(handed) =
+                    arguments.ok().and_then(|decided| self.handed_arguments(&call.tool, &decided))
+                {
+                    call.place.write(&mut document, &handed);
+                }
+            }
+            return Ok(document);
+        }
         let mut by_choice: BTreeMap<usize, (Vec<String>, Vec<RefusedCall>)> = BTreeMap::new();
         for Ruled { call, arguments } in calls {
             let (kept, gone) = by_choice.entry(call.choice).or_default();
             match arguments {
                 Ok(decided) => {
-                    let handed = self.handed_arguments(&call.tool, &decided);
-                    if handed != decided {
+                    if let Some(handed) = self.handed_arguments(&call.tool, &decided) {
                         call.place.write(&mut document, &handed);
                     }
                     kept.push(call.id);
@@ -341,6 +403,10 @@ impl Conversation {
         }
         Ok(document)
     }
+}
+
+fn of_response(id: &str) -> [u8; 32] {
+    key("response", &Value::String(id.to_owned()))
 }
 
 pub(crate) fn what(event: &Event) -> What {

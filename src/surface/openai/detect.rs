@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::error::GuardError;
 use super::keys::OneKey;
 use super::transport::{self, Limits, Transport, Way};
+use super::wire;
 use crate::event::{Event, Stage, User};
 
 /// Largest answer of a detector.
@@ -171,9 +172,10 @@ impl Detector for Moderation {
     fn scores<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Scores, DetectError>> {
         Box::pin(async move {
             let failed = |error: GuardError| DetectError(error.to_string());
-            let request = json!({ "model": self.model, "input": text });
-            let response =
-                self.way.send(&User::default(), "/moderations", &request, false).await.map_err(failed)?;
+            let request = wire::written(&json!({ "model": self.model, "input": text })).into();
+            let nobody = User::default();
+            let sent = self.way.send(&nobody, "/moderations", request, false);
+            let response = sent.await.map_err(failed)?;
             let limits =
                 Limits { bytes: MAX_ANSWER, time: Duration::from_secs(60), idle: Duration::from_secs(60) };
             let body = transport::read(response, &limits).await.map_err(failed)?;

@@ -12,6 +12,7 @@ mod conversation;
 mod create;
 mod detect;
 mod digest;
+mod draft;
 mod error;
 mod keys;
 mod request;

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::conversation::Conversation;
 use super::digest::key_of;
+use super::draft::Draft;
 use super::error::GuardError;
 use super::wire::{self, Api, Memory, Place, Slot, Unfit, value_of};
-use crate::event::{Body, Event, InputPart, Stage};
+use crate::event::{Access, AccessKind, Body, InputPart, Stage};
 use crate::verdict::Edit;
 
 /// Most bytes of parts that are decided about together: little enough for the time that one event has.
@@ -28,27 +29,31 @@ struct Batch {
 }
 
 impl Conversation {
-    /// Decides about a request. What goes on stands in the document. Says whether a stream is asked for.
-    pub(crate) async fn request(&self, api: Api, document: &mut Value) -> Result<bool, GuardError> {
-        self.give_back(api, document);
-        let request =
-            wire::read_request(api, document, &self.settings.openings).map_err(|error| self.unfit(&error))?;
+    /// Decides about a request. What goes on stands in it. Says whether a stream is asked for.
+    pub(crate) async fn request(&self, api: Api, draft: &mut Draft) -> Result<bool, GuardError> {
+        self.give_back(api, draft);
+        let request = wire::read_request(api, draft.document(), &self.settings.openings)
+            .map_err(|error| self.unfit(&error))?;
         if let Some(earlier) = &request.continues
-            && !self.memory().responses.contains(earlier)
+            && !self.knows_response(earlier)
         {
             let what = "is not a response of this conversation, so that its history is not known: send the history itself";
             return Err(self.unfit(&Unfit { at: "/previous_response_id".to_owned(), what: what.to_owned() }));
         }
         let names: Vec<String> = request.tools.iter().map(|tool| tool.name.clone()).collect();
-        let offered = !names.is_empty();
-        let run = Event::run(&*self.session, self.user.clone(), &*self.agent, request.model.clone(), names);
-        let (_, verdict) = self.decide(run.body).await?;
-        let remain: BTreeSet<String> = verdict.tools.into_iter().flatten().collect();
-        let keep: BTreeSet<usize> =
-            request.tools.iter().filter(|tool| remain.contains(&tool.name)).map(|tool| tool.at).collect();
+        let model = request.model.clone();
+        let run = Access { kind: AccessKind::Run, name: None, instructions: None, model, tools: Some(names) };
+        let (_, verdict) = self.decide(Body::Access(run)).await?;
+        let remain = verdict.tools.unwrap_or_default();
+        let taken: BTreeSet<usize> = if request.tools.iter().map(|tool| &tool.name).eq(&remain) {
+            BTreeSet::new()
+        } else {
+            let remain: BTreeSet<String> = remain.into_iter().collect();
+            request.tools.iter().filter(|tool| !remain.contains(&tool.name)).map(|tool| tool.at).collect()
+        };
         let mut batch = Batch::default();
         for mut slot in request.slots {
-            if gone(&slot.place, &keep) {
+            if is_taken(&slot.place, &taken) {
                 continue;
             }
             self.name_tool(&mut slot.body)?;
@@ -58,18 +63,18 @@ impl Conversation {
                 && let Some(known) = self.memory().known(&key)
             {
                 if let Some(decided) = known {
-                    self.put(document, &slot.place, &decided)?;
+                    self.put(draft, &slot.place, &decided)?;
                 }
                 continue;
             }
             if !batch.takes(&slot, self.is_scored(Stage::Input)) {
-                self.parts(std::mem::take(&mut batch), document).await?;
+                self.parts(std::mem::take(&mut batch), draft).await?;
             }
             batch.push(slot, key);
         }
-        self.parts(batch, document).await?;
-        if offered {
-            wire::keep_tools(document, &keep).map_err(|error| self.unfit(&error))?;
+        self.parts(batch, draft).await?;
+        if !taken.is_empty() {
+            wire::take_tools(draft.change(), &taken).map_err(|error| self.unfit(&error))?;
         }
         Ok(request.stream)
     }
@@ -91,24 +96,24 @@ impl Conversation {
     }
 
     /// Decides about parts, and remembers what was decided.
-    async fn parts(&self, batch: Batch, document: &mut Value) -> Result<(), GuardError> {
+    async fn parts(&self, batch: Batch, draft: &mut Draft) -> Result<(), GuardError> {
         let Some((body, parts)) = batch.together() else { return Ok(()) };
-        let (event, verdict) = self.decide(body).await?;
+        let (body, verdict) = self.decide(body).await?;
         let is_one = parts.len() == 1;
         for (number, (place, key)) in parts.into_iter().enumerate() {
             let decided = if verdict.edits.is_empty() {
                 None
             } else if is_one {
-                Some(value_of(&event.body))
+                Some(value_of(&body))
             } else {
                 let at = format!("/text/{number}");
                 let is_in = |edit: &Edit| {
                     edit.field.strip_prefix(&at).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 };
-                value_of(&event.body).get(number).filter(|_| verdict.edits.iter().any(is_in))
+                value_of(&body).get(number).filter(|_| verdict.edits.iter().any(is_in))
             };
             if let Some(decided) = decided {
-                self.put(document, &place, decided)?;
+                self.put(draft, &place, decided)?;
             }
             self.memory().add(key, decided.cloned());
         }
@@ -116,15 +121,15 @@ impl Conversation {
     }
 
     /// Writes what was decided of a part.
-    fn put(&self, document: &mut Value, place: &Place, decided: &Value) -> Result<(), GuardError> {
+    fn put(&self, draft: &mut Draft, place: &Place, decided: &Value) -> Result<(), GuardError> {
         if let Place::Value(at) = place
             && at.starts_with("/tools/")
-            && document.pointer(at).and_then(wire::tool_name) != wire::tool_name(decided)
+            && draft.document().pointer(at).and_then(wire::tool_name) != wire::tool_name(decided)
         {
             let what = "has a name that rules would have to change".to_owned();
             return Err(self.unfit(&Unfit { at: "/tools".to_owned(), what }));
         }
-        place.write(document, decided);
+        place.write(draft.change(), decided);
         Ok(())
     }
 
@@ -182,8 +187,11 @@ fn bytes(value: &Value) -> usize {
 }
 
 /// Whether a part stands in a tool that does not remain.
-fn gone(place: &Place, keep: &BTreeSet<usize>) -> bool {
+fn is_taken(place: &Place, taken: &BTreeSet<usize>) -> bool {
+    if taken.is_empty() {
+        return false;
+    }
     let Place::Value(at) = place else { return false };
     let Some(number) = at.strip_prefix("/tools/") else { return false };
-    number.parse().is_ok_and(|number: usize| !keep.contains(&number))
+    number.parse().is_ok_and(|number: usize| taken.contains(&number))
 }

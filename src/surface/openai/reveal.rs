@@ -42,13 +42,18 @@ impl Conversation {
         arguments
     }
 
-    /// The same, for a tool that the application runs. Sent back, they are again what the model wrote.
-    pub(crate) fn handed_arguments(&self, tool: &str, decided: &Value) -> Value {
-        let handed = self.for_tool(tool, decided);
-        if handed != *decided {
-            self.memory().add(key("call", &handed), Some(decided.clone()));
+    /// The same, for a tool that the application runs, where they are others than before. Sent back, they are again what the model
+    /// wrote.
+    pub(crate) fn handed_arguments(&self, tool: &str, decided: &Value) -> Option<Value> {
+        if !has_sign(decided) {
+            return None;
         }
-        handed
+        let handed = self.for_tool(tool, decided);
+        if handed == *decided {
+            return None;
+        }
+        self.memory().add(key("call", &handed), Some(decided.clone()));
+        Some(handed)
     }
 }
 

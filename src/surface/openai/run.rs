@@ -9,6 +9,7 @@ use tracing::Instrument;
 
 use super::client::GuardedAgent;
 use super::conversation::Ruled;
+use super::draft::Draft;
 use super::error::{GuardError, Refusal};
 use super::telemetry;
 use super::tools::{Tool, ToolError, Tools};
@@ -201,9 +202,9 @@ impl Talk {
             let request = self.request(&said, tools);
             let mut answered = if self.is_streamed {
                 let told = &mut |text: &str| progress(Progress::Said { text });
-                guarded.ask(self.api, request, Some(told)).await?
+                guarded.ask(self.api, Draft::new(request), Some(told)).await?
             } else {
-                guarded.ask(self.api, request, None).await?
+                guarded.ask(self.api, Draft::new(request), None).await?
             };
             if answered.document.get("status").and_then(Value::as_str) == Some("failed") {
                 let error = answered.document.get("error").unwrap_or(&Value::Null);
@@ -304,7 +305,7 @@ impl Talk {
                     let body =
                         Body::ToolResult { tool: call.tool.clone(), call: Some(call.id.clone()), result };
                     match conversation.decide(body).await {
-                        Ok((event, _)) => (as_text(value_of(&event.body)), true),
+                        Ok((body, _)) => (as_text(value_of(&body)), true),
                         Err(refusal) => (format!("the result was withheld: {}", refusal.message()), false),
                     }
                 }

@@ -1,16 +1,17 @@
 //! What stands between the SDK and the network: every request that the SDK makes comes here.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use async_openai::error::OpenAIError;
 use async_openai::middleware::HttpRequestFactory;
 use futures_util::future::BoxFuture;
+use reqwest::ResponseBuilderExt;
 use reqwest::header::CONTENT_TYPE;
-use serde_json::Value;
 use tracing::Instrument;
 
 use super::conversation::{Answered, Conversation};
+use super::draft::Draft;
 use super::error::GuardError;
 use super::stream;
 use super::telemetry;
@@ -19,6 +20,9 @@ use super::wire::{self, Api};
 
 /// The address that the SDK is given. No request goes there.
 pub(crate) const NOWHERE: &str = "http://guarded.invalid/v1";
+
+/// The address that a response for the SDK is from. Without one, a text of the HTTP client's would be read as one for each.
+static ANSWERED_FROM: LazyLock<Option<reqwest::Url>> = LazyLock::new(|| reqwest::Url::parse(NOWHERE).ok());
 
 /// Decides about requests and responses of one conversation.
 #[derive(Clone)]
@@ -51,32 +55,28 @@ impl Guarded {
         let api = transport::api_of(NOWHERE, request.url().as_str());
         let api = api.filter(|_| request.method() == reqwest::Method::POST).ok_or(GuardError::Endpoint)?;
         let body = request.body().and_then(reqwest::Body::as_bytes).ok_or(GuardError::Endpoint)?;
-        // Written by the SDK from its own types.
-        let mut document: Value = serde_json::from_slice(body)
-            .map_err(|_| GuardError::Setup("the request is no JSON".to_owned()))?;
-        self.send(api, &mut document).await
+        self.send(api, Draft::read(body)?).await
     }
 
-    /// Decides about a document, sends it, and gives the response, whose body is decided about.
-    pub(crate) async fn send(&self, api: Api, document: &mut Value) -> Result<reqwest::Response, GuardError> {
+    /// Decides about a request, sends it, and gives the response, whose body is decided about.
+    async fn send(&self, api: Api, mut draft: Draft) -> Result<reqwest::Response, GuardError> {
         let conversation = &self.conversation;
-        let model = document.get("model").and_then(Value::as_str).map(str::to_owned);
-        let span = telemetry::exchange(api, &conversation.agent, &conversation.session, model.as_deref());
+        let span = telemetry::exchange(api, &conversation.agent, &conversation.session, draft.document());
         async {
-            let streams = conversation.request(api, document).await?;
+            let streams = conversation.request(api, &mut draft).await?;
             let settings = &conversation.settings;
-            let sent = self.way.send(&conversation.user, api.path(), document, streams);
+            let sent = self.way.send(&conversation.user, api.path(), draft.body(), streams);
             let response = tokio::time::timeout(settings.answer_time, sent).await;
             let response = match response {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) => return Err(conversation.failed(error).await),
                 Err(_) => return Err(GuardError::TimedOut { limit: settings.answer_time }),
             };
-            let estimate = wire::estimated_tokens(document);
             if streams {
+                let estimate = wire::estimated_tokens(draft.document());
                 return stream::guarded(api, Arc::clone(conversation), response, estimate);
             }
-            let answered = self.answered(api, response, estimate).await?;
+            let answered = self.answered(api, response, &draft).await?;
             let document = conversation.for_application(api, answered)?;
             Ok(respond("application/json", reqwest::Body::from(wire::written(&document))))
         }
@@ -89,21 +89,26 @@ impl Guarded {
         &self,
         api: Api,
         response: reqwest::Response,
-        estimate: u64,
+        draft: &Draft,
     ) -> Result<Answered, GuardError> {
         let settings = &self.conversation.settings;
         let limits =
             Limits { bytes: settings.answer_bytes, time: settings.answer_time, idle: settings.idle_time };
         let body = transport::read(response, &limits).await?;
+        let estimate = || wire::estimated_tokens(draft.document());
         self.conversation.response(api, transport::document(&body)?, estimate).await
     }
 }
 
 /// A response for the SDK.
 pub(crate) fn respond(kind: &'static str, body: reqwest::Body) -> reqwest::Response {
-    let mut response = http::Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
-    response.into()
+    let mut builder = http::Response::builder();
+    if let Some(url) = &*ANSWERED_FROM {
+        builder = builder.url(url.clone());
+    }
+    let (mut parts, ()) = builder.body(()).unwrap_or_default().into_parts();
+    parts.headers.insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    http::Response::from_parts(parts, body).into()
 }
 
 impl Guarded {
@@ -112,27 +117,26 @@ impl Guarded {
     pub(crate) async fn ask(
         &self,
         api: Api,
-        mut document: Value,
+        mut draft: Draft,
         told: Option<&mut (dyn FnMut(&str) + Send)>,
     ) -> Result<Answered, GuardError> {
         let conversation = &self.conversation;
-        let model = document.get("model").and_then(Value::as_str).map(str::to_owned);
-        let span = telemetry::exchange(api, &conversation.agent, &conversation.session, model.as_deref());
+        let span = telemetry::exchange(api, &conversation.agent, &conversation.session, draft.document());
         async {
-            let streams = conversation.request(api, &mut document).await?;
+            let streams = conversation.request(api, &mut draft).await?;
             let limit = conversation.settings.answer_time;
-            let sent = self.way.send(&conversation.user, api.path(), &document, streams);
+            let sent = self.way.send(&conversation.user, api.path(), draft.body(), streams);
             let response = match tokio::time::timeout(limit, sent).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) => return Err(conversation.failed(error).await),
                 Err(_) => return Err(GuardError::TimedOut { limit }),
             };
-            let estimate = wire::estimated_tokens(&document);
             match told {
                 Some(told) if streams => {
+                    let estimate = wire::estimated_tokens(draft.document());
                     stream::together(api, Arc::clone(conversation), response, estimate, told).await
                 }
-                _ => self.answered(api, response, estimate).await,
+                _ => self.answered(api, response, &draft).await,
             }
         }
         .instrument(span)

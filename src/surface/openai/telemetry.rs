@@ -22,14 +22,14 @@ pub const ATTRIBUTES: &[(&str, &str)] = &[
 ];
 
 /// The span of one exchange with the model.
-pub(crate) fn exchange(api: Api, agent: &str, session: &str, model: Option<&str>) -> Span {
+pub(crate) fn exchange(api: Api, agent: &str, session: &str, request: &serde_json::Value) -> Span {
     tracing::info_span!(
         "chat",
         "gen_ai.operation.name" = "chat",
         "gen_ai.provider.name" = "openai",
         "gen_ai.agent.name" = agent,
         "gen_ai.conversation.id" = session,
-        "gen_ai.request.model" = model,
+        "gen_ai.request.model" = request.get("model").and_then(serde_json::Value::as_str),
         "gen_ai.usage.total_tokens" = tracing::field::Empty,
         "url.path" = api.path(),
     )

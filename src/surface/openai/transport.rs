@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt};
 
 use super::error::GuardError;
 use super::keys::Keys;
-use super::wire::{self, Api, Unfit};
+use super::wire::{Api, Unfit};
 use crate::event::User;
 
 /// Most bytes of an error that a provider tells.
@@ -25,8 +25,10 @@ const MAX_ERROR: usize = 16 << 10;
 pub(crate) struct Transport {
     http: reqwest::Client,
     base: String,
-    headers: HeaderMap,
     query: Vec<(String, String)>,
+    /// Addresses that are asked again and again, their queries included.
+    known: Vec<(&'static str, reqwest::Url)>,
+    headers: HeaderMap,
     keys: Keys,
 }
 
@@ -37,25 +39,28 @@ impl Transport {
         let mut headers = config.clone().with_api_key("none").headers();
         headers.remove(AUTHORIZATION);
         let query = config.query().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Ok(Self {
-            http: http_client()?,
-            base: config.api_base().to_owned(),
-            headers,
-            query: query.collect(),
-            keys,
-        })
+        let (base, query) = (config.api_base().to_owned(), query.collect::<Vec<_>>());
+        let known = Api::ALL.into_iter().filter_map(|api| {
+            // One that is none is for the request to tell.
+            let mut url = reqwest::Url::parse(&format!("{base}{}", api.path())).ok()?;
+            if !query.is_empty() {
+                url.query_pairs_mut().extend_pairs(&query);
+            }
+            Some((api.path(), url))
+        });
+        Ok(Self { http: http_client()?, known: known.collect(), base, query, headers, keys })
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
     }
 
-    /// Sends a document, tries again where that can help, and gives the response with its status checked.
+    /// Sends a body, tries again where that can help, and gives the response with its status checked.
     pub(crate) async fn send(
         &self,
         user: &User,
         path: &str,
-        document: &Value,
+        body: Bytes,
         streams: bool,
     ) -> Result<reqwest::Response, GuardError> {
         let key = self.keys.key(user).await?;
@@ -68,14 +73,16 @@ impl Transport {
         if streams {
             headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         }
-        let body = Bytes::from(wire::written(document));
-        let (http, url) = (self.http.clone(), format!("{}{path}", self.base));
-        let query = self.query.clone();
+        let http = self.http.clone();
+        let known = self.known.iter().find(|(known, _)| *known == path).map(|(_, url)| url.clone());
+        let address = known.ok_or_else(|| (format!("{}{path}", self.base), self.query.clone()));
         let factory = HttpRequestFactory::new(move || {
-            let mut request = http.post(&url).headers(headers.clone()).body(body.clone());
-            if !query.is_empty() {
-                request = request.query(&query);
-            }
+            let request = match &address {
+                Ok(known) => http.post(known.clone()),
+                Err((url, query)) if query.is_empty() => http.post(url),
+                Err((url, query)) => http.post(url).query(query),
+            };
+            let request = request.headers(headers.clone()).body(body.clone());
             std::future::ready(request.build().map_err(OpenAIError::from))
         });
         let service = OpenAIRetryLayer::default().layer(ReqwestService::new(self.http.clone()));
@@ -129,23 +136,32 @@ pub(crate) struct Limits {
 }
 
 /// Reads a body to its end.
-pub(crate) async fn read(mut response: reqwest::Response, limits: &Limits) -> Result<Vec<u8>, GuardError> {
-    let whole = async {
-        let mut body = Vec::new();
-        loop {
-            let chunk = tokio::time::timeout(limits.idle, response.chunk()).await;
-            let chunk = chunk.map_err(|_| GuardError::TimedOut { limit: limits.idle })?;
-            match chunk.map_err(|_| GuardError::Truncated)? {
-                None => return Ok(body),
-                Some(chunk) if body.len() + chunk.len() > limits.bytes => {
-                    return Err(GuardError::TooLarge { limit: limits.bytes });
+pub(crate) async fn read(mut response: reqwest::Response, limits: &Limits) -> Result<Bytes, GuardError> {
+    let started = tokio::time::Instant::now();
+    // What came in one piece stays where it is.
+    let (mut first, mut rest) = (Bytes::new(), Vec::new());
+    loop {
+        let left = limits.time.saturating_sub(started.elapsed());
+        let limit = if left < limits.idle { limits.time } else { limits.idle };
+        let chunk = tokio::time::timeout(left.min(limits.idle), response.chunk()).await;
+        let chunk = chunk.map_err(|_| GuardError::TimedOut { limit })?;
+        match chunk.map_err(|_| GuardError::Truncated)? {
+            None if rest.is_empty() => return Ok(first),
+            None => return Ok(rest.into()),
+            // What goes on without a pause is not waited for, and comes to its end all the same.
+            Some(_) if left.is_zero() => return Err(GuardError::TimedOut { limit: limits.time }),
+            Some(chunk) if first.len().max(rest.len()) + chunk.len() > limits.bytes => {
+                return Err(GuardError::TooLarge { limit: limits.bytes });
+            }
+            Some(chunk) if first.is_empty() => first = chunk,
+            Some(chunk) => {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&first);
                 }
-                Some(chunk) => body.extend_from_slice(&chunk),
+                rest.extend_from_slice(&chunk);
             }
         }
-    };
-    let done = tokio::time::timeout(limits.time, whole).await;
-    done.unwrap_or(Err(GuardError::TimedOut { limit: limits.time }))
+    }
 }
 
 /// A body as a document: strict JSON, an object.

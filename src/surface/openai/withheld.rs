@@ -1,14 +1,19 @@
 //! Calls that were refused, and that an application which runs the tools did not see: when the conversation goes on, the model is told
 //! why, as the result of each.
 
+use std::collections::VecDeque;
+
 use serde_json::{Value, json};
 
 use super::conversation::Conversation;
+use super::draft::Draft;
 use super::error::Refusal;
 use super::wire::{Api, Call, Place};
 
 /// Most answers whose refused calls are remembered.
-pub(super) const MOST: usize = 256;
+const MOST: usize = 256;
+/// Most bytes of them.
+const MOST_BYTES: usize = 4 << 20;
 
 /// A call, and why it was refused.
 pub(crate) type RefusedCall = (Call, Box<Refusal>);
@@ -37,6 +42,27 @@ struct Refused {
 /// What the model is told of a refused call.
 pub(crate) fn told(refusal: &Refusal) -> String {
     format!("refused: {}", refusal.message())
+}
+
+/// Remembers an answer, and forgets the oldest where there are too many, or where a model has written too much into them.
+fn keep(all: &mut VecDeque<Withheld>, one: Withheld) {
+    all.push_back(one);
+    let mut bytes: usize = all.iter().map(Withheld::bytes).sum();
+    while all.len() > MOST || bytes > MOST_BYTES {
+        let Some(oldest) = all.pop_front() else { break };
+        bytes -= oldest.bytes();
+    }
+}
+
+impl Withheld {
+    fn bytes(&self) -> usize {
+        let text = |text: &String| text.len() + 64;
+        let calls = self
+            .calls
+            .iter()
+            .map(|call| text(&call.id) + text(&call.tool) + text(&call.text) + text(&call.why));
+        self.response.iter().chain(&self.beside).map(text).chain(calls).sum()
+    }
 }
 
 impl Refused {
@@ -92,11 +118,7 @@ impl Conversation {
             Refused { id: call.id, tool: call.tool, text: call.text, is_custom, why }
         });
         let withheld = Withheld { response: response.map(str::to_owned), beside, calls: calls.collect() };
-        let mut memory = self.memory();
-        memory.withheld.push_back(withheld);
-        if memory.withheld.len() > MOST {
-            memory.withheld.pop_front();
-        }
+        keep(&mut self.memory().withheld, withheld);
     }
 
     /// The tool of a call that was refused.
@@ -107,11 +129,12 @@ impl Conversation {
     }
 
     /// Puts refused calls back into a history that lacks them, with what the model is told of each.
-    pub(crate) fn give_back(&self, api: Api, document: &mut Value) {
+    pub(crate) fn give_back(&self, api: Api, draft: &mut Draft) {
         let memory = self.memory();
         if memory.withheld.is_empty() {
             return;
         }
+        let document = draft.change();
         match api {
             Api::Chat => {
                 let Some(Value::Array(messages)) = document.get_mut("messages") else { return };
@@ -177,5 +200,28 @@ impl Conversation {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let of = |number: usize, bytes: usize| {
+            let text = "x".repeat(bytes);
+            let (tool, why) = ("note".to_owned(), "no".to_owned());
+            let call = Refused { id: format!("c{number}"), tool, text, is_custom: false, why };
+            Withheld { response: None, beside: Vec::new(), calls: vec![call] }
+        };
+        let mut all = VecDeque::new();
+        (0..1000).for_each(|number| keep(&mut all, of(number, 10)));
+        assert_eq!(all.len(), MOST);
+        (0..10).for_each(|number| keep(&mut all, of(number, 1 << 20)));
+        let ids: Vec<&str> = all.iter().map(|one| one.calls[0].id.as_str()).collect();
+        assert_eq!(ids, ["c7", "c8", "c9"]);
+        keep(&mut all, of(0, 8 << 20));
+        assert!(all.is_empty());
     }
 }

@@ -37,6 +37,13 @@ impl<'a> Form<'a> {
         Self { signs: Signs::of(&path), in_home, path }
     }
 
+    /// Whether a glob of which these are the needs may fit.
+    pub(crate) fn may_fit(&self, Needs(needs): Needs) -> bool {
+        needs.is_none_or(|needs| {
+            self.signs.hold(needs) || self.in_home.as_ref().is_some_and(|(_, signs)| signs.hold(needs))
+        })
+    }
+
     /// Whether it fits one of these globs.
     pub(crate) fn fits_any(&self, globs: &[Glob]) -> bool {
         globs.iter().any(|glob| glob.fits_with(&self.path, self.signs))
@@ -46,6 +53,10 @@ impl<'a> Form<'a> {
                 .is_some_and(|(path, signs)| globs.iter().any(|glob| glob.fits_with(path, *signs)))
     }
 }
+
+/// Which characters every path holds that fits a glob; `None` where that can't be told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Needs(Option<Signs>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -104,6 +115,12 @@ impl Glob {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// What a path needs to fit.
+    pub(crate) fn needs(&self) -> Needs {
+        // The root has no sign of its own, and fits what asks for nothing.
+        Needs((self.text != "/" && !fits(&self.parts, Some(""))).then_some(self.needs))
     }
 
     /// Whether a normalised path fits.

@@ -305,7 +305,7 @@ impl Choice {
             if self.calls.len() >= MAX_CALLS && !self.calls.contains_key(&index) {
                 return unfit("/choices/delta/tool_calls", "are too many");
             }
-            if part.get("type").and_then(Value::as_str).is_some_and(|kind| kind != "function") {
+            if part.get("type").is_some_and(|kind| !kind.is_null() && kind != "function") {
                 return unfit("/choices/delta/tool_calls", "is of a type that is not understood in a stream");
             }
             let begun = self.calls.entry(index).or_default();
@@ -379,7 +379,7 @@ impl Choice {
             let Ruled { call, arguments } = ruled;
             match arguments {
                 Ok(decided) => {
-                    let decided = conversation.handed_arguments(&call.tool, &decided);
+                    let decided = conversation.handed_arguments(&call.tool, &decided).unwrap_or(decided);
                     let is_same = call.arguments.as_ref() == Ok(&decided);
                     changed |= !is_same;
                     let text = if is_same { call.text.clone() } else { decided.to_string() };

@@ -138,8 +138,8 @@ impl Flow {
         }
         let conversation = Arc::clone(&self.conversation);
         let body = Body::Output { text: Value::String(self.raw.clone()) };
-        let (event, _) = conversation.decide(body).await?;
-        let decided = value_of(&event.body);
+        let (body, _) = conversation.decide(body).await?;
+        let decided = value_of(&body);
         let text = decided.as_str().unwrap_or_default();
         let Some(rest) = text.strip_prefix(&*self.released) else {
             // It came out otherwise than it began: what is left is not handed on.

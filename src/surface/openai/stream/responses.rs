@@ -186,7 +186,7 @@ impl ResponseStream {
                 let note = event.get("annotation").cloned().unwrap_or_default();
                 let body = crate::event::Body::Output { text: note };
                 let (decided, _) = self.conversation.decide(body).await.map_err(GuardError::Refused)?;
-                set(&mut event, "annotation", value_of(&decided.body).clone());
+                set(&mut event, "annotation", value_of(&decided).clone());
                 self.renumbered(event, out)?;
             }
             "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta" => {
@@ -382,7 +382,7 @@ impl ResponseStream {
         if !is_empty(part.get("annotations")) {
             let notes = part.get("annotations").cloned().unwrap_or_default();
             match self.conversation.decide(crate::event::Body::Output { text: notes }).await {
-                Ok((decided, _)) => set(part, "annotations", value_of(&decided.body).clone()),
+                Ok((decided, _)) => set(part, "annotations", value_of(&decided).clone()),
                 Err(refusal) => return Ok(Some(refusal)),
             }
         }

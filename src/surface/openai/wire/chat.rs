@@ -151,6 +151,9 @@ fn message_slots(
 
 /// A call that was made before: what was decided about it then is not decided again.
 fn past_call(call: &Value, at: &str, names: &mut Names) -> Result<Slot, Unfit> {
+    let (kind, member) = kind_of(call);
+    fields::only(call, at, &["index", "id", "type", kind])?;
+    fields::only(call.get(kind).unwrap_or(&Value::Null), &below(at, kind), &["name", member])?;
     let read = call_at(call, at, 0)?;
     names.insert(read.id.clone(), read.tool.clone());
     Ok(read.past())
@@ -158,17 +161,19 @@ fn past_call(call: &Value, at: &str, names: &mut Names) -> Result<Slot, Unfit> {
 
 /// Drops from a model's tool call what is not known.
 pub(crate) fn only_known(call: &mut Value) {
-    fields::drop_unknown(call, &["index", "id", "type", "function", "custom"]);
-    for (kind, other, member) in [("function", "custom", "arguments"), ("custom", "function", "input")] {
-        if let Some(inner) = call.get_mut(kind) {
-            fields::drop_unknown(inner, &["name", member]);
-        }
-        // Of two tools in one call, only that of its type was decided about.
-        if call.get("type").and_then(Value::as_str) == Some(kind)
-            && let Some(members) = call.as_object_mut()
-        {
-            members.remove(other);
-        }
+    let (kind, member) = kind_of(call);
+    fields::drop_unknown(call, &["index", "id", "type", kind]);
+    if let Some(inner) = call.get_mut(kind) {
+        fields::drop_unknown(inner, &["name", member]);
+    }
+}
+
+/// Where a call names its tool, and the member with what it is called with. Of two tools in one call, only that of its type is decided
+/// about; without a type it is a function, as later parts of a call have none.
+fn kind_of(call: &Value) -> (&'static str, &'static str) {
+    match call.get("type").and_then(Value::as_str) {
+        Some("custom") => ("custom", "input"),
+        _ => ("function", "arguments"),
     }
 }
 
@@ -178,9 +183,7 @@ fn call_at(call: &Value, at: &str, choice: usize) -> Result<Call, Unfit> {
     let Some(id) = string(&["id"]).filter(|id| !id.is_empty()) else {
         return unfit(below(at, "id"), "is missing");
     };
-    if !fields::is_word(id) {
-        return unfit(below(at, "id"), "is a text where none belongs");
-    }
+    fields::words(call, at, &["id", "type", "index"])?;
     let kind = string(&["type"]).unwrap_or("function");
     let (tool, written, arguments, place) = match kind {
         "function" => {
@@ -222,7 +225,7 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
     for (index, choice) in choices.iter_mut().enumerate() {
         let at = format!("/choices/{index}/message");
         fields::drop_unknown(choice, &["index", "message", "finish_reason"]);
-        fields::words(choice, &format!("/choices/{index}"), &["index", "finish_reason"])?;
+        fields::words(choice, format_args!("/choices/{index}"), &["index", "finish_reason"])?;
         let Some(message) = choice.get_mut("message") else { return unfit(at, "is missing") };
         fields::drop_unknown(
             message,
@@ -291,5 +294,57 @@ pub(crate) fn without_calls(document: &mut Value, choice: usize, gone: &BTreeSet
     }
     if let Some(choice) = there.as_object_mut() {
         choice.insert("finish_reason".to_owned(), json!("content_filter"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_holds_nothing_beside_what_is_decided_about() {
+        let text = "a text that nobody has looked at";
+        let function = json!({ "name": "note", "arguments": "{}" });
+        let answer =
+            |call: Value| json!({ "choices": [{ "index": 0, "message": { "tool_calls": [call] } }] });
+        for (mut call, more) in [
+            (json!({ "id": "a" }), json!({ "custom": { "name": "note", "input": text } })),
+            (json!({ "id": "a", "type": null }), json!({ "custom": { "name": text, "input": "" } })),
+            (json!({ "id": "a", "type": "function" }), json!({ "custom": text, "note": text })),
+            (json!({ "id": "a" }), json!({ "type": { "text": text } })),
+            (json!({ "id": "a" }), json!({ "type": [text] })),
+            (json!({ "id": "a" }), json!({ "index": text })),
+            (json!({ "id": "a" }), json!({ "index": { "text": text } })),
+            (json!({ "id": "a" }), json!({ "id": { "text": text } })),
+        ] {
+            let members = call.as_object_mut().unwrap();
+            members.insert("function".to_owned(), function.clone());
+            members.extend(more.as_object().unwrap().clone());
+            let mut document = answer(call.clone());
+            // It is taken out, or the answer is none.
+            if let Ok(read) = response(&mut document) {
+                assert_eq!(read.calls.len(), 1, "{call}");
+                assert!(!document.to_string().contains(text), "{document}");
+            }
+        }
+    }
+    #[test]
+    fn a_call_that_is_sent_back_holds_nothing_more_either() {
+        let of = |more: Value| {
+            let mut call = json!({ "id": "a", "function": { "name": "note", "arguments": "{}" } });
+            call.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let messages = json!([{ "role": "assistant", "tool_calls": [call] }]);
+            request(&json!({ "messages": messages }), &Openings::default())
+        };
+        assert_eq!(of(json!({ "type": "function", "index": 0, "custom": null })).unwrap().slots.len(), 1);
+        for more in [
+            json!({ "custom": { "name": "note", "input": "x" } }),
+            json!({ "note": "x" }),
+            json!({ "function": { "name": "note", "arguments": "{}", "note": "x" } }),
+            json!({ "type": "custom" }),
+            json!({ "type": ["x"] }),
+        ] {
+            assert!(of(more.clone()).is_err(), "{more}");
+        }
     }
 }

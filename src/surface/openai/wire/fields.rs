@@ -1,5 +1,7 @@
 //! Members of requests: which are only settings, which hold content, which are not let through.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::{Memory, Place, Slot, Unfit, below, input, is_absent, text, unfit};
@@ -32,24 +34,24 @@ pub(super) enum Field {
 pub(super) fn check(document: &Value, table: &[(&str, Field)], slots: &mut Vec<Slot>) -> Result<(), Unfit> {
     let Some(request) = document.as_object() else { return unfit("", "the request is no object") };
     for (name, value) in request {
-        let at = below("", name);
+        let at = || below("", name);
         match table.iter().find(|(known, _)| known == name) {
-            None => return unfit(at, "is not known here, so that it is not let through"),
+            None => return unfit(at(), "is not known here, so that it is not let through"),
             Some((_, Field::Own)) => {}
-            Some((_, Field::Refused(why))) if !is_absent(Some(value)) => return unfit(at, *why),
+            Some((_, Field::Refused(why))) if !is_absent(Some(value)) => return unfit(at(), *why),
             Some((_, Field::Refused(_))) => {}
-            Some((_, Field::Setting)) => setting(value, &at)?,
+            Some((_, Field::Setting)) => setting(value).or_else(|what| unfit(at(), what))?,
             Some((_, Field::Text)) => match value {
                 Value::Null => {}
                 Value::String(written) => {
-                    slots.push(text(input(InputPart::Instructions), at, written, Memory::Known("setting")));
+                    slots.push(text(input(InputPart::Instructions), at(), written, Memory::Known("setting")));
                 }
-                _ => return unfit(at, "is no text"),
+                _ => return unfit(at(), "is no text"),
             },
             Some((_, Field::Json)) if value.is_null() => {}
             Some((_, Field::Json)) => slots.push(Slot {
                 body: input(InputPart::Instructions)(value.clone()),
-                place: Place::Value(at),
+                place: Place::Value(at()),
                 memory: Memory::Known("setting"),
             }),
         }
@@ -58,9 +60,9 @@ pub(super) fn check(document: &Value, table: &[(&str, Field)], slots: &mut Vec<S
 }
 
 /// A setting holds no content.
-fn setting(value: &Value, at: &str) -> Result<(), Unfit> {
+fn setting(value: &Value) -> Result<(), &'static str> {
     let mut left = MOST_STRINGS;
-    if short(value, &mut left) { Ok(()) } else { unfit(at, "holds more than a setting does") }
+    if short(value, &mut left) { Ok(()) } else { Err("holds more than a setting does") }
 }
 
 fn short(value: &Value, left: &mut usize) -> bool {
@@ -94,14 +96,15 @@ pub(crate) fn is_word(text: &str) -> bool {
 }
 
 /// Holds members of an answer to be words: what else stands there is a text where none belongs.
-pub(super) fn words(object: &Value, at: &str, names: &[&str]) -> Result<(), Unfit> {
+pub(super) fn words(object: &Value, at: impl fmt::Display, names: &[&str]) -> Result<(), Unfit> {
+    let below = |name: &str| below(&at.to_string(), name);
     for name in names {
         match object.get(name) {
             Some(Value::String(text)) if !is_word(text) => {
-                return unfit(below(at, name), "is a text where none belongs");
+                return unfit(below(name), "is a text where none belongs");
             }
             Some(Value::Array(_) | Value::Object(_)) => {
-                return unfit(below(at, name), "is no word");
+                return unfit(below(name), "is no word");
             }
             Some(_) | None => {}
         }
@@ -140,7 +143,9 @@ pub(super) fn only(object: &Value, at: &str, known: &[&str]) -> Result<(), Unfit
 
 /// Drops members of a response that are not known here: whatever they are, they were not looked at.
 pub(crate) fn drop_unknown(object: &mut Value, known: &[&str]) {
-    if let Some(entries) = object.as_object_mut() {
+    if let Some(entries) = object.as_object_mut()
+        && entries.keys().any(|name| !known.contains(&name.as_str()))
+    {
         entries.retain(|name, _| known.contains(&name.as_str()));
     }
 }

@@ -274,12 +274,12 @@ pub(crate) fn read_response(api: Api, document: &mut Value, open: &Openings) -> 
     }
 }
 
-/// Takes tools out of a request, all but those of these places.
-pub(crate) fn keep_tools(document: &mut Value, keep: &BTreeSet<usize>) -> Result<(), Unfit> {
+/// Takes the tools of these places out of a request.
+pub(crate) fn take_tools(document: &mut Value, taken: &BTreeSet<usize>) -> Result<(), Unfit> {
     let Some(request) = document.as_object_mut() else { return Ok(()) };
     let Some(Value::Array(tools)) = request.get_mut("tools") else { return Ok(()) };
     let all = std::mem::take(tools);
-    let (kept, gone): (Vec<_>, Vec<_>) = all.into_iter().enumerate().partition(|(at, _)| keep.contains(at));
+    let (gone, kept): (Vec<_>, Vec<_>) = all.into_iter().enumerate().partition(|(at, _)| taken.contains(at));
     tools.extend(kept.into_iter().map(|(_, tool)| tool));
     let is_empty = tools.is_empty();
     let gone: BTreeSet<String> = gone.iter().filter_map(|(_, tool)| tool_name(tool)).collect();

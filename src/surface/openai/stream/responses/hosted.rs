@@ -65,7 +65,7 @@ impl ResponseStream {
         let came = item.clone();
         for slot in read.slots {
             match self.conversation.decide(slot.body).await {
-                Ok((decided, _)) => slot.place.write_if_changed(&mut item, value_of(&decided.body)),
+                Ok((decided, _)) => slot.place.write_if_changed(&mut item, value_of(&decided)),
                 Err(refusal) => {
                     self.held.clear();
                     self.deny(&refusal, out)?;

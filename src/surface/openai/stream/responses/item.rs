@@ -90,7 +90,8 @@ impl ResponseStream {
             self.outcome.calls.push(Ruled { call, arguments });
             return Ok(Some(item));
         }
-        let handed = arguments.map(|decided| self.conversation.handed_arguments(&call.tool, &decided));
+        let handed = arguments
+            .map(|decided| self.conversation.handed_arguments(&call.tool, &decided).unwrap_or(decided));
         match handed {
             Ok(decided) if call.arguments.as_ref() == Ok(&decided) => {}
             Ok(decided) => {
