@@ -103,7 +103,7 @@ impl Inner {
     fn findings_in(&self, seen: Seen<'_>) -> Vec<Finding> {
         let found = self.find_in(seen).into_iter();
         found
-            .filter_map(|(number, span)| {
+            .filter_map(|(number, span, _)| {
                 Some(finding(self.rules.get(number)?, String::new(), span.start, span.end))
             })
             .collect()
@@ -155,7 +155,7 @@ impl Inner {
                 (What::Text(url), Kind::Url(_)) => (Seen::Url(url), true),
                 _ => continue,
             };
-            for (number, span) in self.find_in(seen) {
+            for (number, span, part) in self.find_in(seen) {
                 let Some(rule) = self.rules.get(number) else { continue };
                 let (start, end) = if is_text { (span.start, span.end) } else { (0, 0) };
                 findings.found.push(Found {
@@ -163,18 +163,22 @@ impl Inner {
                     finding: finding(rule, read.field.clone(), start, end),
                     matched: None,
                     action: rule.action,
+                    part: Some(part).filter(|part| !part.is_empty()),
                 });
             }
         }
     }
 
-    /// Rules that find something, and where.
-    fn find_in(&self, seen: Seen<'_>) -> Vec<(usize, Range<usize>)> {
-        let all = |numbers: &[usize], find: &dyn Fn(&ArgumentFinder) -> Option<Range<usize>>| {
+    /// Rules that find something, where, and in which command.
+    fn find_in(&self, seen: Seen<'_>) -> Vec<(usize, Range<usize>, String)> {
+        let all = |numbers: &[usize], find: &dyn Fn(&ArgumentFinder) -> Option<(Range<usize>, String)>| {
             let found = numbers.iter().filter_map(|&number| {
                 let rule = self.rules.get(number).filter(|rule| rule.applies(Stage::ToolCall, None))?;
                 match &*rule.find {
-                    Find::Argument(finder) => Some((number, find(finder)?)),
+                    Find::Argument(finder) => {
+                        let (span, part) = find(finder)?;
+                        Some((number, span, part))
+                    }
                     Find::Text(_) | Find::Threshold(_) => None,
                 }
             });
@@ -185,19 +189,24 @@ impl Inner {
             Seen::Command(line) => {
                 let looked = Looked::new(line);
                 all(&rules.commands.candidates(line), &|finder| match finder {
-                    ArgumentFinder::Command(finder) => Some(finder.search_in(&looked)?.span),
+                    ArgumentFinder::Command(finder) => {
+                        let found = finder.search_in(&looked)?;
+                        Some((found.span, found.part))
+                    }
                     ArgumentFinder::Path(_) | ArgumentFinder::Url(_) => None,
                 })
             }
             Seen::Path(path, access) => {
                 let forms = path_forms(path);
                 all(&rules.paths.candidates(&forms), &|finder| match finder {
-                    ArgumentFinder::Path(finder) => finder.fits_in(&forms, access).then_some(0..path.len()),
+                    ArgumentFinder::Path(finder) => {
+                        finder.fits_in(&forms, access).then(|| (0..path.len(), String::new()))
+                    }
                     ArgumentFinder::Command(_) | ArgumentFinder::Url(_) => None,
                 })
             }
             Seen::Url(url) => all(&rules.urls, &|finder| match finder {
-                ArgumentFinder::Url(finder) => finder.fits(url).then_some(0..url.len()),
+                ArgumentFinder::Url(finder) => finder.fits(url).then(|| (0..url.len(), String::new())),
                 ArgumentFinder::Command(_) | ArgumentFinder::Path(_) => None,
             }),
         }

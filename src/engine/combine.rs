@@ -7,7 +7,7 @@ use super::decide::Pass;
 use super::find::Found;
 use crate::bundle::Missing;
 use crate::cedar::Answer;
-use crate::rule::Rule;
+use crate::rule::{ArgumentFinder, Find, Rule};
 use crate::verdict::{Action, Decision, Reason, ReasonCode};
 
 impl Inner {
@@ -45,7 +45,7 @@ impl Inner {
             let Some(rule) = self.rules.get(one.rule).filter(|_| told.insert(one.rule)) else { continue };
             let message = rule.message.clone().unwrap_or_else(|| match rule.action {
                 Action::Redact => format!("`{}` matched where nothing can be replaced", rule.id),
-                _ => format!("refused by the rule `{}`", rule.id),
+                _ => refused_by(rule, one.part.as_deref()),
             });
             levels.push((decision, self.rule_reason(ReasonCode::Rule, rule, &one.finding.field, &message)));
         }
@@ -78,6 +78,28 @@ impl Inner {
             ..Reason::new(code, message)
         }
     }
+}
+
+/// What is refused, by which rule, and how to go on. Of the event nothing is repeated but what the rule itself names.
+fn refused_by(rule: &Rule, part: Option<&str>) -> String {
+    let mut message = format!("refused by the rule `{}`", rule.id);
+    let Find::Argument(finder) = &*rule.find else { return message };
+    if let Some(title) = &rule.title {
+        message.push_str(&format!(": {title}"));
+    }
+    if let Some(part) = part {
+        message.push_str(&format!(", in the command `{part}`"));
+    }
+    let proceed = match (rule.action, &**finder) {
+        (Action::Ask, _) => "; a person has to approve it",
+        (_, ArgumentFinder::Command(_)) => {
+            "; what is left without that command is decided anew, and a person may run it"
+        }
+        (_, ArgumentFinder::Path(_)) => "; another path is accepted",
+        (_, ArgumentFinder::Url(_)) => "; another address is accepted",
+    };
+    message.push_str(proceed);
+    message
 }
 
 /// Adds the second decision, on the edited event, to the first: the strictest counts. What still asks to be replaced

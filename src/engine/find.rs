@@ -22,6 +22,8 @@ pub(super) struct Found {
     pub(super) matched: Option<String>,
     /// What is done: the rule's action, or deny where a match can't be replaced.
     pub(super) action: Action,
+    /// The simple command in which it was found, as far as the rule itself names its words.
+    pub(super) part: Option<String>,
 }
 
 /// Most matches of one event. Nothing that is meant to be read holds as many, and each costs memory, a replacement and a
@@ -177,6 +179,7 @@ impl Inner {
                         finding: finding(rule, field, 0, 0),
                         matched: None,
                         action: rule.action,
+                        part: None,
                     });
                 }
                 Some(_) => {}
@@ -219,6 +222,7 @@ fn found(number: usize, rule: &Rule, field: &Field<'_>, start: usize, end: usize
         finding: finding(rule, field.pointer.clone(), start, end),
         matched,
         action: rule.action,
+        part: None,
     }
 }
 

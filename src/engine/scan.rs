@@ -141,6 +141,7 @@ impl Engine {
                 finding: super::find::finding(rule, String::new(), hit.start, hit.end),
                 matched: text.get(hit.start..hit.end).map(str::to_owned),
                 action: rule.action,
+                part: None,
             })
         };
         hits.unwrap_or_default().into_iter().filter_map(found).collect()

@@ -139,6 +139,7 @@ fn found(inner: &Inner, one: Match) -> Option<Found> {
         finding: super::find::finding(rule, String::new(), one.hit.start, one.hit.end),
         matched: one.text,
         action: rule.action,
+        part: None,
     })
 }
 

@@ -34,6 +34,7 @@ pub(crate) struct Rule {
     pub(crate) action: Action,
     pub(crate) replacement: Replacement,
     pub(crate) message: Option<String>,
+    pub(crate) title: Option<Arc<str>>,
     pub(crate) severity: Severity,
     pub(crate) waivable: bool,
     pub(crate) tags: Vec<Arc<str>>,

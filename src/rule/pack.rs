@@ -54,7 +54,6 @@ pub(crate) struct RuleSpec {
     #[schemars(extend("examples" = ["us_ssn"]))]
     pub(crate) id: Spanned<String>,
     /// What it is about, for people.
-    #[expect(dead_code, reason = "for people; reading it keeps the key known")]
     #[schemars(extend("examples" = ["US social security number"]))]
     pub(crate) title: Option<String>,
     /// The stages at which it applies.
@@ -283,6 +282,7 @@ fn compile_rule(
         action,
         replacement,
         message: spec.message.map(|message| message.value),
+        title: spec.title.map(Arc::from),
         severity: spec.severity,
         waivable: spec.waivable.unwrap_or(true),
         tags,

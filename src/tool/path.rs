@@ -125,7 +125,8 @@ pub enum Symlinks {
 #[derive(Debug, Clone, Default)]
 pub struct PathPolicy {
     under: Vec<String>,
-    deny: Vec<Glob>,
+    /// Each in small letters, and as written.
+    deny: Vec<(Glob, Glob)>,
     symlinks: Symlinks,
     access: Access,
 }
@@ -189,10 +190,11 @@ impl PathPolicy {
         Self::default()
     }
 
-    /// Without those that fit one of these globs.
+    /// Without those that fit one of these globs, in any case, and with the dots and blanks behind a name that some
+    /// systems leave out.
     #[must_use]
     pub fn with_deny(mut self, globs: impl IntoIterator<Item = Glob>) -> Self {
-        self.deny.extend(globs);
+        self.deny.extend(globs.into_iter().map(|glob| (glob.without_case(), glob)));
         self
     }
 
@@ -237,8 +239,15 @@ impl PathPolicy {
         if !self.under.is_empty() && !self.under.iter().any(|folder| is_under(clean, folder)) {
             return Err(PathRefused::Outside { under: self.under.clone() });
         }
-        match self.deny.iter().find(|glob| glob.fits(clean)) {
-            Some(glob) => Err(PathRefused::Denied { glob: glob.as_str().to_owned() }),
+        if self.deny.is_empty() {
+            return Ok(());
+        }
+        let small = clean.to_lowercase();
+        let without_ends = without_ends(&small);
+        let fits =
+            |glob: &Glob| glob.fits(&small) || without_ends.as_ref().is_some_and(|path| glob.fits(path));
+        match self.deny.iter().find(|(small, _)| fits(small)) {
+            Some((_, glob)) => Err(PathRefused::Denied { glob: glob.as_str().to_owned() }),
             None => Ok(()),
         }
     }
@@ -304,7 +313,8 @@ impl PathFinder {
     /// The first glob that can't be used.
     pub fn new(find: PathFind) -> Result<Self, GlobError> {
         let globs = |list: &[String]| list.iter().map(|glob| Glob::new(glob)).collect::<Result<Vec<_>, _>>();
-        Ok(Self { any: globs(&find.any)?, not: globs(&find.not)?, find })
+        let any = globs(&find.any)?.iter().map(Glob::without_case).collect();
+        Ok(Self { any, not: globs(&find.not)?, find })
     }
 
     /// As written.
@@ -322,7 +332,7 @@ impl PathFinder {
     /// The same for a path at which other rules look too.
     pub(crate) fn fits_in(&self, forms: &[Form<'_>], access: Access) -> bool {
         (self.find.access.is_empty() || self.find.access.contains(&access))
-            && forms.iter().any(|form| form.fits_any(&self.any) && !form.fits_any(&self.not))
+            && forms.iter().any(|form| form.fits_any_case(&self.any) && !form.fits_any(&self.not))
     }
 }
 
@@ -349,7 +359,20 @@ impl Index {
 /// Every form in which a path can be read.
 pub(crate) fn forms(path: &str) -> Vec<Form<'_>> {
     let decoded = spelt::decoded(path).into_iter().map(|form| Cow::Owned(lexical(&form)));
-    std::iter::once(cleaned(path)).chain(decoded).map(Form::new).collect()
+    let without_ends = without_ends(path).map(|path| Cow::Owned(lexical(&path)));
+    std::iter::once(cleaned(path)).chain(decoded).chain(without_ends).map(Form::new).collect()
+}
+
+/// A path without the dots and blanks behind its names, which some systems leave out; `None` where it has none.
+fn without_ends(path: &str) -> Option<String> {
+    let end = |part: &str| part.ends_with(['.', ' ']) && !matches!(part, "." | "..");
+    path.split('/').any(end).then(|| {
+        let parts = path.split('/').map(|part| match end(part) {
+            true => part.trim_end_matches(['.', ' ']),
+            false => part,
+        });
+        parts.collect::<Vec<_>>().join("/")
+    })
 }
 
 impl fmt::Display for Access {

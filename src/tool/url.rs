@@ -27,9 +27,26 @@ const NAMES_OF_ADDRESSES: &[&str] = &[
     "backname.io",
     "1u.ms",
     "rbndr.us",
+    "rebind.network",
+    "xip.name",
+    "ip.es.io",
+    "my.local-ip.co",
+    "local-ip.sh",
+    "plex.direct",
+    "localho.st",
+    "lcl.host",
+    "localhost.direct",
+    "local.gd",
+    "fuf.me",
+    "localdev.me",
+    "spoofed.burpcollaborator.net",
 ];
-/// Domains within a network.
+/// Domains within a network, and names by which clouds and clusters offer what is for the machine alone.
 const INNER_DOMAINS: &[&str] = &[
+    "metadata.goog",
+    "metadata.tencentyun.com",
+    "metadata.azure.com",
+    "svc",
     "localhost",
     "local",
     "internal",

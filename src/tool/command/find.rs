@@ -39,7 +39,7 @@ pub struct CommandFind {
     pub reads: Vec<String>,
     /// Names of variables, one of which is set for the command.
     pub assignments: Vec<String>,
-    /// Names of wrappers, one of which runs the command.
+    /// Names of wrappers, one of which runs the command; `code` where code of another language does what the command would.
     pub through: Vec<String>,
     /// Constructs that the line has.
     pub constructs: Vec<Construct>,
@@ -76,6 +76,9 @@ pub struct CommandFinder {
 pub struct CommandFound {
     /// Its bytes in the line.
     pub span: std::ops::Range<usize>,
+    /// The command, as far as the rule itself speaks of it: its program, what it is told to do, and flags and words that
+    /// the rule names. Nothing else of the line is repeated.
+    pub part: String,
 }
 
 const UNKNOWN_OPERAND: &str = "{unknown}";
@@ -90,18 +93,20 @@ impl CommandFinder {
             let globs = list.iter().filter(|glob| *glob != UNKNOWN_OPERAND);
             globs.map(|glob| Glob::new(glob)).collect::<Result<Vec<_>, _>>()
         };
+        // What refuses looks at paths in any case, as some systems do.
+        let small = |globs: Vec<Glob>| globs.iter().map(Glob::without_case).collect::<Vec<_>>();
         let wildcards = |list: &[String]| list.iter().map(|pattern| Wildcard::new(pattern)).collect();
         Ok(Self {
             program: wildcards(&find.program),
             words: wildcards(&find.words),
             not_words: wildcards(&find.not_words),
             assignments: wildcards(&find.assignments),
-            operands: globs(&find.operands)?,
+            operands: small(globs(&find.operands)?),
             unknown_operand: find.operands.iter().any(|glob| glob == UNKNOWN_OPERAND),
             not_operands: globs(&find.not_operands)?,
             not_unknown: find.not_operands.iter().any(|glob| glob == UNKNOWN_OPERAND),
-            writes: globs(&find.writes)?,
-            reads: globs(&find.reads)?,
+            writes: small(globs(&find.writes)?),
+            reads: small(globs(&find.reads)?),
             from: find.from.clone().map(|from| Self::new(*from).map(Box::new)).transpose()?,
             any: find.any.iter().cloned().map(Self::new).collect::<Result<Vec<_>, _>>()?,
             find,
@@ -125,8 +130,46 @@ impl CommandFinder {
         let commands = looked.line.commands().iter().enumerate();
         commands
             .filter(|(number, one)| self.fits(looked, *number, one))
-            .map(|(_, one)| CommandFound { span: one.span.clone() })
+            .map(|(number, one)| CommandFound { span: one.span.clone(), part: self.part(looked, number) })
             .next()
+    }
+
+    fn part(&self, looked: &Looked<'_>, number: usize) -> String {
+        /// Words that are told at most, and the characters of one.
+        const TOLD: usize = 6;
+        const LONGEST: usize = 32;
+        let Some(one) = looked.command(number) else { return String::new() };
+        let is_plain = |text: &str| {
+            text.len() <= LONGEST
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+:".contains(&byte))
+        };
+        let mut part = vec![one.name.filter(|name| is_plain(name)).unwrap_or("a program").to_owned()];
+        let told = one.told();
+        for finder in std::iter::once(self).chain(&self.any) {
+            let find = &finder.find;
+            let verb = find
+                .subcommand
+                .iter()
+                .filter(|words| told.begins_with(words))
+                .max_by_key(|words| words.len());
+            part.extend(verb.cloned());
+            for flag in find.flags.iter().chain(&find.any_flag) {
+                let spelt = flag.split('|').find(|spelling| told.has_exactly(spelling));
+                part.extend(
+                    spelt.map(|spelt| format!("{}{spelt}", if spelt.len() == 1 { "-" } else { "--" })),
+                );
+            }
+            let words = find.words.iter().filter(|word| is_plain(word) && one.says_exactly(word));
+            part.extend(words.cloned());
+        }
+        let mut told: Vec<String> = Vec::new();
+        part.retain(|word| {
+            !told.contains(word) && told.len() < TOLD && {
+                told.push(word.clone());
+                true
+            }
+        });
+        part.join(" ")
     }
 
     fn fits(&self, looked: &Looked<'_>, number: usize, one: &Simple) -> bool {
@@ -166,7 +209,7 @@ impl CommandFinder {
         let redirected = |kind: RedirectKind, globs: &[Glob]| {
             let mut redirects = one.redirects.iter().zip(looked_at.targets());
             redirects.any(|(redirect, forms)| {
-                redirect.kind == kind && forms.iter().any(|form| form.fits_any(globs))
+                redirect.kind == kind && forms.iter().any(|form| form.fits_any_case(globs))
             })
         };
         if !find.writes.is_empty() && !redirected(RedirectKind::Write, &self.writes) {
@@ -204,9 +247,10 @@ impl CommandFinder {
         if !find.operands.is_empty() {
             let fits = told.operands_and_values().skip(skipped).any(|(text, forms)| {
                 let is_unknown = text.starts_with(UNKNOWN);
-                let fits = |globs: &[Glob]| forms.iter().any(|form| form.fits_any(globs));
-                ((self.unknown_operand && is_unknown && !is_supposed) || fits(&self.operands))
-                    && !((self.not_unknown && is_unknown) || fits(&self.not_operands))
+                let fits = forms.iter().any(|form| form.fits_any_case(&self.operands));
+                ((self.unknown_operand && is_unknown && !is_supposed) || fits)
+                    && !((self.not_unknown && is_unknown)
+                        || forms.iter().any(|form| form.fits_any(&self.not_operands)))
             });
             if !fits {
                 return false;

@@ -85,53 +85,6 @@ pub(super) fn code_flags(name: &str) -> Option<&'static [&'static str]> {
     })
 }
 
-/// Flags of known programs with which they run another program, read settings that make them do so, or write files. Each
-/// begins such a word.
-pub(super) fn flags_that_run(name: &str) -> &'static [&'static str] {
-    match name {
-        "git" => &[
-            "--config-env",
-            "--exec-path",
-            "--upload-pack",
-            "--receive-pack",
-            "--exec",
-            "--extcmd",
-            "--open-files-in-pager",
-            "--ext-diff",
-            "--textconv",
-            "--output",
-            "--git-dir",
-            "--work-tree",
-        ],
-        "find" | "gfind" => &["-delete", "-fprint", "-fls"],
-        "rg" => &["--pre", "--hostname-bin"],
-        "tar" | "bsdtar" | "gtar" => &[
-            "--to-command",
-            "--checkpoint-action",
-            "-I",
-            "--use-compress-program",
-            "--rsh-command",
-            "--info-script",
-            "--new-volume-script",
-        ],
-        "rsync" => &["-e", "--rsh", "--rsync-path"],
-        "scp" | "sftp" | "ssh" => &["-o", "-S", "-F", "-D"],
-        "sort" => &["--compress-program"],
-        "man" => &["-P", "--pager", "-H"],
-        "zip" => &["-TT", "--unzip-command"],
-        "less" | "more" | "vi" | "vim" | "nvim" | "view" | "ex" | "emacs" => &["+", "-c", "--cmd", "--eval"],
-        "make" | "gmake" => &["--eval", "SHELL="],
-        "cargo" => &["--config"],
-        "npm" | "pnpm" | "yarn" => &["--script-shell"],
-        "go" => &["-exec", "-toolexec"],
-        "pip" | "pip3" => &["--index-url", "--extra-index-url"],
-        "gdb" => &["-ex", "-x", "--eval-command"],
-        "curl" => &["-K", "--config"],
-        "wget" => &["--use-askpass", "-e", "--execute"],
-        _ => &[],
-    }
-}
-
 /// Variables by which a program runs other code than it would without them.
 pub(crate) fn changes_what_runs(variable: &str) -> bool {
     matches!(
@@ -152,6 +105,17 @@ pub(crate) fn changes_what_runs(variable: &str) -> bool {
             | "PERL5OPT"
             | "PERL5LIB"
             | "PYTHONSTARTUP"
+            | "PYTHONHOME"
+            | "PYTHONBREAKPOINT"
+            | "PERL5DB"
+            | "SSH_ASKPASS"
+            | "SUDO_ASKPASS"
+            | "LESSCLOSE"
+            | "RSYNC_RSH"
+            | "MANROFFOPT"
+            | "JAVA_TOOL_OPTIONS"
+            | "FZF_DEFAULT_COMMAND"
+            | "FZF_DEFAULT_OPTS"
             | "PYTHONPATH"
             | "RUBYOPT"
             | "NODE_OPTIONS"
@@ -159,12 +123,9 @@ pub(crate) fn changes_what_runs(variable: &str) -> bool {
             | "TAR_OPTIONS"
             | "RUSTC_WRAPPER"
             | "MAKEFLAGS"
-    ) || ["GIT_", "LD_", "DYLD_", "BASH_FUNC_", "CARGO_"].iter().any(|prefix| variable.starts_with(prefix))
-}
-
-/// Whether a program is given code of a language of its own as its first word.
-pub(super) fn has_language(name: &str) -> bool {
-    matches!(name, "awk" | "gawk" | "mawk" | "nawk" | "sed" | "gsed")
+    ) || ["GIT_", "LD_", "DYLD_", "BASH_FUNC_", "CARGO_", "npm_config_", "NPM_CONFIG_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
 }
 
 /// Words of a command in which a builtin evaluates the indices of arrays.
@@ -180,40 +141,37 @@ pub(super) fn evaluated(simple: &super::Simple) -> impl Iterator<Item = &super::
     simple.words.iter().take(most)
 }
 
-/// Whether that code has a way out of it.
-pub(super) fn script_escapes(name: &str, script: &str) -> bool {
-    match name {
-        "awk" | "gawk" | "mawk" | "nawk" => {
-            ["system", "getline", "|", "print >", "print>", "@load"].iter().any(|sign| script.contains(sign))
-        }
-        "sed" | "gsed" => sed_escapes(script),
-        _ => false,
-    }
-}
-
-/// Commands of sed that run others or write files: `e`, `w`, and these as flags of `s`.
-fn sed_escapes(script: &str) -> bool {
-    script.split([';', '\n', '}', '{']).any(|command| {
-        let command = command.trim_start_matches(|sign: char| {
-            sign.is_ascii_digit() || matches!(sign, ' ' | ',' | '$' | '!' | '~' | '+')
-        });
-        let command = match command.strip_prefix('/').and_then(|rest| rest.split_once('/')) {
-            Some((_, rest)) => rest.trim_start(),
-            None => command,
-        };
-        if let Some(rest) = command.strip_prefix('s')
-            && let Some(sign) = rest.chars().next()
-        {
-            return rest.rsplit(sign).next().is_some_and(|flags| flags.contains(['e', 'w']));
-        }
-        command.starts_with(['e', 'w', 'W'])
-    })
+/// Variables whose value a program runs as code.
+pub(super) fn holds_code(variable: &str) -> bool {
+    const ENDINGS: &[&str] = &[
+        "PAGER",
+        "EDITOR",
+        "VISUAL",
+        "BROWSER",
+        "LESSOPEN",
+        "LESSCLOSE",
+        "PROMPT_COMMAND",
+        "PS4",
+        "_COMMAND",
+        "_SSH",
+        "_RSH",
+        "_ASKPASS",
+        "_EXTERNAL_DIFF",
+        "_SHELL",
+        "_RUNNER",
+        "_WRAPPER",
+        "TAR_OPTIONS",
+        "MAKEFLAGS",
+        "_CMD",
+    ];
+    ENDINGS.iter().any(|ending| variable.ends_with(ending))
 }
 
 /// Letters of flags that take what stands behind them in the same word as their value.
 pub(super) fn valued_letters(name: &str) -> &'static [char] {
     match name {
         "git" => &['C', 'c', 'b', 'B', 'm', 'o', 'e', 'U'],
+        "grep" | "egrep" | "fgrep" | "rg" => &['e', 'f', 'm', 'A', 'B', 'C', 'd', 'D', 'g', 't', 'T'],
         "curl" => &['o', 'd', 'H', 'X', 'u', 'A', 'F', 'T'],
         "sudo" => &['u', 'g', 'C', 'D', 'p'],
         "tar" | "gtar" | "bsdtar" => &['f', 'C', 'T'],

@@ -58,6 +58,11 @@ impl<'a> LookedCommand<'a> {
         words.any(|(word, signs)| patterns.iter().any(|pattern| pattern.fits(&word.text, *signs)))
     }
 
+    /// Whether one of its words is this.
+    pub(super) fn says_exactly(&self, text: &str) -> bool {
+        self.simple.words.iter().any(|word| word.text == text)
+    }
+
     /// The files of its redirections, in their order, each in the forms in which a program may take it.
     pub(super) fn targets(&self) -> &[Vec<Form<'a>>] {
         let folder = self.simple.folder.as_deref();
@@ -89,14 +94,27 @@ fn forms<'a>(folder: Option<&str>, text: &'a str) -> Vec<Form<'a>> {
     let clean = cleaned(text);
     // What leads out of a folder does not fit a glob of that folder.
     if clean != text && !text.contains("..") {
-        forms.push(Form::new(Cow::Borrowed(text)));
+        forms.push(Form::of_word(Cow::Borrowed(text)));
     }
-    forms.push(Form::new(clean));
+    forms.push(Form::of_word(clean));
     if let Some(folder) = folder.filter(|_| !text.starts_with(['/', '~'])) {
-        forms.push(Form::new(Cow::Owned(lexical(&format!("{folder}/{text}")))));
+        forms.push(Form::of_word(Cow::Owned(lexical(&format!("{folder}/{text}")))));
     }
-    // `-d @file` and `name=@file`.
-    if let Some((_, file)) = text.rsplit_once('@') {
+    if let Some(path) = text.strip_prefix("file:").or(text.strip_prefix("FILE:")) {
+        let path = path.trim_start_matches("//").trim_start_matches("localhost");
+        forms.push(Form::of_word(cleaned(path)));
+    }
+    if let Some(file) = text.strip_prefix("if=") {
+        forms.push(Form::of_word(cleaned(file)));
+    }
+    // The same files by way of a process.
+    if let Some(below) = text.strip_prefix("/proc/")
+        && let Some((_, path)) = below.split_once("/root/")
+    {
+        forms.push(Form::of_word(Cow::Owned(lexical(&format!("/{path}")))));
+    }
+    // `-d @file`, `name=@file` and `name=<file`.
+    if let Some((_, file)) = text.rsplit_once('@').or(text.split_once("=<")) {
         let file = file.split([',', ';']).next().unwrap_or(file);
         if !file.is_empty() {
             forms.push(Form::new(cleaned(file)));
@@ -151,6 +169,10 @@ impl<'a> Told<'a> {
                 let letters = names::valued_letters(name);
                 let end = cluster.find(letters).map_or(cluster.len(), |at| at + 1);
                 let cluster_flags = cluster.get(..end).unwrap_or(cluster);
+                if !letters.is_empty() {
+                    let value = cluster.get(end..).filter(|value| !value.is_empty());
+                    told.values.extend(value.filter(|value| !value.starts_with('=')));
+                }
                 told.short.extend(cluster_flags.chars().take_while(char::is_ascii_alphanumeric));
                 if let Some((_, value)) = cluster.split_once('=') {
                     told.values.push(value);

@@ -1,12 +1,18 @@
 //! Programs that run other programs: what they run is read in turn.
 
+mod awk;
 mod builtin;
+mod client;
 mod each;
+mod flags;
 mod git;
 mod interpreter;
 mod printed;
 mod remote;
+mod runner;
+mod sed;
 mod shell;
+mod user;
 mod wrapper;
 
 pub(super) use printed::printed;
@@ -33,12 +39,21 @@ pub(super) fn unwrap(state: &mut State, number: usize, depth: usize) -> Result<(
         return Ok(());
     };
     let family = Family::of(name);
-    if is_opaque(simple, name) {
+    let danger = flags::of(name).map(|flags| flags.among(&simple.words)).unwrap_or_default();
+    if danger.is_there || is_opaque(simple, name) {
         state.out.constructs.insert(Construct::Opaque);
     }
-    let Some(family) = family else { return Ok(()) };
+    let in_variables = codes_in_variables(simple, name);
+    if family.is_none() && danger.values.is_empty() && in_variables.is_empty() {
+        return Ok(());
+    }
     // It stays among the commands, where what it runs may look for it.
     let (name, simple) = (name.to_owned(), simple.clone());
+    let mut unwrapping = Unwrapping { state, number, simple: &simple, name: &name, depth };
+    for value in danger.values.iter().chain(&in_variables) {
+        unwrapping.supposed_codes_of(value)?;
+    }
+    let Some(family) = family else { return Ok(()) };
     let through = state.through.iter().cloned().chain([name.clone()]).collect();
     let outer = std::mem::replace(&mut state.through, through);
     let result = Unwrapping { state, number, simple: &simple, name: &name, depth }.run(family);
@@ -67,9 +82,16 @@ enum Family {
     User,
     Ssh,
     Container,
-    Rsync,
     Socket,
     Git,
+    /// It runs the command among its words in surroundings of its own.
+    Runner,
+    /// A client of a database.
+    Client,
+    Sed,
+    Awk,
+    /// What stands on its standard input is code.
+    ReadsCode,
     /// Of another language, with the flags behind which code stands.
     Interpreter(&'static [&'static str]),
 }
@@ -96,9 +118,13 @@ impl Family {
             "su" | "runuser" | "script" | "sg" => Self::User,
             "ssh" | "mosh" | "rsh" => Self::Ssh,
             "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" => Self::Container,
-            "rsync" => Self::Rsync,
             "socat" | "ncat" | "nc" => Self::Socket,
             "git" => Self::Git,
+            "sed" | "gsed" => Self::Sed,
+            "awk" | "gawk" | "mawk" | "nawk" => Self::Awk,
+            "at" | "batch" | "make" | "gmake" | "gdb" | "lldb" => Self::ReadsCode,
+            name if runner::is_one(name) => Self::Runner,
+            name if client::is_one(name) => Self::Client,
             name if names::foreign_shell(name).is_some() => Self::ForeignShell,
             name => Self::Interpreter(names::code_flags(name)?),
         })
@@ -159,21 +185,36 @@ impl Unwrapping<'_> {
                     None => Ok(()),
                 }
             }
-            Family::User => {
-                let code = words.iter().position(|word| matches!(word.text.as_str(), "-c" | "--command"));
-                match code {
-                    Some(at) => self.joined(words.iter().skip(at + 1).take(1)),
-                    None => words.iter().try_for_each(|word| match word.text.strip_prefix("--command=") {
-                        Some(code) => self.code(code, word.is_known),
-                        None => Ok(()),
-                    }),
-                }
-            }
+            Family::User => self.user(),
             Family::Ssh => self.ssh(),
             Family::Container => self.container(),
-            Family::Rsync => self.rsync(),
             Family::Socket => self.socket(),
             Family::Git => self.git(),
+            Family::Runner => self.runner(),
+            Family::Client => self.client(),
+            Family::Sed => {
+                let script = sed::read(words);
+                if script.escapes {
+                    self.opaque();
+                }
+                let codes: Vec<Word> = script.codes.into_iter().map(Word::new).collect();
+                codes.iter().try_for_each(|code| self.supposed_code(std::slice::from_ref(code)))
+            }
+            Family::Awk => {
+                let program = awk::read(words);
+                if program.escapes {
+                    self.opaque();
+                    let texts: Vec<Word> = program.texts.into_iter().take(16).map(Word::new).collect();
+                    texts.iter().try_for_each(|text| self.supposed_code(std::slice::from_ref(text)))?;
+                    self.runs_given("-f")?;
+                }
+                Ok(())
+            }
+            Family::ReadsCode => match self.name {
+                "at" | "batch" => self.runs_given(""),
+                "make" | "gmake" => self.runs_given("-f"),
+                _ => self.runs_given("-x"),
+            },
             Family::Interpreter(flags) => self.interpreter(flags),
         }
     }
@@ -262,6 +303,24 @@ impl Unwrapping<'_> {
         }
     }
 
+    /// A program that runs what it is given as a shell would: where one of these flags says so, or always.
+    fn runs_given(&mut self, flag: &str) -> Result<()> {
+        let mut pairs = self.simple.words.iter().zip(self.simple.words.iter().skip(1));
+        let is_told = flag.is_empty()
+            || self
+                .simple
+                .words
+                .iter()
+                .any(|word| word.text == format!("{flag}-") || word.text == format!("{flag}/dev/stdin"))
+            || pairs
+                .any(|(word, next)| word.text == flag && matches!(next.text.as_str(), "-" | "/dev/stdin"));
+        if !is_told || !self.has_input() {
+            return Ok(());
+        }
+        self.opaque();
+        self.supposed(vec![Word::new("sh")])
+    }
+
     fn has_input(&self) -> bool {
         !self.state.upstream.is_empty()
             || self.simple.redirects.iter().any(|redirect| {
@@ -273,28 +332,31 @@ impl Unwrapping<'_> {
 /// Whether a command runs more than can be read from it, for reasons other than code that it is given.
 fn is_opaque(simple: &Simple, name: &str) -> bool {
     let words = simple.words.as_slice();
-    // `-c` before what git is told to do sets anything that its configuration can, programs to run among it.
-    let by_option = || {
-        let valued = names::valued_before_subcommand("git");
-        let mut words = words.iter().map(Word::text);
-        let mut sets = false;
-        while let Some(flag) = words.next().filter(|text| text.starts_with('-')) {
-            sets |= flag.starts_with("-c");
-            if valued.contains(&flag) {
-                words.next();
-            }
-        }
-        sets
-    };
-    let flags = names::flags_that_run(name);
-    let runs = |word: &Word| flags.iter().any(|flag| word.text.starts_with(flag));
     simple.assignments.iter().any(|(name, _)| names::changes_what_runs(name))
-        || (name == "git" && by_option())
-        || (!flags.is_empty() && words.iter().any(runs))
-        || (names::has_language(name)
-            && words
-                .iter()
-                .filter(|word| !word.text.starts_with('-'))
-                .take(2)
-                .any(|word| names::script_escapes(name, &word.text)))
+        || (matches!(name, "tar" | "gtar" | "bsdtar") && flags::old_form_of_tar(words))
+        || (matches!(name, "make" | "gmake") && words.iter().any(|word| sets_for_make(&word.text)))
+        || (name == "dc" && words.iter().any(|word| word.text.contains('!')))
+}
+
+/// A variable of make names programs, or is code by itself; a number is neither.
+fn sets_for_make(text: &str) -> bool {
+    !text.starts_with('-')
+        && text.split_once('=').is_some_and(|(name, value)| {
+            name.ends_with([':', '!', '+', '?']) || !value.bytes().all(|byte| byte.is_ascii_digit())
+        })
+}
+
+/// Values of variables that a program runs as code.
+fn codes_in_variables(simple: &Simple, name: &str) -> Vec<Word> {
+    let set =
+        simple.assignments.iter().filter(|(name, _)| names::holds_code(name)).map(|(_, value)| value.clone());
+    let mut codes: Vec<Word> = set.collect();
+    if matches!(name, "export" | "declare" | "typeset" | "local" | "readonly" | "make" | "gmake") {
+        codes.extend(simple.words.iter().filter_map(|word| {
+            let (name, value) = word.text.split_once('=')?;
+            let runs = names::holds_code(name) || value.contains("$(");
+            runs.then(|| Word { text: value.to_owned(), ..word.clone() })
+        }));
+    }
+    codes
 }

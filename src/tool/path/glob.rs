@@ -25,7 +25,14 @@ pub(crate) struct Form<'a> {
     signs: Signs,
     /// The same path with `~` for a home folder.
     in_home: Option<(String, Signs)>,
+    /// The same in small letters, where that is another text.
+    small: Option<Box<Form<'a>>>,
+    /// The path as the glob that a shell makes paths of, where it is one.
+    pattern: Option<Box<Glob>>,
 }
+
+/// Characters of a path that a shell makes several paths of at most.
+const MAX_PATTERN: usize = 256;
 
 impl<'a> Form<'a> {
     /// A normalised path.
@@ -34,13 +41,42 @@ impl<'a> Form<'a> {
             let signs = Signs::of(&path);
             (path, signs)
         });
-        Self { signs: Signs::of(&path), in_home, path }
+        let small = path.chars().any(char::is_uppercase).then(|| {
+            let small = |text: &str| {
+                let text = text.to_lowercase();
+                let signs = Signs::of(&text);
+                (text, signs)
+            };
+            let in_home = in_home.as_ref().map(|(path, _)| small(path));
+            let (path, signs) = small(&path);
+            Box::new(Form { path: Cow::Owned(path), signs, in_home, small: None, pattern: None })
+        });
+        Self { signs: Signs::of(&path), in_home, small, pattern: None, path }
+    }
+
+    /// The same for a word of a command, of which a shell may make several paths.
+    pub(crate) fn of_word(path: Cow<'a, str>) -> Self {
+        let mut form = Self::new(path);
+        if form.path.contains(['*', '?', '[']) && form.path.len() <= MAX_PATTERN {
+            let path = form.in_home.as_ref().map_or(form.path.as_ref(), |(path, _)| path);
+            form.pattern = Glob::new(&path.to_lowercase()).ok().map(Box::new);
+        }
+        form
+    }
+
+    /// Whether it fits one of these globs, which are in small letters, in any case.
+    pub(crate) fn fits_any_case(&self, globs: &[Glob]) -> bool {
+        self.fits_any(globs)
+            || self.small.as_ref().is_some_and(|small| small.fits_any(globs))
+            || self.pattern.as_ref().is_some_and(|pattern| globs.iter().any(|glob| glob.meets(pattern)))
     }
 
     /// Whether a glob of which these are the needs may fit.
     pub(crate) fn may_fit(&self, Needs(needs): Needs) -> bool {
         needs.is_none_or(|needs| {
-            self.signs.hold(needs) || self.in_home.as_ref().is_some_and(|(_, signs)| signs.hold(needs))
+            self.signs.hold(needs)
+                || self.in_home.as_ref().is_some_and(|(_, signs)| signs.hold(needs))
+                || self.small.as_ref().is_some_and(|small| small.may_fit(Needs(Some(needs))))
         })
     }
 
@@ -138,6 +174,43 @@ impl Glob {
             && path.starts_with(self.head.as_str())
             && path.ends_with(self.tail.as_str())
             && fits(&self.parts, Some(path))
+    }
+
+    /// The same in small letters, for paths in small letters.
+    pub(crate) fn without_case(&self) -> Self {
+        let small = |sign: &char| sign.to_lowercase().next().unwrap_or(*sign);
+        let part = |part: &Part| match part {
+            Part::Any => Part::Any,
+            Part::Text(text) => Part::Text(text.to_lowercase()),
+            Part::Signs(signs) => Part::Signs(
+                signs
+                    .iter()
+                    .map(|sign| match sign {
+                        Sign::Text(text) => Sign::Text(small(text)),
+                        Sign::Of { ranges, is_not: false } => {
+                            let lower = ranges.iter().map(|(low, high)| (small(low), small(high)));
+                            Sign::Of { ranges: ranges.iter().copied().chain(lower).collect(), is_not: false }
+                        }
+                        sign => sign.clone(),
+                    })
+                    .collect(),
+            ),
+        };
+        let parts: Vec<Part> = self.parts.iter().map(part).collect();
+        let (needs, head, tail) = (needs(&parts), head(&parts), tail(&parts));
+        Self { text: self.text.clone(), parts, needs, head, tail }
+    }
+
+    /// Whether a glob of a shell may stand for a path that fits. Where this one says nothing of the folder, only what
+    /// spells the dot of a hidden file counts: `*.json` is not meant to be a file with secrets.
+    fn meets(&self, pattern: &Glob) -> bool {
+        let is_hidden = |parts: &[Part]| match parts.iter().rfind(|part| **part != Part::Any) {
+            Some(Part::Text(text)) => text.starts_with('.'),
+            Some(Part::Signs(signs)) => signs.first() == Some(&Sign::Text('.')),
+            Some(Part::Any) | None => false,
+        };
+        (self.parts.first() != Some(&Part::Any) || (is_hidden(&self.parts) && is_hidden(&pattern.parts)))
+            && meet(&self.parts, &pattern.parts)
     }
 
     /// Whether a path fits, or the same path with `~` for a home folder.
@@ -247,6 +320,68 @@ fn fits(parts: &[Part], path: Option<&str>) -> bool {
     one && fits(rest, after)
 }
 
+/// Whether a path may fit both.
+fn meet(one: &[Part], other: &[Part]) -> bool {
+    match (one.split_first(), other.split_first()) {
+        (None, None) => true,
+        (Some((Part::Any, rest)), _) => {
+            rest.is_empty()
+                || (0..=other.len()).any(|from| other.get(from..).is_some_and(|left| meet(rest, left)))
+        }
+        (Some((part, rest)), Some((with, left))) => segments_meet(part, with) && meet(rest, left),
+        _ => false,
+    }
+}
+
+fn segments_meet(one: &Part, other: &Part) -> bool {
+    let signs = |part: &Part| match part {
+        Part::Any => vec![Sign::Any],
+        Part::Text(text) => text.chars().map(Sign::Text).collect(),
+        Part::Signs(signs) => signs.clone(),
+    };
+    let (one, other) = (signs(one), signs(other));
+    // A shell makes no hidden file of a glob that does not spell the dot.
+    if one.first() == Some(&Sign::Text('.')) && other.first() != Some(&Sign::Text('.')) {
+        return false;
+    }
+    let mut row: Vec<bool> = vec![false; other.len() + 1];
+    for at in 0..=one.len() {
+        let mut next = vec![false; other.len() + 1];
+        for to in 0..=other.len() {
+            let (here, there) = (
+                at.checked_sub(1).and_then(|at| one.get(at)),
+                to.checked_sub(1).and_then(|to| other.get(to)),
+            );
+            let above = row.get(to).copied().unwrap_or_default();
+            let left = to.checked_sub(1).and_then(|to| next.get(to).copied()).unwrap_or_default();
+            let across = to.checked_sub(1).and_then(|to| row.get(to).copied()).unwrap_or_default();
+            let is = match (here, there) {
+                (None, None) => true,
+                (Some(Sign::Any), Some(Sign::Any)) => above || left || across,
+                (Some(Sign::Any), _) => above || left,
+                (_, Some(Sign::Any)) => left || above,
+                (Some(here), Some(there)) => across && may_be_one(here, there),
+                (None, Some(_)) | (Some(_), None) => false,
+            };
+            if let Some(place) = next.get_mut(to) {
+                *place = is;
+            }
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+fn may_be_one(one: &Sign, other: &Sign) -> bool {
+    match (one, other) {
+        (Sign::Text(one), Sign::Text(other)) => one == other,
+        (Sign::Text(text), Sign::Of { ranges, is_not }) | (Sign::Of { ranges, is_not }, Sign::Text(text)) => {
+            ranges.iter().any(|(low, high)| (*low..=*high).contains(text)) != *is_not
+        }
+        _ => true,
+    }
+}
+
 fn segment_fits(signs: &[Sign], segment: &str) -> bool {
     // The classic two-finger walk: on a mismatch, the last `*` takes one more character.
     let mut sign = 0;
@@ -325,6 +460,36 @@ fn signs(part: &str) -> Option<Vec<Sign>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn globs_of_a_shell_that_may_stand_for_a_file() {
+        let meets = |glob: &str, word: &str| {
+            Form::of_word(Cow::Borrowed(word)).fits_any_case(&[Glob::new(glob).unwrap().without_case()])
+        };
+        for (glob, word, expected) in [
+            ("**/.env", ".e*", true),
+            ("**/.env", "a/.[e]nv", true),
+            ("**/.env", ".E??", true),
+            ("**/.env", "*", false),
+            ("**/.env", "?env", false),
+            ("**/.env", ".eslintrc*", false),
+            ("**/credentials.json", "*.json", false),
+            ("**/*.kdbx", ".eslintrc*", false),
+            ("**/.ssh/**", ".s*", true),
+            ("~/.ssh/id_*", "~/.ssh/id*", true),
+            ("~/.ssh/id_*", "/home/ann/.ssh/id*", true),
+            ("~/.ssh/id_*", "~/.ssh/known*", false),
+            ("/etc/shadow", "/etc/sh*w", true),
+            ("/etc/shadow", "/e*/s*", true),
+            ("/etc/shadow", "/etc/*-release", false),
+            ("**/.ENV", ".env", true),
+            ("**/.env", "x/.Env", true),
+            ("**/[A-C].key", "b.KEY", true),
+            ("**/[!A-C].key", "d.KEY", true),
+        ] {
+            assert_eq!(meets(glob, word), expected, "{glob} {word}");
+        }
+    }
 
     /// What tells most globs apart at once never tells wrong.
     #[test]

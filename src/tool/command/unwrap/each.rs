@@ -2,7 +2,7 @@
 
 use super::{Result, Unwrapping};
 use crate::tool::command::word::UNKNOWN;
-use crate::tool::command::{RedirectKind, Word};
+use crate::tool::command::{RedirectKind, Simple, Word};
 
 impl Unwrapping<'_> {
     pub(super) fn xargs(&mut self) -> Result<()> {
@@ -62,9 +62,19 @@ impl Unwrapping<'_> {
         let certain = with(None);
         let upstream = std::mem::take(&mut self.state.upstream);
         let mut result = self.inner(certain);
-        if let (Some(given), Ok(())) = (given, &result) {
-            let words = with(Some(&given));
+        if let (Some(given), Ok(())) = (&given, &result) {
+            let words = with(Some(given));
             result = self.supposed(words);
+        }
+        if given.is_none() && result.is_ok() {
+            let found = match upstream.as_slice() {
+                [one] => self.state.out.commands.get(*one).and_then(found_by).unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            for path in found {
+                let words = with(Some(&path));
+                result = result.and_then(|()| self.supposed(words));
+            }
         }
         self.state.upstream = upstream;
         result
@@ -151,6 +161,11 @@ impl Unwrapping<'_> {
                 continue;
             }
             self.inner(with(&Word::unknown()))?;
+            let found = found_by(self.simple).unwrap_or_default();
+            let roots: Vec<Word> = match found.as_slice() {
+                [] => roots.clone(),
+                found => found.iter().map(Word::new).collect(),
+            };
             for root in &roots {
                 // Where everything below a folder is handed over, the folder may be as well.
                 let words = with(root);
@@ -159,6 +174,36 @@ impl Unwrapping<'_> {
         }
         Ok(())
     }
+}
+
+/// What a search finds, where that is one name below its folders: `find . -name .env`. None where a glob takes in
+/// everything, or where the name is only one of the ways to be found.
+fn found_by(simple: &Simple) -> Option<Vec<String>> {
+    if !matches!(simple.name(), Some("find" | "gfind")) {
+        return None;
+    }
+    let texts: Vec<&str> = simple.words.iter().map(Word::text).collect();
+    if texts.iter().any(|text| {
+        matches!(*text, "-o" | "-or" | "!" | "-not" | "," | "(" | "-path" | "-regex" | "-files0-from")
+    }) {
+        return None;
+    }
+    let mut named = texts.windows(2).filter_map(|pair| match pair {
+        ["-name" | "-iname", name] => Some(*name),
+        _ => None,
+    });
+    let name = named.next().filter(|name| name.chars().any(|sign| !matches!(sign, '*' | '?' | UNKNOWN)))?;
+    let roots = texts.iter().take_while(|text| !text.starts_with('-')).take(4);
+    let mut found: Vec<String> =
+        roots.clone().map(|root| format!("{}/{name}", root.trim_end_matches('/'))).collect();
+    if found.is_empty() {
+        found.push(name.to_owned());
+    }
+    if name.contains(['*', '?', '[']) {
+        // Of many names, the folder itself may be one.
+        found.extend(roots.map(|root| (*root).to_owned()));
+    }
+    named.next().is_none().then_some(found)
 }
 
 /// Words of standard input as `xargs` splits them.

@@ -80,6 +80,15 @@ impl Unwrapping<'_> {
         {
             return self.supposed_code(&[Word::new(code)]);
         }
+        for folder in deleted_folders(code).into_iter().take(16) {
+            // As if by `rm`, which rules know well; that it is code that deletes is told by its wrapper.
+            let folder = folder.map_or_else(Word::unknown, Word::new);
+            let through = self.state.through.iter().cloned().chain(["code".to_owned()]).collect();
+            let outer = std::mem::replace(&mut self.state.through, through);
+            let result = self.supposed(vec![Word::new("rm"), Word::new("-rf"), folder]);
+            self.state.through = outer;
+            result?;
+        }
         if !RUNS.iter().any(|sign| code.contains(sign)) {
             // A line that is no program of the language may be a command all the same.
             return if code.starts_with("rm ") { self.supposed_code(&[Word::new(code)]) } else { Ok(()) };
@@ -100,9 +109,36 @@ impl Unwrapping<'_> {
     }
 }
 
-/// Texts between quotes in code.
+/// Folders that code deletes with all that is in them; none where it is known only at run time which.
+fn deleted_folders(code: &str) -> Vec<Option<String>> {
+    const DELETING: &[&str] = &["rmtree(", "rmSync(", "rmdirSync(", "rm_rf(", "rm_r("];
+    let calls = DELETING.iter().flat_map(|sign| code.match_indices(sign).map(|(at, sign)| at + sign.len()));
+    calls
+        .map(|at| {
+            let rest = code.get(at..)?.trim_start();
+            let quote = rest.chars().next().filter(|quote| matches!(quote, '\'' | '"' | '`'))?;
+            let (folder, after) = rest.get(1..)?.split_once(quote)?;
+            let is_whole = after.trim_start().starts_with([',', ')']) && !folder.contains(['\\', '$', '#']);
+            is_whole.then(|| folder.to_owned())
+        })
+        .collect()
+}
+
+/// Texts between quotes in code, and lists of words.
 fn quoted_texts(code: &str) -> Vec<String> {
     let mut texts = Vec::new();
+    for (at, _) in code.match_indices("qw").take(8) {
+        let mut rest = code.get(at + 2..).unwrap_or_default().trim_start().chars();
+        let end = match rest.next() {
+            Some('(') => ')',
+            Some('[') => ']',
+            Some('{') => '}',
+            Some('<') => '>',
+            Some(sign) if !sign.is_alphanumeric() => sign,
+            _ => continue,
+        };
+        texts.extend(rest.as_str().split_once(end).map(|(words, _)| words.to_owned()));
+    }
     let mut signs = code.char_indices();
     while let Some((start, quote)) = signs.next() {
         if !matches!(quote, '\'' | '"' | '`') {

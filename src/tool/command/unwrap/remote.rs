@@ -53,24 +53,15 @@ impl Unwrapping<'_> {
     pub(super) fn ssh(&mut self) -> Result<()> {
         let rest = self.behind_flags("BbcDEeFIiJLlmOopQRSWw", 1);
         if rest.is_empty() {
-            return Ok(());
+            // Without a command, the shell there runs what it is given.
+            return if self.simple.words.iter().any(|word| !word.text.starts_with('-')) {
+                self.runs_given("")
+            } else {
+                Ok(())
+            };
         }
         self.opaque();
         self.supposed_code(&rest)
-    }
-
-    /// `rsync -e code` and `--rsh=code`.
-    pub(super) fn rsync(&mut self) -> Result<()> {
-        let mut next_is_code = false;
-        for word in &self.simple.words {
-            let code = if next_is_code { Some(word.text.as_str()) } else { word.text.strip_prefix("--rsh=") };
-            if let Some(code) = code {
-                let code = Word { text: code.to_owned(), ..word.clone() };
-                self.supposed_code(&[code])?;
-            }
-            next_is_code = matches!(word.text.as_str(), "-e" | "--rsh");
-        }
-        Ok(())
     }
 
     /// `socat … EXEC:code`, `nc --sh-exec=code`.

@@ -104,7 +104,7 @@ impl Unwrapping<'_> {
         }
         if self.name == "env" {
             is_plain &= flags.iter().all(|flag| matches!(*flag, "-" | "-i" | "--" | "--ignore-environment"));
-            if let Some(words) = self.split_string()? {
+            if let Some(words) = self.split_string() {
                 rest = words;
                 self.opaque();
             }
@@ -136,7 +136,15 @@ impl Unwrapping<'_> {
         if is_plain {
             self.transparent();
         }
-        self.inner_with(rest, assignments)
+        let folder = match self.name {
+            "env" | "sudo" => self.chdir().map(|folder| crate::tool::path::lexical(folder).into()),
+            _ => None,
+        };
+        let Some(folder) = folder else { return self.inner_with(rest, assignments) };
+        let before = self.state.folder.replace(folder);
+        let result = self.inner_with(rest, assignments);
+        self.state.folder = before;
+        result
     }
 
     /// The values of a flag among its first words are files, as if they stood behind a redirection.
@@ -168,26 +176,52 @@ impl Unwrapping<'_> {
     }
 
     /// The words that `env -S` makes of one.
-    fn split_string(&self) -> Result<Option<Vec<Word>>> {
+    fn split_string(&self) -> Option<Vec<Word>> {
         let words = &self.simple.words;
-        for (at, word) in words.iter().enumerate() {
+        let mut at = 0;
+        while let Some(word) = words.get(at) {
             let text = word.text.as_str();
-            let code = if matches!(text, "-S" | "--split-string" | "-vS" | "-iS") {
-                words.get(at + 1).map(|next| (next.text.as_str(), at + 2))
+            at += 1;
+            if !text.starts_with('-') || text == "--" {
+                return None;
+            }
+            let glued = if let Some(long) = text.strip_prefix("--") {
+                let (name, value) = long.split_once('=').unwrap_or((long, ""));
+                (!name.is_empty() && "split-string".starts_with(name)).then_some(value)
             } else {
-                text.strip_prefix("-S").or(text.strip_prefix("--split-string=")).map(|code| (code, at + 1))
+                // Flags without a value may stand before it in one word.
+                text.get(1..).and_then(|cluster| {
+                    let (before, code) = cluster.split_once('S')?;
+                    (!before.contains(['u', 'C', 'P'])).then_some(code)
+                })
             };
-            if let Some((code, next)) = code {
+            if let Some(code) = glued {
+                let code = if code.is_empty() {
+                    at += 1;
+                    words.get(at - 1)?.text.as_str()
+                } else {
+                    code
+                };
                 let mut split: Vec<Word> =
                     code.split_whitespace().map(|part| Word::new(part.trim_matches(['"', '\'']))).collect();
-                split.extend(words.get(next..).unwrap_or_default().iter().cloned());
-                return Ok(Some(split));
+                split.extend(words.get(at..).unwrap_or_default().iter().cloned());
+                return Some(split);
             }
-            if !text.starts_with('-') {
-                break;
+            if matches!(text, "-u" | "-C" | "-P" | "--unset" | "--chdir") {
+                at += 1;
             }
         }
-        Ok(None)
+        None
+    }
+
+    /// The folder to which `env` goes before it runs the command.
+    fn chdir(&self) -> Option<&str> {
+        let flags = self.simple.words.iter().map(Word::text);
+        let mut pairs = flags.clone().zip(flags.skip(1).map(Some).chain([None]));
+        pairs.find_map(|(flag, next)| match flag {
+            "-C" | "-D" | "--chdir" => next,
+            flag => flag.strip_prefix("--chdir=").or(flag.strip_prefix("-C")),
+        })
     }
 }
 
