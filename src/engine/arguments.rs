@@ -171,7 +171,7 @@ impl Inner {
 
     /// Rules that find something, where, and in which command.
     fn find_in(&self, seen: Seen<'_>) -> Vec<(usize, Range<usize>, String)> {
-        let all = |numbers: &[usize], find: &dyn Fn(&ArgumentFinder) -> Option<(Range<usize>, String)>| {
+        let all = |numbers: &[usize], find: &Looks<'_>| {
             let found = numbers.iter().filter_map(|&number| {
                 let rule = self.rules.get(number).filter(|rule| rule.applies(Stage::ToolCall, None))?;
                 match &*rule.find {
@@ -212,6 +212,9 @@ impl Inner {
         }
     }
 }
+
+/// Where a rule finds something in an argument, and what it says of that.
+type Looks<'f> = dyn Fn(&ArgumentFinder) -> Option<(Range<usize>, String)> + 'f;
 
 /// An argument at which rules look.
 enum Seen<'a> {

@@ -36,8 +36,7 @@ pub(super) fn read(words: &[Word]) -> Script {
                 words.next();
             }
         } else {
-            let mut letters = text.char_indices().skip(1);
-            while let Some((at, letter)) = letters.next() {
+            for (at, letter) in text.char_indices().skip(1) {
                 let rest = text.get(at + letter.len_utf8()..).unwrap_or_default();
                 match letter {
                     'e' => pieces.extend(if rest.is_empty() { words.next() } else { Some(rest) }),
@@ -313,7 +312,7 @@ mod tests {
             &["y/ab/cd/;w x"],
             &["r /etc/shadow"],
             &["-i", "", "1e id", "x"],
-            &["p", "--", "-n"].get(..0).unwrap_or_default(),
+            &[],
         ] {
             let script = read(&words.iter().map(|word| Word::new(*word)).collect::<Vec<_>>());
             assert_eq!(script.escapes, !words.is_empty(), "{words:?}");
