@@ -219,24 +219,17 @@ impl Mapped {
         let lower = |byte: &u8| if *byte <= b' ' { b' ' } else { byte.to_ascii_lowercase() };
         let (mut shown, mut segments) =
             (Vec::with_capacity(bytes.len()), Vec::with_capacity(2 * runs.len() + 1));
+        let mut segment = |at: usize, from: usize, to: usize, copy: bool| {
+            segments.push(Segment { at: offset(at), from: offset(from), to: offset(to), copy });
+        };
         let mut at = 0;
         for (start, end) in runs.iter().copied().chain([(bytes.len(), bytes.len())]) {
             if at < start {
-                segments.push(Segment {
-                    at: offset(shown.len()),
-                    from: offset(at),
-                    to: offset(start),
-                    copy: true,
-                });
+                segment(shown.len(), at, start, true);
                 shown.extend(bytes.get(at..start).unwrap_or_default().iter().map(lower));
             }
             if start < end {
-                segments.push(Segment {
-                    at: offset(shown.len()),
-                    from: offset(start),
-                    to: offset(end),
-                    copy: false,
-                });
+                segment(shown.len(), start, end, false);
                 shown.push(b' ');
             }
             at = end;

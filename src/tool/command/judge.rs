@@ -156,7 +156,8 @@ impl CommandPolicy {
         self.denied_program(line).or_else(|| self.construct(line)).or_else(|| self.ambiguous(line)).or_else(
             || {
                 let certain = line.commands().iter().filter(|one| !one.is_supposed);
-                certain.enumerate().find_map(|(number, one)| self.command(line, number, one))
+                let moves_late = moves_late(line);
+                certain.enumerate().find_map(|(number, one)| self.command(line, moves_late, number, one))
             },
         )
     }
@@ -209,7 +210,7 @@ impl CommandPolicy {
         })
     }
 
-    fn command(&self, line: &CommandLine, number: usize, one: &Simple) -> Option<Refused> {
+    fn command(&self, line: &CommandLine, moves_late: bool, number: usize, one: &Simple) -> Option<Refused> {
         let refused = |message: String| Some(Refused { message, span: one.span.clone() });
         let position = number + 1;
         // A policy without a list is about programs and constructs only.
@@ -221,10 +222,10 @@ impl CommandPolicy {
         }
         for redirect in &one.redirects {
             let is_file = match redirect.kind {
-                RedirectKind::Read => self.is_target(line, one, &redirect.target),
+                RedirectKind::Read => self.is_target(line, moves_late, one, &redirect.target),
                 // Git runs what its own files say.
                 RedirectKind::Write => {
-                    self.is_target(line, one, &redirect.target) && !is_of_git(&redirect.target)
+                    self.is_target(line, moves_late, one, &redirect.target) && !is_of_git(&redirect.target)
                 }
                 _ => true,
             };
@@ -242,7 +243,6 @@ impl CommandPolicy {
         // A call of a function has to be allowed like any command: where a function was defined in a pipeline, behind a
         // condition or later than here, its name is that of a program.
         let name = program.known();
-        let moves_late = moves_late(line);
         if allow.iter().any(|pattern| pattern.fits(self, one, moves_late)) {
             return None;
         }
@@ -265,9 +265,8 @@ impl CommandPolicy {
         refused(format!("{what}; accepted: {}", accepted.join(", ")))
     }
 
-    fn is_target(&self, line: &CommandLine, one: &Simple, word: &Word) -> bool {
-        word.known() == Some("/dev/null")
-            || self.is_path(line_changes_folder(line), moves_late(line), one, word)
+    fn is_target(&self, line: &CommandLine, moves_late: bool, one: &Simple, word: &Word) -> bool {
+        word.known() == Some("/dev/null") || self.is_path(line_changes_folder(line), moves_late, one, word)
     }
 
     fn is_path(&self, changes_folder: bool, moves_late: bool, one: &Simple, word: &Word) -> bool {

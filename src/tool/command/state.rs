@@ -104,9 +104,14 @@ impl State {
         result
     }
 
+    /// Counts the value of a variable; what is too much in all is refused with the next command.
+    fn has_room(&mut self, value: &str) -> bool {
+        self.values = self.values.saturating_add(value.len());
+        self.values <= MAX_PARSED
+    }
+
     pub(super) fn variable(&mut self, name: &str, value: String) {
-        self.values += value.len();
-        if self.values > MAX_PARSED {
+        if !self.has_room(&value) {
             return;
         }
         let values = self.variables.entry(name.to_owned()).or_default();
@@ -117,15 +122,16 @@ impl State {
 
     /// A text that the shell evaluates: in it, the index of an array can hold code.
     pub(super) fn evaluated(&mut self, text: &str, span: Range<usize>, depth: usize) -> Result<()> {
-        let code = text.match_indices('[').find_map(|(at, _)| {
-            let index = text.get(at + 1..)?;
-            let begins = |(at, sign): (usize, &str)| {
-                let next = index.as_bytes().get(at + 1).copied().unwrap_or_default();
-                (sign == "`" || matches!(next, b'(' | b'{' | b'[' | b'_') || next.is_ascii_alphanumeric())
-                    .then_some(at)
-            };
-            let begin = index.match_indices(['$', '`']).find_map(begins)?;
-            index.get(begin..).filter(|_| !index.get(..begin).is_some_and(|before| before.contains(']')))
+        let mut in_index = false;
+        let code = text.bytes().enumerate().find_map(|(at, byte)| {
+            match byte {
+                b'[' => in_index = true,
+                b']' => in_index = false,
+                _ => {}
+            }
+            let next = text.as_bytes().get(at + 1).copied().unwrap_or_default();
+            let expands = matches!(next, b'(' | b'{' | b'[' | b'_') || next.is_ascii_alphanumeric();
+            (in_index && (byte == b'`' || (byte == b'$' && expands))).then(|| text.get(at..)).flatten()
         });
         let Some(code) = code else { return Ok(()) };
         self.out.constructs.insert(Construct::Opaque);
@@ -139,8 +145,7 @@ impl State {
 
     /// The only value of a variable.
     pub(super) fn set(&mut self, name: &str, value: String) {
-        self.values += value.len();
-        if self.values > MAX_PARSED {
+        if !self.has_room(&value) {
             return;
         }
         self.variables.insert(name.to_owned(), vec![value]);

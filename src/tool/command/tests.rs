@@ -76,6 +76,8 @@ fn what_grows_is_bounded() {
     assert!(too_large(&format!("b0=xxxxxxxx;{doubling}echo $b59")));
     assert!(too_large(&format!("b0=xxxxxxxx;{doubling}rm ${{y:-$b20}}")));
     assert!(too_large("ls {1..1000}") && too_large(&format!("ls {}", "{a,b}".repeat(20))));
+    // Read once, however many indices begin in it.
+    assert!(constructs(&format!("test {}", "[".repeat(60_000))).is_empty());
     // Longer, but of one meaning.
     assert!(CommandLine::parse(&format!("ls {}", "{".repeat(60_000))).is_ok());
     let all = |words: &[&str]| vec![words.join(" ")];
