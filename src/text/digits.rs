@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::block::{self, BLOCK};
 use super::first::{Prefix, is_inside_word, is_word};
-use super::places::{Gathered, Unit as UnitNumber};
+use super::places::{Gathered, Twin, Unit as UnitNumber};
 use super::required::is_joiner;
 use super::view::Text;
 
@@ -57,8 +58,8 @@ pub(super) struct Digits {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Group {
     pub(super) units: Vec<UnitNumber>,
-    /// Most bytes before the first digit.
-    before: usize,
+    /// By number of digits, most bytes before the first one that a unit has which needs no more.
+    before: Vec<usize>,
     /// By place and byte, the units whose match can have it there.
     #[serde(with = "tables")]
     places: Vec<[u64; 256]>,
@@ -82,10 +83,14 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) fn new(units: &[&Unit]) -> Self {
-        let before = units.iter().map(|unit| unit.max).max().unwrap_or_default();
+        let most = units.iter().map(|unit| unit.max).max().unwrap_or_default();
+        let before = |digits: usize| {
+            let enough = units.iter().filter(|unit| unit.count <= digits);
+            enough.map(|unit| unit.max).max().unwrap_or_default()
+        };
         let mut group = Self {
             units: units.iter().map(|unit| unit.unit).collect(),
-            before,
+            before: (0..MAX_DIGITS).map(before).chain([most]).collect(),
             places: vec![[0; 256]; PLACES],
             ascii: vec![[0; 256]; PLACES],
             over: [0; PLACES],
@@ -93,7 +98,7 @@ impl Group {
             at_start: 0,
             begins: vec![[0; 256]; 2],
             enough: vec![0; MAX_DIGITS + 1],
-            reach: vec![0; before.min(FAR) + 1],
+            reach: vec![0; most.min(FAR) + 1],
         };
         for (bit, unit) in units.iter().enumerate() {
             let bit = 1_u64 << bit;
@@ -192,32 +197,36 @@ impl Group {
         open: bool,
         found: &mut dyn FnMut(UnitNumber, usize),
     ) {
-        let from = first.saturating_sub(self.before);
         let mut enough = self.enough(digits);
+        let before = self.before.get(digits.min(MAX_DIGITS)).copied().unwrap_or_default();
+        let from = first.saturating_sub(before);
         if from > 0 {
             enough &= !self.at_start;
         }
-        let [outside, inside] = self.begins.as_slice() else { return };
+        let [apart, within] = self.begins.as_slice() else { return };
         if enough == 0 {
             return;
         }
-        let before = from.checked_sub(1).and_then(|before| bytes.get(before));
-        let mut begins = if before.is_some_and(|byte| is_word(*byte)) { inside } else { outside };
-        for (start, byte) in (from..).zip(bytes.get(from..=last).unwrap_or_default()) {
-            let far = first.saturating_sub(start).min(FAR);
-            let begun = enough
-                & begins.get(usize::from(*byte)).copied().unwrap_or_default()
-                & self.reach.get(far).copied().unwrap_or_default();
-            begins = if is_word(*byte) { inside } else { outside };
-            if begun == 0 {
-                continue;
-            }
-            let mut units = self.at(bytes, start, begun, open);
+        let mut inside =
+            from.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(|byte| is_word(*byte));
+        let mut look = |start: usize, byte: u8, reach: u64| {
+            let begins = if inside { within } else { apart };
+            let begun = reach & begins.get(usize::from(byte)).copied().unwrap_or_default();
+            inside = is_word(byte);
+            let mut units = if begun == 0 { 0 } else { self.at(bytes, start, begun, open) };
             while units != 0 {
                 let bit = units.trailing_zeros() as usize;
                 units &= units - 1;
                 self.units.get(bit).into_iter().for_each(|unit| found(*unit, start));
             }
+        };
+        for (start, byte) in (from..).zip(bytes.get(from..first).unwrap_or_default()) {
+            let reach = self.reach.get((first - start).min(FAR)).copied().unwrap_or_default();
+            look(start, *byte, enough & reach);
+        }
+        let here = enough & self.reach.first().copied().unwrap_or_default();
+        for (start, byte) in (first..).zip(bytes.get(first..=last).unwrap_or_default()) {
+            look(start, *byte, here);
         }
     }
 }
@@ -227,10 +236,10 @@ impl Digits {
         let (raw, folded): (Vec<Unit>, Vec<Unit>) = units.into_iter().partition(|unit| unit.prefix.is_some());
         let raw: Vec<&Unit> = {
             let mut raw: Vec<&Unit> = raw.iter().collect();
-            // Those that are tried at the same places stand together.
+            // Those that are tried for the same numbers stand together.
             raw.sort_by_key(|unit| {
                 let at_start = unit.prefix.as_ref().is_some_and(|prefix| prefix.at_start);
-                (at_start, unit.max, unit.count)
+                (at_start, unit.count, unit.max)
             });
             raw
         };
@@ -249,7 +258,7 @@ impl Digits {
         self.numbers(bytes, open, &mut |first, last, digits| {
             for group in &self.groups {
                 group.each(bytes, (first, last, digits), open, &mut |unit, start| {
-                    gathered.range(unit, start, start);
+                    gathered.range(unit, start, start, Twin::None);
                 });
             }
             if let Some(text) = clean.filter(|_| !self.folded.is_empty()) {
@@ -271,7 +280,7 @@ impl Digits {
     fn folded(&self, first: usize, last: usize, digits: usize, gathered: &mut Gathered) {
         for unit in self.folded.iter().filter(|unit| unit.count.min(MAX_DIGITS) <= digits) {
             if let Some(last) = last.checked_sub(unit.min) {
-                gathered.range(unit.unit, first.saturating_sub(unit.max), last);
+                gathered.range(unit.unit, first.saturating_sub(unit.max), last, Twin::None);
             }
         }
     }
@@ -307,11 +316,10 @@ impl Digits {
 
 /// The next digit from `at` on.
 fn next_digit(bytes: &[u8], mut at: usize) -> Option<usize> {
-    const BLOCK: usize = 64;
     while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-        // Without a branch per byte, so that it is done many bytes at a time.
-        if block.iter().fold(false, |any, byte| any | byte.is_ascii_digit()) {
-            break;
+        let digits = block::digits(block);
+        if digits != 0 {
+            return Some(at + digits.trailing_zeros() as usize);
         }
         at += BLOCK;
     }

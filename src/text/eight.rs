@@ -14,20 +14,6 @@ pub(super) fn digits(eight: u64) -> u64 {
     (seven + every(0x50)) & !(seven + every(0x46)) & !eight & HIGH
 }
 
-/// Letters and digits of ASCII.
-#[inline]
-pub(super) fn letters_and_digits(eight: u64) -> u64 {
-    let lower = (eight & !HIGH) | every(0x20);
-    let letters = (lower + every(0x1f)) & !(lower + every(0x05)) & !eight & HIGH;
-    letters | digits(eight)
-}
-
-/// A set with a bit for each byte, the first one lowest.
-#[inline]
-pub(super) fn bits(set: u64) -> u64 {
-    (set >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,8 +27,6 @@ mod tests {
                 let eight = u64::from_le_bytes(bytes);
                 let one = |is: bool| if is { 0x80 << (8 * place) } else { 0 };
                 assert_eq!(digits(eight), one(byte.is_ascii_digit()), "{byte:#x}");
-                assert_eq!(letters_and_digits(eight), one(byte.is_ascii_alphanumeric()), "{byte:#x}");
-                assert_eq!(bits(eight & HIGH), u64::from(!byte.is_ascii()) << place, "{byte:#x}");
             }
         }
     }

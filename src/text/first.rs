@@ -134,6 +134,11 @@ impl First {
             _ => {}
         }
         let rest = bytes.get(start..).unwrap_or_default();
+        // Most often that is enough.
+        let begins = |byte: &u8| self.places.get(usize::from(*byte)).is_some_and(|places| places & 1 == 1);
+        if !rest.first().is_none_or(begins) {
+            return false;
+        }
         let table = self.table(rest.get(..PLACES).unwrap_or(rest));
         let stands = |place: usize, byte: u8| {
             table.get(usize::from(byte)).is_some_and(|places| places >> place & 1 == 1)

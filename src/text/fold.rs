@@ -2,6 +2,7 @@
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+use super::block::{BLOCK, within};
 use super::view::Mapped;
 
 /// Most combining marks that are composed with one base character; further ones are noise.
@@ -93,30 +94,32 @@ pub(super) fn fold(text: &str, broken: bool) -> Mapped {
 
 /// The same of a plain text, if no white space in it is long enough to be broken.
 pub(super) fn fold_plain(text: &str) -> Option<Mapped> {
-    const BLOCK: usize = 32;
     let bytes = text.as_bytes();
     let (mut runs, mut at) = (Vec::new(), 0);
-    loop {
-        // Without a branch per byte, so that it is done many bytes at a time.
-        while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<{ BLOCK + 1 }>()) {
-            let pairs = block.iter().zip(block.iter().skip(1));
-            if pairs.fold(false, |any, (byte, next)| any | ((*byte <= b' ') & (*next <= b' '))) {
-                break;
-            }
-            at += BLOCK;
-        }
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(before) = rest.windows(2).position(|pair| pair.iter().all(|byte| *byte <= b' ')) else {
-            break;
-        };
-        let run = rest.iter().skip(before).take_while(|byte| **byte <= b' ').count();
+    while let Some(start) = next_pair(bytes, at) {
+        let run = bytes.iter().skip(start).take_while(|byte| **byte <= b' ').count();
         if run >= MAX_RUN {
             return None;
         }
-        runs.push((at + before, at + before + run));
-        at += before + run;
+        at = start + run;
+        runs.push((start, at));
     }
     Some(Mapped::plain(text, &runs))
+}
+
+/// Where two bytes of white space stand next to each other, from `at` on, in a plain text.
+fn next_pair(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let spaces = within::<0, b' '>(block);
+        let pairs = spaces & (spaces >> 1);
+        if pairs != 0 {
+            return Some(at + pairs.trailing_zeros() as usize);
+        }
+        // The last one may yet be the first of a pair.
+        at += BLOCK - 1;
+    }
+    let mut pairs = bytes.get(at..)?.windows(2);
+    pairs.position(|pair| pair.iter().all(|byte| *byte <= b' ')).map(|behind| at + behind)
 }
 
 /// Whether a character begins something to be seen: between it and what stands before it, a text can be cut and its

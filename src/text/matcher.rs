@@ -181,6 +181,14 @@ impl Matcher {
         }
     }
 
+    /// One of its leaves.
+    pub(super) fn leaf(&self, number: usize) -> Option<&Leaf> {
+        match self {
+            Matcher::One(leaf) => Some(leaf).filter(|_| number == 0),
+            Matcher::Signals { of, .. } => of.get(number).map(|(leaf, _)| leaf),
+        }
+    }
+
     /// Every match that fulfils the conditions, in any order.
     pub(super) fn find(
         &self,

@@ -5,6 +5,7 @@
 //! text; what a check rejects is searched again from its second character, where it is short.
 
 mod back;
+mod block;
 pub mod check;
 mod decoded;
 mod digits;
@@ -287,7 +288,7 @@ impl Finder {
 
     /// The pattern of one of its leaves, in a view.
     fn pattern(&self, leaf: usize, folded: bool) -> Option<&pattern::Pattern> {
-        self.made()?.matcher.leaves().nth(leaf)?.pattern(folded)
+        self.made()?.matcher.leaf(leaf)?.pattern(folded)
     }
 
     /// Compiles every pattern now, so that one too large to compile is known when a bundle is checked.
@@ -337,6 +338,17 @@ impl Finder {
             self.find_at(text, &Places::Everywhere, stop)?.into_iter().map(|hit| (0, hit)).collect();
         decoded_hits(&[(0, self)], text, &mut hits, stop)?;
         Ok(unite_all(hits).into_iter().map(|(_, hit)| hit).collect())
+    }
+
+    /// Whether nothing matches in these places of a text, of its units from `base` on, as far as a quick look tells.
+    fn rules_out(&self, text: &Text<'_>, base: places::Unit, places: &[places::Place]) -> bool {
+        let Some(made) = self.made().filter(|_| !text.is_open()) else { return false };
+        places.chunk_by(|one, other| one.unit == other.unit).all(|places| {
+            let unit = places.first().map_or(0, |place| place.unit - base);
+            let folded = unit % 2 == 1;
+            let pattern = made.matcher.leaf(unit as usize / 2).and_then(|leaf| leaf.pattern(folded));
+            pattern.is_some_and(|pattern| pattern.rules_out(text, folded, places))
+        })
     }
 
     /// Every match in these places of one text, in any order.

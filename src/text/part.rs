@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::decoded::Hints;
 use super::matcher::Leaf;
 use super::pattern::Progress;
-use super::places::{Place, Places, Unit};
+use super::places::{Place, Places, Twin, Unit};
 use super::scanner::Scanner;
 use super::view::Text;
 use super::{Conditions, Finder, Hit, Made};
@@ -128,7 +128,8 @@ impl Scanner {
             gathered.places.clone()
         });
         let under_way = units.iter().filter(|(_, progress)| progress.long.is_some());
-        places.extend(under_way.map(|(unit, _)| Place { unit: *unit, first: 1, last: 0, phrase: 0 }));
+        let nowhere = |unit: Unit| Place { unit, first: 1, last: 0, phrase: 0, twin: Twin::None };
+        places.extend(under_way.map(|(unit, _)| nowhere(*unit)));
         places.sort_unstable();
         places
     }

@@ -12,6 +12,8 @@ use super::back::{Back, FARTHEST};
 use super::expression::Expression;
 use super::first::First;
 use super::literals::{self, Required};
+use super::places::Place;
+use super::view::Text;
 use super::walker::{Step, Tried, Walk, Walked, Walker};
 use super::{FindError, Stopped, ready};
 
@@ -166,6 +168,12 @@ impl Pattern {
 
     pub(super) fn hir(&self) -> &Hir {
         &self.expression.hir
+    }
+
+    /// Whether it matches in none of these places of a text, as far as a quick look tells.
+    pub(super) fn rules_out(&self, text: &Text<'_>, folded: bool, places: &[Place]) -> bool {
+        matches!(self.bound, Bound::Fixed(_))
+            && self.walker().is_some_and(|walker| walker.rules_out(text, folded, places))
     }
 
     /// Gives `sink` each match that it accepts, from left to right without overlaps. If what it refuses is short, it is

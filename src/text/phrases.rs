@@ -81,7 +81,7 @@ impl<'t> Standing<'t> {
     }
 }
 
-/// What stands on both sides of a word of a phrase, as far as a look at two bytes tells.
+/// What stands on both sides of a word of a phrase, as far as a quick look tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Neighbours {
     before: Neighbour,
@@ -94,25 +94,33 @@ enum Neighbour {
     Unknown,
     /// The phrase is over: a border.
     Border,
-    /// Another word, which has this letter or digit on this side.
-    Word(u8),
+    /// Another word, which has these letters or digits on this side, the nearest one lowest; which of the bytes count.
+    Word(u32, u32),
 }
+
+/// Letters and digits of four bytes, as if they were small.
+const SMALL: u32 = 0x2020_2020;
 
 impl Neighbours {
     /// Those of the word of so many bytes at a place of a phrase, as it stands in a squashed text.
     pub(super) fn new(phrase: &str, before: usize, length: usize) -> Self {
-        let neighbour = |mut bytes: std::str::Bytes<'_>, back: bool| {
-            let mut next = || if back { bytes.next_back() } else { bytes.next() };
-            match (next(), next()) {
-                (Some(b' '), None) => Neighbour::Border,
-                (Some(b' '), Some(byte)) if byte.is_ascii_alphanumeric() => Neighbour::Word(byte),
-                _ => Neighbour::Unknown,
+        let neighbour = |side: &mut dyn Iterator<Item = u8>| {
+            if side.next() != Some(b' ') {
+                return Neighbour::Unknown;
             }
+            let Some(first) = side.next() else { return Neighbour::Border };
+            let letters = std::iter::once(first).chain(side).take_while(u8::is_ascii_alphanumeric).take(4);
+            let (word, mask) = (0..)
+                .step_by(8)
+                .zip(letters)
+                .fold((0, 0), |(word, mask), (at, byte)| (word | u32::from(byte) << at, mask | 0xff << at));
+            if mask == 0 { Neighbour::Unknown } else { Neighbour::Word(word | SMALL, mask) }
         };
-        let side = |range: Option<&str>, back| {
-            range.map_or(Neighbour::Unknown, |side| neighbour(side.bytes(), back))
-        };
-        Self { before: side(phrase.get(..before), true), after: side(phrase.get(before + length..), false) }
+        let (left, right) = (phrase.get(..before), phrase.get(before + length..));
+        Self {
+            before: left.map_or(Neighbour::Unknown, |side| neighbour(&mut side.bytes().rev())),
+            after: right.map_or(Neighbour::Unknown, |side| neighbour(&mut side.bytes())),
+        }
     }
 
     /// Whether a border stands before the word.
@@ -136,10 +144,21 @@ pub(super) struct Sides {
 
 impl Sides {
     pub(super) fn new(bytes: &[u8], start: usize, end: usize) -> Self {
-        let before = |back: usize| start.checked_sub(back).and_then(|at| bytes.get(at)).copied();
+        let (before, after) = (bytes.get(..start).unwrap_or_default(), bytes.get(end..).unwrap_or_default());
+        let few = |four: &mut dyn Iterator<Item = &u8>| {
+            (0..32).step_by(8).zip(four).fold(0, |word, (at, byte)| word | u32::from(*byte) << at)
+        };
         Self {
-            before: Side::new(before(1), before(2)),
-            after: Side::new(bytes.get(end).copied(), bytes.get(end + 1).copied()),
+            before: Side::new(&mut before.iter().rev(), |gap| {
+                let rest = before.get(..before.len() - gap).unwrap_or_default();
+                let four = rest.last_chunk().map(|four| u32::from_be_bytes(*four));
+                four.unwrap_or_else(|| few(&mut rest.iter().rev()))
+            }),
+            after: Side::new(&mut after.iter(), |gap| {
+                let rest = after.get(gap..).unwrap_or_default();
+                let four = rest.first_chunk().map(|four| u32::from_le_bytes(*four));
+                four.unwrap_or_else(|| few(&mut rest.iter()))
+            }),
         }
     }
 }
@@ -148,34 +167,41 @@ impl Sides {
 enum Side {
     /// The word goes on.
     Inside,
-    /// The text is over, there or one byte farther.
+    /// The text is over, there or behind a few signs.
     Over,
-    /// More than one sign stands there.
+    /// More than a few signs stand there.
     Signs,
-    /// Behind a sign another word begins, with this letter or digit.
-    Word(u8),
+    /// Behind signs another word begins, with these bytes, the nearest one lowest.
+    Word(u32),
 }
 
 impl Side {
-    fn new(first: Option<u8>, second: Option<u8>) -> Self {
-        match (first, second) {
-            (Some(first), _) if first.is_ascii_alphanumeric() => Self::Inside,
-            (Some(_), Some(second)) if second.is_ascii_alphanumeric() => {
-                Self::Word(second.to_ascii_lowercase())
+    /// Most signs that are passed over.
+    const SIGNS: usize = 4;
+
+    fn new<'b>(bytes: &mut dyn Iterator<Item = &'b u8>, word: impl Fn(usize) -> u32) -> Self {
+        let mut signs = 0;
+        for byte in bytes {
+            if byte.is_ascii_alphanumeric() {
+                return if signs == 0 { Self::Inside } else { Self::Word(word(signs) | SMALL) };
             }
-            (Some(_), Some(_)) => Self::Signs,
-            _ => Self::Over,
+            signs += 1;
+            if signs > Self::SIGNS {
+                return Self::Signs;
+            }
         }
+        Self::Over
     }
 }
 
 impl Neighbour {
     #[inline]
     fn fits(self, side: Side) -> bool {
-        match self {
-            Neighbour::Unknown => true,
-            Neighbour::Border => side != Side::Inside,
-            Neighbour::Word(byte) => side == Side::Signs || side == Side::Word(byte),
+        match (self, side) {
+            (Neighbour::Unknown, _) | (Neighbour::Word(..), Side::Signs) => true,
+            (Neighbour::Border, side) => side != Side::Inside,
+            (Neighbour::Word(word, mask), Side::Word(here)) => (word ^ here) & mask == 0,
+            (Neighbour::Word(..), Side::Inside | Side::Over) => false,
         }
     }
 }

@@ -2,13 +2,46 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::first::ByteSet;
 use super::phrases::Occurrence;
 use super::scanner::Sighting;
+use super::view::Text;
 
 /// Number of a view of a leaf of a finder among all that a scanner knows: twice the leaf's number, and one more for the
 /// folded view.
 pub(super) type Unit = u32;
+
+/// Whether the next unit, that of the folded view, is told by the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub(super) enum Twin {
+    #[default]
+    None,
+    /// Both find the same where a text is copied there, and has no other white space than single spaces.
+    Same,
+    /// Both find the same where a text is copied there.
+    Copied,
+}
+
+impl Twin {
+    /// Whether both find the same in a range of a text.
+    pub(super) fn reads_same(self, text: &Text<'_>, range: Range<usize>) -> bool {
+        let to = range.end.min(text.raw().len());
+        let bytes = text.raw().as_bytes().get(range.start..to);
+        let reads = match self {
+            Twin::None => false,
+            Twin::Same => !bytes.is_none_or(has_breaks),
+            Twin::Copied => true,
+        };
+        reads && text.is_clean() && text.folded().copy_of(range.start, to).is_some()
+    }
+}
+
+/// Whether there is other white space than spaces.
+fn has_breaks(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |any, byte| any | matches!(byte, b'\t'..=b'\r'))
+}
 
 /// A place where a unit can match: the range in which its match begins, both ends included, or a phrase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +51,20 @@ pub(super) struct Place {
     pub(super) last: u32,
     /// Number of the phrase.
     pub(super) phrase: u32,
+    /// The next unit can match where the folded view shows the same.
+    pub(super) twin: Twin,
+}
+
+/// The same places, with those of the folded view that they stand for.
+pub(super) fn with_twins(places: &[Place], text: &Text<'_>) -> Vec<Place> {
+    let twins = places.iter().filter(|place| place.twin != Twin::None).map(|place| {
+        let first = u32::try_from(text.folded().position(place.first as usize)).unwrap_or(u32::MAX);
+        let last = first.saturating_add(place.last - place.first);
+        Place { unit: place.unit + 1, first, last, twin: Twin::None, ..*place }
+    });
+    let mut all: Vec<Place> = places.iter().copied().chain(twins).collect();
+    all.sort_unstable();
+    all
 }
 
 /// Where a finder is tried.
@@ -106,7 +153,7 @@ impl Gathered {
     /// All places, by unit.
     pub(super) fn sorted(&mut self) -> &[Place] {
         // In the order of all fields, compared at once.
-        self.places.sort_unstable_by_key(|Place { unit, first, last, phrase }| {
+        self.places.sort_unstable_by_key(|Place { unit, first, last, phrase, twin: _ }| {
             [unit, first, last, phrase].into_iter().fold(0, |all, part| all << 32 | u128::from(*part))
         });
         &self.places
@@ -155,25 +202,27 @@ impl Gathered {
         self.tried.get_mut(unit as usize).into_iter().for_each(|tried| *tried = Tried::default());
     }
 
-    /// A match of a unit may begin here.
-    pub(super) fn range(&mut self, unit: Unit, first: usize, last: usize) {
+    /// A match of a unit may begin here; one of its twin where the folded view shows that.
+    pub(super) fn range(&mut self, unit: Unit, first: usize, last: usize, twin: Twin) {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let (first, last) = (small(first), small(last));
         let Some(latest) = self.latest.get_mut(unit as usize) else { return };
         if let Some(before) = (*latest as usize).checked_sub(1).and_then(|at| self.places.get_mut(at))
+            && before.twin == twin
             && first >= before.first
             && first <= before.last.saturating_add(1)
         {
             before.last = before.last.max(last);
             return;
         }
-        self.places.push(Place { unit, first, last, phrase: 0 });
+        self.places.push(Place { unit, first, last, phrase: 0, twin });
         *latest = small(self.places.len());
     }
 
     /// A phrase of a unit stands here.
     pub(super) fn phrase(&mut self, unit: Unit, start: usize, end: usize, phrase: u32) {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        self.places.push(Place { unit, first: small(start), last: small(end), phrase });
+        let (first, last) = (small(start), small(end));
+        self.places.push(Place { unit, first, last, phrase, twin: Twin::None });
     }
 }

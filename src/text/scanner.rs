@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::block::{BLOCK, within};
 use super::decoded::{self, Hint, Hints, Part, hint_literals};
 use super::digits::Digits;
 use super::first::{ByteSet, First};
@@ -20,7 +21,7 @@ use super::fold::fold;
 use super::literals::Around;
 use super::pattern::floor_boundary;
 use super::phrases::{Neighbours, Sides, Standing, stands};
-use super::places::{Gathered, Places, Unit};
+use super::places::{Gathered, Places, Twin, Unit, with_twins};
 use super::sieve::{Sieve, Sought};
 use super::tails::Tails;
 use super::view::{Mapped, Text, Views, is_plain};
@@ -29,9 +30,6 @@ use collect::Builder;
 
 /// No literal is longer.
 const MAX_LITERAL: usize = 32;
-
-/// Bytes that are looked at together.
-const BLOCK: usize = 64;
 
 /// Finds where finders can match.
 #[derive(Debug, Serialize, Deserialize)]
@@ -111,14 +109,11 @@ pub(super) struct Place {
     number: u32,
 }
 
-/// Whether the next unit, that of the folded view, is told by the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Twin {
-    None,
-    /// Both find the same where a text is copied there, and has no other white space than single spaces.
-    Same,
-    /// Both find the same where a text is copied there.
-    Copied,
+impl Place {
+    /// That of the twin.
+    fn folded(&self) -> Self {
+        Self { unit: self.unit + 1, folded: true, twin: Twin::None, ..*self }
+    }
 }
 
 /// A literal that was seen, with a long way back to where a match can begin.
@@ -126,6 +121,13 @@ enum Twin {
 pub(super) struct Sighting {
     place: Place,
     at: usize,
+}
+
+impl Sighting {
+    /// That of the twin.
+    fn folded(&self, text: &Text<'_>) -> Self {
+        Self { place: self.place.folded(), at: text.folded().position(self.at) }
+    }
 }
 
 impl Scanner {
@@ -291,7 +293,11 @@ impl Scanner {
             if stop() {
                 return Err(Stopped);
             }
-            let hits = finder.find_at(text, &Places::At(self.base(first), places), stop)?;
+            let base = self.base(first);
+            if finder.rules_out(text, base, places) {
+                continue;
+            }
+            let hits = finder.find_at(text, &Places::At(base, &with_twins(places, text)), stop)?;
             hits.into_iter().for_each(|hit| found(number as usize, hit));
         }
         gathered.clear();
@@ -353,19 +359,22 @@ impl Scanner {
             self.digits.find_folded(text, gathered);
         }
         let wanted = |unit: &Unit| self.finder_of(*unit).and_then(finder).is_some();
+        let mut unusual = None;
         for (unit, set) in self.bytes.iter().filter(|(unit, _)| wanted(unit)) {
-            let (unseen, mut at) = (set.is_unseen(), 0);
-            for block in raw.as_bytes().chunks(BLOCK) {
-                if !(unseen && is_ordinary(block)) {
-                    let found = (at..).zip(block).filter(|(_, byte)| set.contains(**byte));
-                    found.for_each(|(at, _)| gathered.range(*unit, at, at));
-                }
-                at += block.len();
+            let mut look = |(at, block): (usize, &[u8])| {
+                let found = (at..).zip(block).filter(|(_, byte)| set.contains(**byte));
+                found.for_each(|(at, _)| gathered.range(*unit, at, at, Twin::None));
+            };
+            if set.is_unseen() {
+                let blocks = unusual.get_or_insert_with(|| unusual_blocks(text));
+                blocks.iter().copied().for_each(look);
+            } else {
+                look((0, raw.as_bytes()));
             }
         }
         self.at_start(text, gathered);
         for unit in &self.always {
-            gathered.range(*unit, 0, u32::MAX as usize);
+            gathered.range(*unit, 0, u32::MAX as usize, Twin::None);
         }
     }
 
@@ -374,15 +383,18 @@ impl Scanner {
         /// More than is looked at, however it is folded.
         const BEGINNING: usize = 1024;
         let beginning = floor_boundary(text.raw(), text.raw().len().min(BEGINNING));
-        let raw = text.raw().get(..beginning).unwrap_or_default();
+        let (raw, goes_on) = (text.raw().get(..beginning).unwrap_or_default(), beginning < text.raw().len());
         let folded = OnceCell::new();
         for (unit, of_folded, first) in &self.starts {
-            let shown = if *of_folded { folded.get_or_init(|| fold(raw, false).text).as_str() } else { raw };
+            let (shown, goes_on) = match (of_folded, text.is_clean()) {
+                (false, _) => (raw, goes_on),
+                // It is made for other things, too.
+                (true, true) => (text.folded().text.as_str(), false),
+                (true, false) => (folded.get_or_init(|| fold(raw, false).text).as_str(), goes_on),
+            };
             let first = self.firsts.get(*first as usize);
-            if first.is_some_and(|first| {
-                first.allows(shown.as_bytes(), 0, text.is_open() || beginning < text.raw().len())
-            }) {
-                gathered.range(*unit, 0, 0);
+            if first.is_some_and(|first| first.allows(shown.as_bytes(), 0, text.is_open() || goes_on)) {
+                gathered.range(*unit, 0, 0, Twin::None);
             }
         }
     }
@@ -437,10 +449,20 @@ enum View {
     Both,
 }
 
-/// Nothing but ASCII that can be seen, spaces, tabs and line breaks.
-fn is_ordinary(bytes: &[u8]) -> bool {
-    // Without a branch per byte, so that it is done many bytes at a time.
-    bytes.iter().fold(true, |all, byte| all & matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
+/// Blocks of a text that hold more than ASCII that can be seen, spaces, tabs and line breaks; and where they begin.
+fn unusual_blocks<'t>(text: &Text<'t>) -> Vec<(usize, &'t [u8])> {
+    let bytes = text.raw().as_bytes();
+    if text.is_clean() && memchr::memchr2(0x0b, 0x0c, bytes).is_none() {
+        return Vec::new();
+    }
+    let is_ordinary = |block: &[u8]| match block.first_chunk() {
+        Some(block) => {
+            let breaks = within::<b'\t', b'\n'>(block) | within::<b'\r', b'\r'>(block);
+            within::<b' ', b'~'>(block) | breaks == u64::MAX
+        }
+        None => block.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')),
+    };
+    (0..).step_by(BLOCK).zip(bytes.chunks(BLOCK)).filter(|(_, block)| !is_ordinary(block)).collect()
 }
 
 /// Where the folded view shows a literal of the raw text that was copied there.

@@ -10,7 +10,8 @@ mod table;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
-use super::eight::{HIGH, bits, every, letters_and_digits};
+use super::block::{BLOCK, letters_and_digits};
+use super::eight::{HIGH, every};
 use super::frequency::{self, SIEVED};
 use super::literals::Literal;
 use table::Table;
@@ -21,8 +22,7 @@ type Gram = u32;
 
 /// Longest literal that is looked up by three bytes.
 const SHORT: usize = SIEVED - 1;
-/// Bytes that are looked at together, and those that a look at them reads.
-const BLOCK: usize = 64;
+/// Bytes that a look at a block reads.
 const READ: usize = BLOCK + 4;
 /// What is looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,10 +202,10 @@ impl Sieve {
             let four = read.get(place..).and_then(|rest| rest.first_chunk::<4>());
             gram(four.map_or(0, |four| u32::from_le_bytes(*four)))
         };
-        let (mut letters, mut hits) = (0_u64, 0_u32);
+        let letters = read.first_chunk().map_or(0, letters_and_digits);
+        let mut hits = 0_u32;
         for (number, eight) in read.as_chunks::<8>().0.iter().enumerate() {
             let word = u64::from_le_bytes(*eight);
-            letters |= bits(letters_and_digits(word)) << (8 * number);
             let word = (word | every(0x20)) & !HIGH;
             let has = |gram: Gram, place: u32| u32::from(self.long.has(gram)) << place;
             let all = has(word as u32, 0) | has((word >> 16) as u32, 1) | has((word >> 32) as u32, 2);

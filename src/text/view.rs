@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use serde::{Deserialize, Serialize};
 
 use super::Hit;
+use super::block::within;
 use super::fold;
 
 /// A way to look at a text.
@@ -147,7 +148,7 @@ impl<'a> Text<'a> {
 
     /// Nothing but ASCII that can be seen, and white space: the folded view differs in case and in runs of white space.
     pub(super) fn is_clean(&self) -> bool {
-        *self.clean.get_or_init(|| self.raw.as_bytes().chunks(256).all(is_plain))
+        *self.clean.get_or_init(|| is_plain(self.raw.as_bytes()))
     }
 
     pub(super) fn folded(&self) -> &Mapped {
@@ -171,8 +172,9 @@ impl<'a> Text<'a> {
 
 /// Nothing but ASCII that can be seen, and white space.
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
-    // Without a branch per byte, so that it is done many bytes at a time.
-    bytes.iter().fold(true, |all, byte| all & matches!(byte, b'\t'..=b'\r' | b' '..=b'~'))
+    let (blocks, rest) = bytes.as_chunks();
+    let plain = |block| within::<b' ', b'~'>(block) | within::<b'\t', b'\r'>(block) == u64::MAX;
+    blocks.iter().all(plain) && rest.iter().all(|byte| matches!(byte, b'\t'..=b'\r' | b' '..=b'~'))
 }
 
 /// A made-up text, and where each part of it comes from.
@@ -216,7 +218,6 @@ impl Mapped {
     /// A plain text in lower case: white space is a space, and so is each of these runs of it.
     pub(super) fn plain(text: &str, runs: &[(usize, usize)]) -> Self {
         let bytes = text.as_bytes();
-        let lower = |byte: &u8| if *byte <= b' ' { b' ' } else { byte.to_ascii_lowercase() };
         let (mut shown, mut segments) =
             (Vec::with_capacity(bytes.len()), Vec::with_capacity(2 * runs.len() + 1));
         let mut segment = |at: usize, from: usize, to: usize, copy: bool| {
@@ -226,7 +227,10 @@ impl Mapped {
         for (start, end) in runs.iter().copied().chain([(bytes.len(), bytes.len())]) {
             if at < start {
                 segment(shown.len(), at, start, true);
-                shown.extend(bytes.get(at..start).unwrap_or_default().iter().map(lower));
+                let copied = shown.len();
+                shown.extend_from_slice(bytes.get(at..start).unwrap_or_default());
+                // Many bytes at a time.
+                shown.iter_mut().skip(copied).for_each(|byte| *byte = byte.to_ascii_lowercase().max(b' '));
             }
             if start < end {
                 segment(shown.len(), start, end, false);

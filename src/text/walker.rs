@@ -10,6 +10,8 @@ use regex_syntax::hir::Hir;
 use super::expression::{SIZE_LIMIT, last_line};
 use super::first::First;
 use super::pattern::{Shown, ceil_boundary};
+use super::places::{Place, Twin};
+use super::view::Text;
 use super::{FindError, Stopped};
 
 /// Places are tried one by one as long as that reads so many times what searching them at once would.
@@ -145,6 +147,32 @@ impl Walker {
             }
         }
         Tried::None
+    }
+
+    /// Whether none of these places begins a match, each of them one byte: of a view, and of its twin. Not if that takes long to
+    /// tell.
+    pub(super) fn rules_out(&self, text: &Text<'_>, folded: bool, places: &[Place]) -> bool {
+        let shown = if folded { text.folded().text.as_str() } else { text.raw() };
+        let mut cache = self.caches.get();
+        let mut left = TRIES * (self.bound + shown.len());
+        let mut no_match = |shown: &str, start: usize| {
+            if left == 0 || !shown.is_char_boundary(start) {
+                return if left == 0 { None } else { Some(0) };
+            }
+            let (end, steps) = self.matches(&mut cache, shown, start).ok()?;
+            left = left.saturating_sub(steps + 1);
+            Some(steps).filter(|_| end.is_none())
+        };
+        places.iter().all(|place| {
+            let start = place.first as usize;
+            let Some(steps) = no_match(shown, start).filter(|_| place.first == place.last) else {
+                return false;
+            };
+            // The bytes on both sides tell of borders.
+            place.twin == Twin::None
+                || place.twin.reads_same(text, start.saturating_sub(1)..start + steps + 1)
+                || no_match(&text.folded().text, text.folded().position(start)).is_some()
+        })
     }
 
     /// Where the match that begins at `start` ends, and how many bytes were read.

@@ -31,6 +31,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("granit_parser", &["yaml.rs"]),
     ("aho_corasick", &["text/"]),
     ("memchr", &["text/"]),
+    ("wide", &["text/"]),
     ("icu_normalizer", &["text/"]),
     ("arc_swap", &["guard"]),
     ("regex_automata", &["text/"]),

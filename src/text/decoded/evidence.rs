@@ -1,13 +1,11 @@
 //! Where a text looks encoded. Ordinary text pays for little more than a look at eight bytes at a time.
 
-use super::super::eight::{HIGH, bits, digits, every};
+use super::super::block::{BLOCK, digits as digits_of, high, within};
+use super::super::eight::{HIGH, digits, every};
 use super::base64::Run;
 use super::letters::Hint;
 use super::region::{Regions, line};
 use super::{escapes, hex, hidden, leet, spaced};
-
-/// Bytes that are looked at together.
-const BLOCK: usize = 64;
 
 /// Segments by what they look like.
 #[derive(Debug, Default)]
@@ -89,14 +87,9 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
 /// The chunks of eight bytes of a block at which [`look`] may find something, as the highest bit of a byte each. `before` holds how
 /// many bytes stand apart in the chunk before the block, and then in its last one; `behind` in the one behind it.
 fn looked_at(block: &[u8; BLOCK], before: &mut u32, behind: u32) -> u64 {
-    let (mut low, mut signs, mut all) = (0, 0, 0);
-    for (number, chunk) in block.as_chunks::<8>().0.iter().enumerate() {
-        let eight = Eight::new(*chunk);
-        low |= bits(eight.low) << (8 * number);
-        signs |= bits(eight.signs()) << (8 * number);
-        all |= eight.word;
-    }
-    if all & HIGH != 0 {
+    let low = within::<0, 0x2f>(block);
+    let signs = digits_of(block) | within::<b'@', b'@'>(block) | within::<b'$', b'$'>(block);
+    if high(block) != 0 {
         *before = apart_in(block, BLOCK - 8);
         return HIGH;
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use regex_syntax::hir::Hir;
 
-use super::{Place, Twin, Use};
+use super::{Place, Use};
 use crate::text::digits;
 use crate::text::first::{ByteSet, First, prefix};
 use crate::text::literals::{Around, Literal, Required};
 use crate::text::matcher::Leaf;
 use crate::text::pattern::Pattern;
 use crate::text::phrases::Neighbours;
-use crate::text::places::{Unit, unit};
+use crate::text::places::{Twin, Unit, unit};
 use crate::text::required::{Trigger, trigger};
 use crate::text::tails;
 use crate::text::uniform::Uniform;

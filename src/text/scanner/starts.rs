@@ -1,10 +1,10 @@
 //! Where a match can begin that holds a literal which was found.
 
-use super::{MAX_LITERAL, Place, Scanner, Sighting, Twin, View, copied};
+use super::{MAX_LITERAL, Place, Scanner, Sighting, View, copied};
 use crate::text::Finder;
 use crate::text::back::{FARTHEST, is_far};
 use crate::text::first::PLACES;
-use crate::text::places::Gathered;
+use crate::text::places::{Gathered, Twin};
 use crate::text::view::Text;
 
 /// Of one pattern, so many bytes are read back for each byte of a text.
@@ -55,15 +55,19 @@ impl Scanner {
             if is_far(place.max as usize)
                 && let Some(sightings) = &mut gathered.sightings
             {
-                sightings.push(Sighting { place: *place, at });
+                // In a clean text, the folded view is looked at with it.
+                let twin = if view == View::Both { place.twin } else { Twin::None };
+                sightings.push(Sighting { place: Place { twin, ..*place }, at });
+                if twin != Twin::None {
+                    return;
+                }
             } else if self.starts(place, text, at, gathered) {
                 return;
             }
         }
         if place.twin != Twin::None {
             gathered.forget(place.unit);
-            let folded = Place { unit: place.unit + 1, folded: true, twin: Twin::None, ..*place };
-            self.pattern(&folded, literal, at, view, text, gathered);
+            self.pattern(&place.folded(), literal, at, view, text, gathered);
         }
     }
 
@@ -75,43 +79,68 @@ impl Scanner {
         gathered: &mut Gathered,
     ) {
         let mut sightings = gathered.sightings.replace(Vec::new()).unwrap_or_default();
-        let (mut starts, mut rest) = (Vec::new(), Vec::new());
+        let mut folded = Vec::new();
         sightings.sort_unstable_by_key(|sighting| (sighting.place.unit, sighting.at));
         for same in sightings.chunk_by(|one, other| one.place.unit == other.place.unit) {
-            let Some(Sighting { place, .. }) = same.first() else { continue };
-            let wanted = self.finder_of(place.unit).and_then(finder);
-            let leaf = (place.unit - self.base(place.unit)) / 2;
-            let Some(pattern) = wanted.and_then(|finder| finder.pattern(leaf as usize, place.folded)) else {
-                continue;
-            };
-            let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
-            let backs = pattern.backs(place.folded, same.len());
-            let mut left = STEPS * (shown.len() + FARTHEST);
-            starts.clear();
-            rest.clear();
-            for sighting in same {
-                let back = backs.get(sighting.place.number as usize).and_then(Option::as_ref);
-                let read = back.filter(|_| left > 0).and_then(|back| {
-                    back.starts(shown, sighting.at, sighting.place.max as usize, &mut |start| {
-                        starts.push(start)
-                    })
-                });
-                match read {
-                    Some(read) => left = left.saturating_sub(read),
-                    None => rest.push(*sighting),
-                }
-            }
-            starts.sort_unstable();
-            starts.dedup();
-            starts.iter().for_each(|start| gathered.range(place.unit, *start, *start));
-            for Sighting { place, at } in &rest {
-                let place = Place { twin: Twin::None, ..*place };
-                self.starts(&place, text, *at, gathered);
-            }
+            self.walk_back_from(finder, text, gathered, same, &mut folded);
+        }
+        for same in folded.chunk_by(|one, other| one.place.unit == other.place.unit) {
+            self.walk_back_from(finder, text, gathered, same, &mut Vec::new());
         }
         // The memory serves again.
         sightings.clear();
         gathered.sightings = Some(sightings);
+    }
+
+    /// The same from literals of one unit; those of the folded view that have yet to be looked at are added to `folded`.
+    fn walk_back_from<'f>(
+        &self,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        text: &Text<'_>,
+        gathered: &mut Gathered,
+        same: &[Sighting],
+        folded: &mut Vec<Sighting>,
+    ) {
+        let Some(Sighting { place, .. }) = same.first() else { return };
+        let wanted = self.finder_of(place.unit).and_then(finder);
+        let leaf = (place.unit - self.base(place.unit)) / 2;
+        let Some(pattern) = wanted.and_then(|finder| finder.pattern(leaf as usize, place.folded)) else {
+            return;
+        };
+        let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
+        let backs = pattern.backs(place.folded, same.len());
+        let mut left = STEPS * (shown.len() + FARTHEST);
+        let (mut starts, mut rest) = (Vec::new(), Vec::new());
+        for sighting in same {
+            let Sighting { place: Place { twin, .. }, at } = *sighting;
+            let known = starts.len();
+            let back = backs.get(sighting.place.number as usize).and_then(Option::as_ref);
+            let read = back.filter(|_| left > 0).and_then(|back| {
+                back.starts(shown, at, sighting.place.max as usize, &mut |start| {
+                    starts.push((start, Twin::None));
+                })
+            });
+            let Some(read) = read else {
+                rest.push(*sighting);
+                continue;
+            };
+            left = left.saturating_sub(read);
+            if twin.reads_same(text, (at - read).saturating_sub(1)..at + 1) {
+                starts.iter_mut().skip(known).for_each(|(_, of)| *of = twin);
+            } else if twin != Twin::None {
+                folded.push(sighting.folded(text));
+            }
+        }
+        starts.sort_unstable();
+        starts.dedup();
+        starts.iter().for_each(|(start, twin)| gathered.range(place.unit, *start, *start, *twin));
+        for sighting in &rest {
+            if !self.starts(&sighting.place, text, sighting.at, gathered) && sighting.place.twin != Twin::None
+            {
+                gathered.forget(sighting.place.unit);
+                folded.push(sighting.folded(text));
+            }
+        }
     }
 
     /// Notes where a match can begin that has a literal at `at`. Whether that is done for the folded view, too.
@@ -124,26 +153,11 @@ impl Scanner {
         let starts = gathered.starts((place.unit, place.lead), at, within, bytes, &around.lead);
         // What is looked at, with what stands before and behind it, is copied into the folded view.
         let window = starts.start.saturating_sub(1)..(at + MAX_LITERAL + PLACES).min(bytes.len());
-        let same = match place.twin {
-            Twin::None => false,
-            Twin::Same => !bytes.get(window.clone()).is_none_or(has_breaks) && text.is_clean(),
-            Twin::Copied => text.is_clean(),
-        };
-        let to = if same { text.folded().copy_of(window.start, window.end) } else { None };
-        first.each(bytes, starts, open, &mut |start| {
-            gathered.range(place.unit, start, start);
-            if let Some(to) = to {
-                let start = start - window.start + to;
-                gathered.range(place.unit + 1, start, start);
-            }
-        });
-        to.is_some()
+        let same = place.twin.reads_same(text, window);
+        let twin = if same { place.twin } else { Twin::None };
+        first.each(bytes, starts, open, &mut |start| gathered.range(place.unit, start, start, twin));
+        same
     }
-}
-
-/// Whether there is other white space than spaces.
-fn has_breaks(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |any, byte| any | matches!(byte, b'\t'..=b'\r'))
 }
 
 /// What the folded view shows for a byte of a clean text.
