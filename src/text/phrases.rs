@@ -179,7 +179,7 @@ impl Side {
     /// Most signs that are passed over.
     const SIGNS: usize = 4;
 
-    fn new<'b>(bytes: &mut dyn Iterator<Item = &'b u8>, word: impl Fn(usize) -> u32) -> Self {
+    fn new(bytes: &mut dyn Iterator<Item = &u8>, word: impl Fn(usize) -> u32) -> Self {
         let mut signs = 0;
         for byte in bytes {
             if byte.is_ascii_alphanumeric() {
