@@ -13,7 +13,7 @@ pub(super) fn high(block: &[u8; BLOCK]) -> u64 {
 /// Those from `LOW` to `HIGH`.
 #[inline]
 pub(super) fn within<const LOW: u8, const HIGH: u8>(block: &[u8; BLOCK]) -> u64 {
-    each(block, |bytes| are_within::<LOW, HIGH>(bytes))
+    each(block, are_within::<LOW, HIGH>)
 }
 
 /// Digits.

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::block::{self, BLOCK};
-use super::first::{Prefix, is_inside_word, is_word};
+use regex_syntax::hir::Hir;
+
+use super::first::{ByteSet, Prefix, is_inside_word, is_word, prefix};
 use super::places::{Gathered, Twin, Unit as UnitNumber};
 use super::required::is_joiner;
 use super::view::Text;
@@ -24,11 +26,45 @@ pub(super) struct Unit {
     /// Bytes before the first digit.
     pub(super) min: usize,
     pub(super) max: usize,
+    /// The same where a text is of nothing but ASCII.
+    #[serde(skip)]
+    pub(super) lead: Lead,
     /// Digits with nothing but separators between them.
     pub(super) count: usize,
     /// What a match begins with; `None` for a pattern of the folded view, which alone is kept as it is.
     #[serde(skip)]
     pub(super) prefix: Option<Prefix<PLACES>>,
+}
+
+/// What can stand before the first digit of a match.
+#[derive(Debug)]
+pub(super) struct Lead {
+    /// Most bytes.
+    most: usize,
+    /// Directly before it, behind the first byte of the match.
+    last: ByteSet,
+}
+
+impl Default for Lead {
+    fn default() -> Self {
+        Self { most: usize::MAX, last: ByteSet::ALL }
+    }
+}
+
+impl Lead {
+    /// That of a pattern, of so many bytes at most.
+    pub(super) fn new(hir: &Hir, most: usize) -> Self {
+        const PLACES: usize = 31;
+        if most > PLACES {
+            return Self { most, last: ByteSet::ALL };
+        }
+        let places = prefix::<PLACES>(hir, false).sets;
+        let last = places.iter().take(most).skip(1).fold(ByteSet::default(), |mut all, set| {
+            all.insert_all(set);
+            all
+        });
+        Self { most, last }
+    }
 }
 
 /// Tables in a row.
@@ -58,8 +94,9 @@ pub(super) struct Digits {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Group {
     pub(super) units: Vec<UnitNumber>,
-    /// By number of digits, most bytes before the first one that a unit has which needs no more.
-    before: Vec<usize>,
+    /// How far before a number they begin, in any text and in one of nothing but ASCII.
+    reach: Reach,
+    reach_in_ascii: Reach,
     /// By place and byte, the units whose match can have it there.
     #[serde(with = "tables")]
     places: Vec<[u64; 256]>,
@@ -77,20 +114,52 @@ pub(super) struct Group {
     begins: Vec<[u64; 256]>,
     /// By number of digits, the units that need no more.
     enough: Vec<u64>,
+}
+
+/// How far before a number the units of a group begin.
+#[derive(Debug, Serialize, Deserialize)]
+struct Reach {
     /// By bytes before the first digit, the units that can begin so far before it.
-    reach: Vec<u64>,
+    units: Vec<u64>,
+    /// By byte, the units that can have it directly before the first digit, behind the first byte of a match.
+    #[serde(with = "tables")]
+    last: Vec<[u64; 256]>,
+}
+
+impl Reach {
+    fn new<'l>(leads: impl Iterator<Item = &'l Lead>) -> Self {
+        let mut reach = Self { units: vec![0; FAR + 1], last: vec![[0; 256]] };
+        for (bit, lead) in leads.enumerate() {
+            let bit = 1_u64 << bit;
+            reach.units.iter_mut().take(lead.most.saturating_add(1)).for_each(|units| *units |= bit);
+            let can_stand = (0..=u8::MAX).zip(reach.last.iter_mut().flatten());
+            can_stand.filter(|(byte, _)| lead.last.contains(*byte)).for_each(|(_, units)| *units |= bit);
+        }
+        let far = reach.units.iter().rposition(|units| *units != 0);
+        reach.units.truncate(far.map_or(0, |far| far + 1));
+        reach
+    }
+
+    /// Those of some units that can begin so far before a number.
+    fn at(&self, far: usize, units: u64) -> u64 {
+        units & self.units.get(far.min(FAR)).copied().unwrap_or_default()
+    }
+
+    /// Those of some units that can begin farther before a number than one byte, and how far.
+    fn farther(&self, before: Option<&u8>, units: u64) -> (u64, usize) {
+        let last = before.zip(self.last.first()).and_then(|(byte, last)| last.get(usize::from(*byte)));
+        let units = units & last.copied().unwrap_or_default();
+        (units, self.units.iter().rposition(|all| all & units != 0).unwrap_or(0))
+    }
 }
 
 impl Group {
     pub(super) fn new(units: &[&Unit]) -> Self {
-        let most = units.iter().map(|unit| unit.max).max().unwrap_or_default();
-        let before = |digits: usize| {
-            let enough = units.iter().filter(|unit| unit.count <= digits);
-            enough.map(|unit| unit.max).max().unwrap_or_default()
-        };
+        let leads: Vec<Lead> = units.iter().map(|unit| Lead { most: unit.max, ..Lead::default() }).collect();
         let mut group = Self {
             units: units.iter().map(|unit| unit.unit).collect(),
-            before: (0..MAX_DIGITS).map(before).chain([most]).collect(),
+            reach: Reach::new(leads.iter()),
+            reach_in_ascii: Reach::new(units.iter().map(|unit| &unit.lead)),
             places: vec![[0; 256]; PLACES],
             ascii: vec![[0; 256]; PLACES],
             over: [0; PLACES],
@@ -98,7 +167,6 @@ impl Group {
             at_start: 0,
             begins: vec![[0; 256]; 2],
             enough: vec![0; MAX_DIGITS + 1],
-            reach: vec![0; most.min(FAR) + 1],
         };
         for (bit, unit) in units.iter().enumerate() {
             let bit = 1_u64 << bit;
@@ -125,7 +193,6 @@ impl Group {
                     *units |= if stands && !border { bit } else { 0 };
                 }
             }
-            group.reach.iter_mut().take(unit.max.saturating_add(1)).for_each(|units| *units |= bit);
         }
         group
     }
@@ -194,16 +261,19 @@ impl Group {
         &self,
         bytes: &[u8],
         (first, last, digits): (usize, usize, usize),
-        open: bool,
+        (clean, open): (bool, bool),
         found: &mut dyn FnMut(UnitNumber, usize),
     ) {
         let mut enough = self.enough(digits);
-        let before = self.before.get(digits.min(MAX_DIGITS)).copied().unwrap_or_default();
-        let from = first.saturating_sub(before);
+        let [apart, within] = self.begins.as_slice() else { return };
+        // Most often it is a space, and few can begin farther away.
+        let reach = if clean { &self.reach_in_ascii } else { &self.reach };
+        let (farther, before) =
+            reach.farther(first.checked_sub(1).and_then(|before| bytes.get(before)), enough);
+        let from = first.saturating_sub(before.max(1));
         if from > 0 {
             enough &= !self.at_start;
         }
-        let [apart, within] = self.begins.as_slice() else { return };
         if enough == 0 {
             return;
         }
@@ -221,10 +291,10 @@ impl Group {
             }
         };
         for (start, byte) in (from..).zip(bytes.get(from..first).unwrap_or_default()) {
-            let reach = self.reach.get((first - start).min(FAR)).copied().unwrap_or_default();
-            look(start, *byte, enough & reach);
+            let far = first - start;
+            look(start, *byte, reach.at(far, if far > 1 { enough & farther } else { enough }));
         }
-        let here = enough & self.reach.first().copied().unwrap_or_default();
+        let here = reach.at(0, enough);
         for (start, byte) in (first..).zip(bytes.get(first..=last).unwrap_or_default()) {
             look(start, *byte, here);
         }
@@ -257,7 +327,7 @@ impl Digits {
         let clean = Some(text).filter(|text| text.is_clean());
         self.numbers(bytes, open, &mut |first, last, digits| {
             for group in &self.groups {
-                group.each(bytes, (first, last, digits), open, &mut |unit, start| {
+                group.each(bytes, (first, last, digits), (clean.is_some(), open), &mut |unit, start| {
                     gathered.range(unit, start, start, Twin::None);
                 });
             }
@@ -342,13 +412,37 @@ mod tests {
             r"\b\d{4}(?:[ -]?\d){8,15}\b",
             r"\b\d{7,8}[A-Z]?\b",
             r"\b(?:\d{2}/\d{3}|\d{5,6})\b",
+            r"(?i)\b[A-Z]{6}\d[0-9LMNP-V]{2}[A-Z]\b",
+            r"(?:\A|[^0-9A-Za-z_.]|[^0-9]\.|[A-Za-z]{2}\b)(?P<value>\(?\d{3}\)? ?\d{3}[ .-]\d{2})\b",
+            r"(?i)\b[K-S][0-9A-Z]{3}\d{1,2}\b",
+            r"[A-Zé]{1,3}[ -][A-Z]?\d{1,4}[EH]?\b",
         ];
         let finder =
             |pattern: &&str| Finder::new(&FinderSpec::new(Kind::Pattern((*pattern).to_owned()))).unwrap();
         let finders: Vec<Finder> = patterns.iter().map(finder).collect();
         let numbered = || finders.iter().enumerate();
         let scanner = Scanner::new(numbered());
-        let parts = ["1", "23", "456", " ", "-", ".", "/", "A", "bc", "é", "(", "\n", "_", "78901234"];
+        let parts = [
+            "1",
+            "23",
+            "456",
+            " ",
+            "-",
+            ".",
+            "/",
+            "A",
+            "bc",
+            "é",
+            "(",
+            ") ",
+            "\n",
+            "_",
+            "78901234",
+            "skN",
+            "ſK",
+            "\u{212a}A",
+            "L",
+        ];
         let mut state = 7_usize;
         for length in 0..3000 {
             let mut text = String::new();

@@ -335,6 +335,7 @@ struct Reading {
 /// Marks the bytes that can stand at each place when the expression begins at one of `starts`, a set of places as bits;
 /// gives the places at which it can end.
 fn walk<const N: usize>(hir: &Hir, starts: u32, reading: Reading, sets: &mut [ByteSet; N]) -> u32 {
+    const { assert!(N < 32, "a bit for each place") };
     let within = (1_u32 << N) - 1;
     let starts = starts & within;
     if starts == 0 {

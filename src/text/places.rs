@@ -139,6 +139,14 @@ pub(super) struct Gathered {
     touched: Vec<Unit>,
 }
 
+/// Orders places by all that tells them apart.
+fn sort(places: &mut [Place]) {
+    // Compared at once.
+    places.sort_unstable_by_key(|Place { unit, first, last, phrase, twin: _ }| {
+        [unit, first, last, phrase].into_iter().fold(0, |all, part| all << 32 | u128::from(*part))
+    });
+}
+
 impl Gathered {
     pub(super) fn new(units: usize) -> Self {
         Self {
@@ -152,10 +160,32 @@ impl Gathered {
 
     /// All places, by unit.
     pub(super) fn sorted(&mut self) -> &[Place] {
-        // In the order of all fields, compared at once.
-        self.places.sort_unstable_by_key(|Place { unit, first, last, phrase, twin: _ }| {
-            [unit, first, last, phrase].into_iter().fold(0, |all, part| all << 32 | u128::from(*part))
+        /// From so many on, they are put to their units first.
+        const MANY: usize = 128;
+        if self.places.len() < MANY {
+            sort(&mut self.places);
+            return &self.places;
+        }
+        let mut ends = vec![0_usize; self.latest.len() + 1];
+        for place in &self.places {
+            ends.get_mut(place.unit as usize + 1).into_iter().for_each(|end| *end += 1);
+        }
+        // Where the places of each unit begin, and as they are put there, where they end.
+        let mut sum = 0;
+        ends.iter_mut().for_each(|end| {
+            sum += *end;
+            *end = sum;
         });
+        let mut sorted = self.places.clone();
+        for place in &self.places {
+            let Some(end) = ends.get_mut(place.unit as usize) else { continue };
+            sorted.get_mut(*end).into_iter().for_each(|to| *to = *place);
+            *end += 1;
+        }
+        for of_unit in sorted.chunk_by_mut(|one, other| one.unit == other.unit) {
+            sort(of_unit);
+        }
+        self.places = sorted;
         &self.places
     }
 
@@ -224,5 +254,28 @@ impl Gathered {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let (first, last) = (small(start), small(end));
         self.places.push(Place { unit, first, last, phrase, twin: Twin::None });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_places_are_ordered_as_few_are() {
+        let mut state = 3_usize;
+        for count in (0..400).step_by(7) {
+            let mut gathered = Gathered::new(9);
+            for _ in 0..count {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let (unit, at) = (state >> 33, state >> 40 & 0xff);
+                gathered.range((unit % 9) as Unit, at, at + state % 3, Twin::None);
+            }
+            let mut expected = gathered.places.clone();
+            expected.sort_unstable();
+            assert_eq!(gathered.sorted(), expected);
+            gathered.clear();
+            assert_eq!(gathered.latest, [0; 9]);
+        }
     }
 }

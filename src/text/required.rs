@@ -51,6 +51,11 @@ pub(super) fn trigger(hir: &Hir, spaced: bool) -> Trigger {
     Trigger::Bytes(first)
 }
 
+/// Most bytes of a match before its first digits, if there are such.
+pub(super) fn most_before_digits(hir: &Hir) -> Option<usize> {
+    digits(hir)?.max
+}
+
 /// The first digits of every match.
 struct Digits {
     min: usize,

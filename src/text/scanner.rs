@@ -411,15 +411,14 @@ impl Scanner {
     ) {
         let length = || self.sieve.length(literal);
         let mut sides = None;
+        let mut fit = |neighbours: Neighbours| {
+            let sides = sides.get_or_insert_with(|| Sides::new(text.raw().as_bytes(), at, at + length()));
+            neighbours.fit(*sides)
+        };
         for one in self.uses.get(literal as usize).map_or(&[][..], Vec::as_slice) {
             match *one {
                 Use::Pattern(place) => self.pattern(&place, literal, at, view, text, gathered),
-                Use::Phrase { neighbours, .. }
-                    if view == View::Both
-                        && !neighbours
-                            .fit(*sides.get_or_insert_with(|| {
-                                Sides::new(text.raw().as_bytes(), at, at + length())
-                            })) => {}
+                Use::Phrase { neighbours, .. } if view == View::Both && !fit(neighbours) => {}
                 Use::Phrase { unit, text: words, phrase, before, .. } => {
                     let (standing, at) = match view {
                         View::Both => (Standing::Clean(text.raw()), Some(at)),

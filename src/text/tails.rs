@@ -64,7 +64,8 @@ impl Builder {
             self.calm = self.calm.max(within);
             return;
         }
-        let late = digits::Unit { unit, min: 0, max: 0, count: 0, prefix: Some(prefix(hir, false)) };
+        let prefix = Some(prefix(hir, false));
+        let late = digits::Unit { unit, min: 0, max: 0, count: 0, lead: digits::Lead::default(), prefix };
         if folded { self.folded.push((late, within)) } else { self.raw.push((late, within)) }
     }
 

@@ -1,6 +1,9 @@
-//! What makes no difference to a pattern: then the raw and the folded view of a text are the same to it.
+//! What makes no difference to a pattern: then the raw and the folded view of a text are the same to it. And what is left of one
+//! in a text of nothing but ASCII.
 
-use regex_syntax::hir::{Hir, HirKind, Look};
+use regex_syntax::hir::{
+    Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look,
+};
 
 use super::first::holds;
 
@@ -44,4 +47,38 @@ impl Uniform {
             }
         }
     }
+}
+
+/// The same pattern for texts of nothing but ASCII; `None` if it matches nothing there.
+pub(super) fn in_ascii(hir: &Hir) -> Option<Hir> {
+    Some(match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => hir.clone(),
+        HirKind::Literal(literal) => Some(hir.clone()).filter(|_| literal.0.is_ascii())?,
+        HirKind::Class(class) => {
+            let class = match class {
+                Class::Unicode(class) => {
+                    let mut class = class.clone();
+                    class.intersect(&ClassUnicode::new([ClassUnicodeRange::new('\0', '\x7f')]));
+                    Class::Unicode(class)
+                }
+                Class::Bytes(class) => {
+                    let mut class = class.clone();
+                    class.intersect(&ClassBytes::new([ClassBytesRange::new(0, 0x7f)]));
+                    Class::Bytes(class)
+                }
+            };
+            Some(class).filter(|class| !class.is_empty()).map(Hir::class)?
+        }
+        HirKind::Repetition(repetition) => match in_ascii(&repetition.sub) {
+            Some(sub) => Hir::repetition(repetition.with(sub)),
+            None if repetition.min == 0 => Hir::empty(),
+            None => return None,
+        },
+        HirKind::Capture(capture) => in_ascii(&capture.sub)?,
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(in_ascii).collect::<Option<_>>()?),
+        HirKind::Alternation(parts) => {
+            let parts: Vec<Hir> = parts.iter().filter_map(in_ascii).collect();
+            Some(parts).filter(|parts| !parts.is_empty()).map(Hir::alternation)?
+        }
+    })
 }

@@ -1,5 +1,6 @@
 //! Letters that stand apart: `i g n o r e`, `i.g.n.o.r.e`, `i-g-n-o-r-e`.
 
+use super::super::block::{BLOCK, letters_and_digits};
 use super::super::pattern::floor_boundary;
 use super::super::view::Mapped;
 use super::region::Piece;
@@ -77,10 +78,36 @@ fn between<'t>(text: &'t str, one: &(usize, char), other: &(usize, char)) -> &'t
     text.get(one.0 + one.1.len_utf8()..other.0).unwrap_or_default()
 }
 
+/// Whether there is nothing to be joined or taken apart, as far as a quick look tells.
+fn stays_as_it_is(bytes: &[u8]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    let mut last = [b' '; BLOCK];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let (mut single, mut before) = (0, 0);
+    for block in blocks.iter().chain([&last]) {
+        // At the end of a block, one more may be counted.
+        let letters = letters_and_digits(block);
+        single += (letters & !(letters << 1 | before) & !(letters >> 1)).count_ones();
+        before = letters >> 63;
+    }
+    let together = |run: &&[u8]| run.len() >= MIN_TOGETHER;
+    bytes.is_ascii()
+        && (single as usize) < MIN_JOINED
+        && !bytes
+            .split(|byte| !byte.is_ascii_alphabetic())
+            .filter(together)
+            .any(|run| words::apart(run).is_some_and(|starts| !starts.is_empty()))
+}
+
 /// Every row of such letters joined, and what is written together taken apart. A gap that is longer or other than the
 /// shortest ends a word.
 pub(super) fn decode(text: &str, piece: Piece) -> Option<Mapped> {
     let part = text.get(piece.start..piece.end)?;
+    if stays_as_it_is(part.as_bytes()) { None } else { rewritten(part, piece) }
+}
+
+/// The same, however it looks.
+fn rewritten(part: &str, piece: Piece) -> Option<Mapped> {
     let mut joined: Vec<(char, (usize, usize))> = Vec::with_capacity(part.len());
     let same = |range: std::ops::Range<usize>| {
         let from = range.start;
@@ -132,4 +159,46 @@ pub(super) fn decode(text: &str, piece: Piece) -> Option<Mapped> {
         }
     }
     apart.then_some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nothing is passed over that would be joined or taken apart.
+    #[test]
+    fn what_stays_as_it_is() {
+        let parts = [
+            "a",
+            "b c",
+            " ",
+            ".",
+            "-",
+            "of",
+            "ignoreallprevious",
+            "instructions",
+            "i.g.n",
+            "x1y",
+            "é",
+            "\n",
+            "7",
+        ];
+        let (mut state, mut stay, mut change) = (5_usize, 0, 0);
+        for round in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..round % 40 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(parts[(state >> 33) % parts.len()]);
+                if state >> 40 & 3 == 0 {
+                    text.push_str("which she had");
+                }
+            }
+            let piece = Piece { start: 0, end: text.len(), cut_before: false, cut_after: false };
+            let changes = rewritten(&text, piece).is_some();
+            assert!(!(changes && stays_as_it_is(text.as_bytes())), "{text:?}");
+            stay += usize::from(stays_as_it_is(text.as_bytes()));
+            change += usize::from(changes);
+        }
+        assert!(stay > 1000 && change > 1000, "{stay} {change}");
+    }
 }

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use regex_syntax::hir::Hir;
 
 use super::{Place, Use};
-use crate::text::digits;
+use crate::text::digits::{self, Lead};
 use crate::text::first::{ByteSet, First, prefix};
 use crate::text::literals::{Around, Literal, Required};
 use crate::text::matcher::Leaf;
 use crate::text::pattern::Pattern;
 use crate::text::phrases::Neighbours;
 use crate::text::places::{Twin, Unit, unit};
-use crate::text::required::{Trigger, trigger};
+use crate::text::required::{Trigger, most_before_digits, trigger};
 use crate::text::tails;
 use crate::text::uniform::Uniform;
+use crate::text::uniform::in_ascii;
 
 /// Collects what a scanner looks for.
 #[derive(Debug, Default)]
@@ -61,7 +62,9 @@ impl Builder {
             Trigger::Literals(all) => self.literals((unit, folded, Twin::None), hir, all),
             Trigger::Digits { min, max, count } => {
                 let prefix = (!folded).then(|| prefix(hir, false));
-                self.digits.push(digits::Unit { unit, min, max, count, prefix });
+                let in_ascii = in_ascii(hir).and_then(|hir| most_before_digits(&hir).map(|most| (hir, most)));
+                let lead = in_ascii.map_or_else(Lead::default, |(hir, most)| Lead::new(&hir, most));
+                self.digits.push(digits::Unit { unit, min, max, lead, count, prefix });
             }
             Trigger::Bytes(_) if folded => self.always.push(unit),
             Trigger::Bytes(set) => self.bytes.push((unit, set)),
