@@ -179,7 +179,7 @@ impl ClientBuilder {
     /// gives it back. Failures that may pass are tried again above it.
     ///
     /// An HTTP client should follow no redirects, which would take what was decided about somewhere else, and have a provider of
-    /// cryptography: [`reqwest::redirect::Policy::none`], and see `docs/openai.md`.
+    /// cryptography: `reqwest::redirect::Policy::none()`, and see `docs/openai.md`.
     ///
     /// ```
     /// use async_openai::config::OpenAIConfig;
