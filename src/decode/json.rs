@@ -18,6 +18,9 @@ use crate::diagnostic::Code;
 /// Deepest nesting of arrays and objects that is read.
 pub const MAX_JSON_DEPTH: usize = 64;
 
+/// Members for which an object has room from its first on.
+const FEW: usize = 4;
+
 /// Reads strict JSON into a value: one document, no duplicate keys, at most [`MAX_JSON_DEPTH`] levels.
 ///
 /// # Errors
@@ -116,6 +119,10 @@ impl Tree for Value {
         _: usize,
         value: impl FnOnce() -> Result<Self, E>,
     ) -> Result<bool, E> {
+        if members.is_empty() {
+            // Room for what most objects have, so that the table is not built anew with the second and fourth member.
+            *members = Map::with_capacity(FEW);
+        }
         match members.entry(name) {
             Entry::Occupied(_) => Ok(false),
             Entry::Vacant(place) => {

@@ -259,13 +259,26 @@ async fn history_is_decided_once_and_a_turn_each_time() {
     let client = builder(STRICT, &server).build().unwrap();
     let agent = client.as_user(User::new("ann", ["user"])).agent_in("bot", "s");
     let mut messages = Vec::new();
+    let mut events = 0;
     for turn in 0..5 {
-        messages.push(json!({ "role": "user", "content": "yes, card 1234" }));
+        // Whether it is edited or not, and in one part or several.
+        let part = |text: &str| json!({ "type": "text", "text": text });
+        let content = match turn {
+            1 => json!("yes"),
+            2 => json!([part("yes"), part("no")]),
+            3 => json!([part("yes"), part("card 1234")]),
+            _ => json!("yes, card 1234"),
+        };
+        messages.push(json!({ "role": "user", "content": content }));
         let answer =
             ask!(agent, Api::Chat, request(Api::Chat, "", &json!({ "messages": messages })), false).unwrap();
         messages
             .push(json!({ "role": "assistant", "content": answer[0]["choices"][0]["message"]["content"] }));
-        assert_eq!(client.guard().session("s").unwrap().turns, turn + 1);
+        let session = client.guard().session("s").unwrap();
+        assert_eq!(session.turns, turn + 1);
+        // The agent, what is new, and the answer; the first time, the tools.
+        assert_eq!(session.seq - events, if turn == 0 { 4 } else { 3 }, "turn {turn}");
+        events = session.seq;
         assert!(!server.requests().last().unwrap().to_string().contains("1234"));
     }
     // The same words again are another turn, and there were five.

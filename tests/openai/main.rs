@@ -46,6 +46,7 @@ mod sdk;
 mod services;
 mod sessions;
 mod stream;
+mod transport;
 
 /// Everything is allowed and nothing is looked for. No time limit, as in the other: tests run on busy machines.
 const ALLOW_ALL: &[(&str, &str)] = &[

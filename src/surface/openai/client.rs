@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_openai::config::{Config, OpenAIConfig};
+use async_openai::error::OpenAIError;
+use async_openai::middleware::HttpRequestFactory;
 use async_openai::{Chat, Client, Responses};
+use tower::ServiceExt;
 
 use super::approve::Approver;
 use super::conversation::{Conversation, Opened, Settings};
@@ -13,7 +16,7 @@ use super::detect::{Detector, Watch};
 use super::error::GuardError;
 use super::keys::{KeyProvider, Keys, OneKey};
 use super::service::{Guarded, NOWHERE};
-use super::transport::{Transport, Way};
+use super::transport::{Carrier, Transport, Way};
 use super::wire::Openings;
 use crate::bundle::{Bundle, RefusedCalls};
 use crate::compile::{CompileOptions, compile};
@@ -98,6 +101,20 @@ impl IntoGuard for &Bundle {
 /// # }
 /// ```
 ///
+/// What carries requests below the guard is given once, and not given back:
+///
+/// ```compile_fail,E0616
+/// # fn doc(client: ringfence::surface::openai::GuardedClient) {
+/// let carrier = client.way;
+/// # }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # fn doc(client: ringfence::surface::openai::GuardedClient) {
+/// client.transport();
+/// # }
+/// ```
+///
 /// Where unused results are errors, so is a call whose outcome nobody looks at:
 ///
 /// ```compile_fail
@@ -120,8 +137,9 @@ pub struct GuardedClient {
     guard: Arc<Guard>,
     settings: Arc<Settings>,
     way: Way,
-    /// The SDK's configuration: with neither the address nor a key, which belong to the way behind the guard.
-    nowhere: OpenAIConfig,
+    /// The SDK's client, with neither the address nor a key, which belong to the way behind the guard. Each agent has a copy that calls
+    /// the guard; this one calls nothing.
+    sdk: Client<OpenAIConfig>,
     /// Sessions that were begun: their names differ even without randomness.
     sessions: Arc<AtomicU64>,
 }
@@ -137,6 +155,7 @@ pub struct ClientBuilder {
     guard: Arc<Guard>,
     config: OpenAIConfig,
     keys: Option<Keys>,
+    carrier: Option<Carrier>,
     settings: Settings,
 }
 
@@ -151,6 +170,48 @@ impl ClientBuilder {
     #[must_use]
     pub fn keys(mut self, keys: impl KeyProvider + 'static) -> Self {
         self.keys = Some(Arc::new(keys));
+        self
+    }
+
+    /// What carries requests to the provider in the place of the client's own connections: an HTTP client with a proxy or time limits of
+    /// its own, or answers that were recorded. It is what the SDK's `with_http_service` takes, and stands below the guard: it is given
+    /// what the guard has let through, with the key of the call, and what it answers is decided about before anybody sees it. Nothing
+    /// gives it back. Failures that may pass are tried again above it.
+    ///
+    /// An HTTP client should follow no redirects, which would take what was decided about somewhere else, and have a provider of
+    /// cryptography: `reqwest::redirect::Policy::none()`, and see `docs/openai.md`.
+    ///
+    /// ```
+    /// use async_openai::config::OpenAIConfig;
+    /// use async_openai::middleware::HttpRequestFactory;
+    /// use ringfence::surface::openai::GuardedClient;
+    /// use ringfence::{Engine, User};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let recorded = tower::service_fn(async |_: HttpRequestFactory| {
+    ///     let answer = r#"{"id": "c", "object": "chat.completion", "created": 0, "model": "gpt-5", "choices": [
+    ///         {"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}]}"#;
+    ///     Ok::<_, async_openai::error::OpenAIError>(http::Response::new(answer).into())
+    /// });
+    /// let client = GuardedClient::builder(Engine::embedded()?, &OpenAIConfig::new().with_api_key("none"))?
+    ///     .transport(recorded)
+    ///     .build()?;
+    /// let agent = client.as_user(User::new("alice", ["user"])).agent("assistant");
+    /// let request = serde_json::from_str(r#"{"model": "gpt-5", "messages": [{"role": "user", "content": "Hello?"}]}"#)?;
+    /// let answer = agent.chat().create(request).await?;
+    /// assert_eq!(answer.choices[0].message.content.as_deref(), Some("Hello."));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn transport<S>(mut self, transport: S) -> Self
+    where
+        S: tower::Service<HttpRequestFactory, Response = reqwest::Response> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<OpenAIError> + Send + Sync + 'static,
+    {
+        self.carrier = Some(Carrier::new(transport.map_err(Into::into)));
         self
     }
 
@@ -212,16 +273,22 @@ impl ClientBuilder {
     /// # Errors
     /// Where the configuration has no key and no provider of keys is given, or no connection can be set up.
     pub fn build(self) -> Result<GuardedClient, GuardError> {
-        let Self { guard, config, keys, settings } = self;
+        let Self { guard, config, keys, carrier, settings } = self;
         let keys = match keys {
             Some(keys) => keys,
             None => Arc::new(OneKey::new(config.api_key())?),
         };
-        let way = Arc::new(Transport::new(&config, keys)?);
+        let way = Arc::new(Transport::new(&config, keys, carrier)?);
         let nowhere =
             OpenAIConfig::new().with_api_base(NOWHERE).with_api_key("").with_org_id("").with_project_id("");
-        Ok(GuardedClient { guard, settings: Arc::new(settings), way, nowhere, sessions: Arc::default() })
+        let sdk = Client::build(way.http().clone(), nowhere).with_http_service(tower::service_fn(nothing));
+        Ok(GuardedClient { guard, settings: Arc::new(settings), way, sdk, sessions: Arc::default() })
     }
+}
+
+/// Calls nothing.
+async fn nothing(_: HttpRequestFactory) -> Result<reqwest::Response, OpenAIError> {
+    Err(GuardError::Endpoint.into())
 }
 
 impl GuardedClient {
@@ -242,6 +309,7 @@ impl GuardedClient {
             guard: policies.into_guard()?,
             config: config.clone(),
             keys: None,
+            carrier: None,
             settings: Settings {
                 openings: Openings::default(),
                 detectors: Vec::new(),
@@ -308,8 +376,7 @@ impl AsUser {
     fn open(&self, name: String, session: Opened) -> GuardedAgent {
         let conversation = self.client.conversation(self.user.clone(), name, session);
         let guarded = Guarded { conversation: Arc::new(conversation), way: Arc::clone(&self.client.way) };
-        let config = self.client.nowhere.clone();
-        let sdk = Client::build(guarded.way.http().clone(), config).with_http_service(guarded.clone());
+        let sdk = self.client.sdk.clone().with_http_service(guarded.clone());
         GuardedAgent { guarded, sdk }
     }
 }

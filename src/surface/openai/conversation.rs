@@ -1,5 +1,6 @@
 //! One run of an agent for a user: every part of what travels is decided here.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use super::approve::{Answer, Approver, Question};
 use super::detect::{self, Watch};
 use super::digest::key;
+use super::draft::Draft;
 use super::error::{GuardError, Refusal, What};
 use super::telemetry;
 use super::wire::{self, Api, Call, Memory, Openings, Slot, Unfit, value_of};
@@ -22,6 +24,8 @@ use crate::verdict::{Decision, Verdict};
 const REMEMBERED: usize = 8192;
 /// Most bytes of edited parts that are remembered.
 const REMEMBERED_BYTES: usize = 4 << 20;
+/// Most bytes of parts that are remembered before they are digested.
+const UNDIGESTED: usize = 16 << 10;
 /// Most responses that a request may continue.
 const RESPONSES: usize = 256;
 
@@ -79,6 +83,9 @@ pub(super) struct Remembered {
     parts: HashMap<[u8; 32], Option<Value>>,
     order: VecDeque<([u8; 32], usize)>,
     bytes: usize,
+    /// What users have said since, and went on as it was: digested when it comes again, if it does.
+    said: Vec<(&'static str, Value)>,
+    undigested: usize,
     /// Digests of the ids of responses: a provider may make ids of any length.
     responses: VecDeque<[u8; 32]>,
     pub(super) withheld: VecDeque<Withheld>,
@@ -88,8 +95,27 @@ pub(super) struct Remembered {
 
 impl Remembered {
     /// What became of a part that was decided about before; inside, what stands there since, where that is something else.
-    pub(super) fn known(&self, key: &[u8; 32]) -> Option<Option<Value>> {
-        self.parts.get(key).cloned()
+    pub(super) fn known(&mut self, digest: &[u8; 32]) -> Option<Option<Value>> {
+        self.digest_said();
+        self.parts.get(digest).cloned()
+    }
+
+    /// Digests what was said. What is added of the same words behind it counts.
+    pub(super) fn digest_said(&mut self) {
+        self.undigested = 0;
+        for (name, value) in std::mem::take(&mut self.said) {
+            self.add(key(name, &value), None);
+        }
+    }
+
+    /// Remembers a part that stayed as it was.
+    pub(super) fn add_said(&mut self, name: &'static str, value: Value) {
+        let bytes = wire::bytes(&value) + size_of::<Value>();
+        if self.undigested + bytes > UNDIGESTED {
+            return self.add(key(name, &value), None);
+        }
+        self.undigested += bytes;
+        self.said.push((name, value));
     }
 
     pub(super) fn add(&mut self, key: [u8; 32], edited: Option<Value>) {
@@ -118,7 +144,7 @@ pub(crate) struct Ruled {
 /// A response that was decided about, its texts edited. Refused calls still stand in it.
 #[derive(Debug)]
 pub(crate) struct Answered {
-    pub(crate) document: Value,
+    pub(crate) document: Draft,
     pub(crate) calls: Vec<Ruled>,
     /// The refusal of what the model wrote.
     pub(crate) refused: Option<Box<Refusal>>,
@@ -290,10 +316,10 @@ impl Conversation {
     pub(crate) async fn response(
         &self,
         api: Api,
-        mut document: Value,
+        mut document: Draft,
         estimate: impl Fn() -> u64 + Send,
     ) -> Result<Answered, GuardError> {
-        let read = wire::read_response(api, &mut document, &self.settings.openings);
+        let read = wire::read_answer(api, &mut document, &self.settings.openings);
         let response = match read {
             Ok(response) => response,
             Err(error) => {
@@ -301,8 +327,11 @@ impl Conversation {
                 return Err(GuardError::Answer(error));
             }
         };
-        self.spent(Some(response.tokens.unwrap_or_else(|| estimate() + wire::estimated_tokens(&document))));
-        self.beside(&response.texts, &mut document).await;
+        let estimated = || estimate() + wire::estimated_tokens(document.document());
+        self.spent(Some(response.tokens.unwrap_or_else(estimated)));
+        if !response.texts.is_empty() {
+            self.beside(&response.texts, document.change()).await;
+        }
         let mut denied: BTreeSet<usize> = BTreeSet::new();
         let mut refused: Option<Box<Refusal>> = None;
         for (slot, choice) in response.slots.into_iter().zip(response.choices) {
@@ -311,17 +340,22 @@ impl Conversation {
             }
             let Slot { body, place, memory } = slot;
             match self.decide(body).await {
-                Ok((body, _)) => {
+                Ok((body, verdict)) => {
                     let decided = value_of(&body);
                     if let Memory::Known(name) = memory {
                         self.remember(name, decided);
                     }
-                    place.write_if_changed(&mut document, &self.handed(decided));
+                    let handed = self.handed(decided);
+                    // Otherwise it is what stands there.
+                    if !verdict.edits.is_empty() || matches!(handed, Cow::Owned(_)) {
+                        place.write_if_changed(document.change(), &handed);
+                    }
                 }
                 Err(refusal) => {
+                    let document = document.change();
                     match api {
-                        Api::Chat => wire::chat::deny(&mut document, choice, refusal.message()),
-                        Api::Responses => wire::responses::deny(&mut document, refusal.message()),
+                        Api::Chat => wire::chat::deny(document, choice, refusal.message()),
+                        Api::Responses => wire::responses::deny(document, refusal.message()),
                     }
                     denied.insert(choice);
                     refused.get_or_insert(refusal);
@@ -334,7 +368,7 @@ impl Conversation {
             if let Ok(arguments) = &ruled.arguments
                 && ruled.call.arguments.as_ref() != Ok(arguments)
             {
-                ruled.call.place.write(&mut document, arguments);
+                ruled.call.place.write(document.change(), arguments);
             }
             calls.push(ruled);
         }
@@ -363,14 +397,14 @@ impl Conversation {
     }
 
     /// The response for an application that runs the tools: without the calls that were refused.
-    pub(crate) fn for_application(&self, api: Api, answered: Answered) -> Result<Value, GuardError> {
+    pub(crate) fn for_application(&self, api: Api, answered: Answered) -> Result<Draft, GuardError> {
         let Answered { mut document, calls, .. } = answered;
         if calls.iter().all(|ruled| ruled.arguments.is_ok()) {
             for Ruled { call, arguments } in calls {
                 if let Some(handed) =
                     arguments.ok().and_then(|decided| self.handed_arguments(&call.tool, &decided))
                 {
-                    call.place.write(&mut document, &handed);
+                    call.place.write(document.change(), &handed);
                 }
             }
             return Ok(document);
@@ -381,7 +415,7 @@ impl Conversation {
             match arguments {
                 Ok(decided) => {
                     if let Some(handed) = self.handed_arguments(&call.tool, &decided) {
-                        call.place.write(&mut document, &handed);
+                        call.place.write(document.change(), &handed);
                     }
                     kept.push(call.id);
                 }
@@ -394,11 +428,12 @@ impl Conversation {
         for (choice, (kept, gone)) in by_choice {
             let Some((_, first)) = gone.first() else { continue };
             let (why, ids) = (first.to_string(), gone.iter().map(|(call, _)| call.id.clone()).collect());
+            let document = document.change();
             let response = document.get("id").and_then(Value::as_str).filter(|_| api == Api::Responses);
             self.withhold(response, kept, gone);
             match api {
-                Api::Chat => wire::chat::without_calls(&mut document, choice, &ids, &why),
-                Api::Responses => wire::responses::without_calls(&mut document, &ids, &why),
+                Api::Chat => wire::chat::without_calls(document, choice, &ids, &why),
+                Api::Responses => wire::responses::without_calls(document, &ids, &why),
             }
         }
         Ok(document)

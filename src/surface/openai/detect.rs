@@ -140,7 +140,7 @@ impl Moderation {
     /// # Errors
     /// Where the configuration has no key, or no connection can be set up.
     pub fn new(config: &OpenAIConfig) -> Result<Self, GuardError> {
-        let way = Arc::new(Transport::new(config, Arc::new(OneKey::new(config.api_key())?))?);
+        let way = Arc::new(Transport::new(config, Arc::new(OneKey::new(config.api_key())?), None)?);
         let stages = vec![Stage::Input, Stage::Output];
         Ok(Self { way, model: "omni-moderation-latest".to_owned(), stages })
     }

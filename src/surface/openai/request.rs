@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::conversation::Conversation;
-use super::digest::key_of;
+use super::digest::{self, key_of};
 use super::draft::Draft;
 use super::error::GuardError;
 use super::wire::{self, Api, Memory, Place, Slot, Unfit, value_of};
@@ -15,11 +15,18 @@ use crate::verdict::Edit;
 /// Most bytes of parts that are decided about together: little enough for the time that one event has.
 const TOGETHER: usize = 64 << 10;
 
+/// What a part is remembered by: its digest, or for one that is decided each time, its name, so that it is digested only where it
+/// comes again.
+enum Key {
+    Digest([u8; 32]),
+    Name(&'static str),
+}
+
 /// A part, and what it is remembered by.
-type Keyed = (Slot, [u8; 32]);
+type Keyed = (Slot, Key);
 
 /// Where a part stands, and what it is remembered by.
-type Placed = (Place, [u8; 32]);
+type Placed = (Place, Key);
 
 /// Parts of a request of one kind, which are decided about as one event.
 #[derive(Default)]
@@ -57,16 +64,20 @@ impl Conversation {
                 continue;
             }
             self.name_tool(&mut slot.body)?;
-            let (Memory::Known(name) | Memory::Fresh(name)) = slot.memory;
-            let key = key_of(name, &slot.body);
-            if matches!(slot.memory, Memory::Known(_))
-                && let Some(known) = self.memory().known(&key)
-            {
-                if let Some(decided) = known {
-                    self.put(draft, &slot.place, &decided)?;
+            let key = match slot.memory {
+                Memory::Fresh(name) => Key::Name(name),
+                Memory::Known(name) => {
+                    let key = key_of(name, &slot.body);
+                    let known = self.memory().known(&key);
+                    if let Some(known) = known {
+                        if let Some(decided) = known {
+                            self.put(draft, &slot.place, &decided)?;
+                        }
+                        continue;
+                    }
+                    Key::Digest(key)
                 }
-                continue;
-            }
+            };
             if !batch.takes(&slot, self.is_scored(Stage::Input)) {
                 self.parts(std::mem::take(&mut batch), draft).await?;
             }
@@ -100,7 +111,18 @@ impl Conversation {
         let Some((body, parts)) = batch.together() else { return Ok(()) };
         let (body, verdict) = self.decide(body).await?;
         let is_one = parts.len() == 1;
+        if let ([(_, Key::Name(name))], true) = (&*parts, verdict.edits.is_empty()) {
+            self.memory().add_said(name, wire::into_value(body));
+            return Ok(());
+        }
         for (number, (place, key)) in parts.into_iter().enumerate() {
+            let key = match key {
+                Key::Digest(key) => key,
+                Key::Name(name) => {
+                    self.memory().digest_said();
+                    digest::key(name, &place.read(draft.document()))
+                }
+            };
             let decided = if verdict.edits.is_empty() {
                 None
             } else if is_one {
@@ -152,11 +174,11 @@ impl Batch {
     fn takes(&self, slot: &Slot, is_scored: bool) -> bool {
         let Some((first, _)) = self.slots.first() else { return true };
         let one_kind = kind(&first.body).is_some() && kind(&first.body) == kind(&slot.body);
-        one_kind && !is_scored && self.bytes + bytes(value_of(&slot.body)) <= TOGETHER
+        one_kind && !is_scored && self.bytes + wire::bytes(value_of(&slot.body)) <= TOGETHER
     }
 
-    fn push(&mut self, slot: Slot, key: [u8; 32]) {
-        self.bytes += bytes(value_of(&slot.body));
+    fn push(&mut self, slot: Slot, key: Key) {
+        self.bytes += wire::bytes(value_of(&slot.body));
         self.slots.push((slot, key));
     }
 
@@ -173,16 +195,6 @@ impl Batch {
             _ => bodies.pop()?,
         };
         Some((body, places))
-    }
-}
-
-/// About how long a value is.
-fn bytes(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(bytes).sum(),
-        Value::Object(members) => members.iter().map(|(name, value)| name.len() + bytes(value)).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The values behind pseudonyms, for the user and for tools. What goes back to the model is what it wrote.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::conversation::Conversation;
@@ -9,16 +11,17 @@ use crate::guard::{Revealed, To};
 impl Conversation {
     /// A model's text for the user: with the values behind pseudonyms, where policy lets the user have them. Sent back, it
     /// is again what the model wrote.
-    pub(crate) fn handed(&self, decided: &Value) -> Value {
-        let Value::String(text) = decided else { return decided.clone() };
+    pub(crate) fn handed<'v>(&self, decided: &'v Value) -> Cow<'v, Value> {
+        let Value::String(text) = decided else { return Cow::Borrowed(decided) };
         if !text.contains('<') || !self.guard.engine().has_pseudonyms("") {
-            return decided.clone();
+            return Cow::Borrowed(decided);
         }
         let revealed = Value::String(self.reveal(text));
-        if revealed != *decided {
-            self.memory().add(key("model", &revealed), Some(decided.clone()));
+        if revealed == *decided {
+            return Cow::Borrowed(decided);
         }
-        revealed
+        self.memory().add(key("model", &revealed), Some(decided.clone()));
+        Cow::Owned(revealed)
     }
 
     /// A text with the values that the user may have.

@@ -206,13 +206,14 @@ impl Talk {
             } else {
                 guarded.ask(self.api, Draft::new(request), None).await?
             };
-            if answered.document.get("status").and_then(Value::as_str) == Some("failed") {
-                let error = answered.document.get("error").unwrap_or(&Value::Null);
+            let document = answered.document.document();
+            if document.get("status").and_then(Value::as_str) == Some("failed") {
+                let error = document.get("error").unwrap_or(&Value::Null);
                 return Err(transport::told(http::StatusCode::OK, error));
             }
-            let usage = answered.document.pointer("/usage/total_tokens").and_then(Value::as_u64);
+            let usage = document.pointer("/usage/total_tokens").and_then(Value::as_u64);
             done.tokens = done.tokens.saturating_add(usage.unwrap_or(0));
-            let (items, text) = spoken(self.api, &answered.document)?;
+            let (items, text) = spoken(self.api, document)?;
             said.extend(items);
             if answered.refused.is_some() || answered.calls.is_empty() {
                 done.text = text;

@@ -55,7 +55,7 @@ impl Guarded {
         let api = transport::api_of(NOWHERE, request.url().as_str());
         let api = api.filter(|_| request.method() == reqwest::Method::POST).ok_or(GuardError::Endpoint)?;
         let body = request.body().and_then(reqwest::Body::as_bytes).ok_or(GuardError::Endpoint)?;
-        self.send(api, Draft::read(body)?).await
+        self.send(api, Draft::of_request(body)?).await
     }
 
     /// Decides about a request, sends it, and gives the response, whose body is decided about.
@@ -78,7 +78,7 @@ impl Guarded {
             }
             let answered = self.answered(api, response, &draft).await?;
             let document = conversation.for_application(api, answered)?;
-            Ok(respond("application/json", reqwest::Body::from(wire::written(&document))))
+            Ok(respond("application/json", reqwest::Body::from(document.body())))
         }
         .instrument(span)
         .await
@@ -96,7 +96,7 @@ impl Guarded {
             Limits { bytes: settings.answer_bytes, time: settings.answer_time, idle: settings.idle_time };
         let body = transport::read(response, &limits).await?;
         let estimate = || wire::estimated_tokens(draft.document());
-        self.conversation.response(api, transport::document(&body)?, estimate).await
+        self.conversation.response(api, Draft::of_answer(body)?, estimate).await
     }
 }
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_openai::config::{Config, OpenAIConfig};
 use async_openai::error::{ApiError, ApiErrorResponse, OpenAIError};
-use async_openai::middleware::retry::OpenAIRetryLayer;
+use async_openai::middleware::retry::{OpenAIRetry, OpenAIRetryLayer};
 use async_openai::middleware::{HttpRequestFactory, ReqwestService};
 use bytes::Bytes;
+use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use tower::util::BoxCloneSyncService;
 use tower::{Layer, ServiceExt};
 
 use super::error::GuardError;
@@ -21,34 +23,47 @@ use crate::event::User;
 /// Most bytes of an error that a provider tells.
 const MAX_ERROR: usize = 16 << 10;
 
+/// What carries requests that are decided about to the provider, and brings its answers.
+pub(crate) type Carrier = BoxCloneSyncService<HttpRequestFactory, reqwest::Response, OpenAIError>;
+
 /// Sends requests.
 pub(crate) struct Transport {
+    /// Makes requests. What sends them is the carrier.
     http: reqwest::Client,
+    carrier: OpenAIRetry<Carrier>,
     base: String,
     query: Vec<(String, String)>,
     /// Addresses that are asked again and again, their queries included.
     known: Vec<(&'static str, reqwest::Url)>,
-    headers: HeaderMap,
+    /// Those of every request, but for its key.
+    headers: Arc<HeaderMap>,
     keys: Keys,
 }
 
 impl Transport {
-    /// With the addresses and headers of a configuration, and the keys of a provider.
-    pub(crate) fn new(config: &OpenAIConfig, keys: Keys) -> Result<Self, GuardError> {
+    /// With the addresses and headers of a configuration, the keys of a provider, and what carries requests where that is not a
+    /// client of its own.
+    pub(crate) fn new(
+        config: &OpenAIConfig,
+        keys: Keys,
+        carrier: Option<Carrier>,
+    ) -> Result<Self, GuardError> {
         // The configuration's own header would hold its key, and can't be made of a key that is none.
         let mut headers = config.clone().with_api_key("none").headers();
         headers.remove(AUTHORIZATION);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let query = config.query().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let (base, query) = (config.api_base().to_owned(), query.collect::<Vec<_>>());
+        let http = http_client()?;
         let known = Api::ALL.into_iter().filter_map(|api| {
             // One that is none is for the request to tell.
-            let mut url = reqwest::Url::parse(&format!("{base}{}", api.path())).ok()?;
-            if !query.is_empty() {
-                url.query_pairs_mut().extend_pairs(&query);
-            }
-            Some((api.path(), url))
+            let request = posted(&http, &base, api.path(), &query).build().ok()?;
+            Some((api.path(), request.url().clone()))
         });
-        Ok(Self { http: http_client()?, known: known.collect(), base, query, headers, keys })
+        let carrier = carrier.unwrap_or_else(|| Carrier::new(ReqwestService::new(http.clone())));
+        let carrier = OpenAIRetryLayer::default().layer(carrier);
+        let (known, headers) = (known.collect(), Arc::new(headers));
+        Ok(Self { http, carrier, known, base, query, headers, keys })
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {
@@ -67,28 +82,39 @@ impl Transport {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
             .map_err(|_| super::keys::KeyError::Malformed)?;
         bearer.set_sensitive(true);
-        let mut headers = self.headers.clone();
-        headers.insert(AUTHORIZATION, bearer);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if streams {
-            headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        }
-        let http = self.http.clone();
-        let known = self.known.iter().find(|(known, _)| *known == path).map(|(_, url)| url.clone());
-        let address = known.ok_or_else(|| (format!("{}{path}", self.base), self.query.clone()));
+        let address = match self.known.iter().find(|(known, _)| *known == path) {
+            Some((_, url)) => url.clone(),
+            None => {
+                let request = posted(&self.http, &self.base, path, &self.query).build();
+                request.map_err(OpenAIError::from)?.url().clone()
+            }
+        };
+        let headers = Arc::clone(&self.headers);
         let factory = HttpRequestFactory::new(move || {
-            let request = match &address {
-                Ok(known) => http.post(known.clone()),
-                Err((url, query)) if query.is_empty() => http.post(url),
-                Err((url, query)) => http.post(url).query(query),
-            };
-            let request = request.headers(headers.clone()).body(body.clone());
-            std::future::ready(request.build().map_err(OpenAIError::from))
+            let mut request = reqwest::Request::new(Method::POST, address.clone());
+            let mut headers = HeaderMap::clone(&headers);
+            headers.insert(AUTHORIZATION, bearer.clone());
+            if streams {
+                headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+            }
+            *request.headers_mut() = headers;
+            *request.body_mut() = Some(body.clone().into());
+            std::future::ready(Ok(request))
         });
-        let service = OpenAIRetryLayer::default().layer(ReqwestService::new(self.http.clone()));
-        let response = service.oneshot(factory).await.map_err(GuardError::from)?;
+        let response = self.carrier.clone().oneshot(factory).await.map_err(GuardError::from)?;
         if response.status().is_success() { Ok(response) } else { Err(failure(response).await) }
     }
+}
+
+/// A request to an address below a base.
+fn posted(
+    http: &reqwest::Client,
+    base: &str,
+    path: &str,
+    query: &[(String, String)],
+) -> reqwest::RequestBuilder {
+    let request = http.post(format!("{base}{path}"));
+    if query.is_empty() { request } else { request.query(query) }
 }
 
 /// The client's own connections. Ring is the provider of cryptography where the program has chosen none.

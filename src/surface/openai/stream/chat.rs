@@ -166,7 +166,9 @@ impl ChatStream {
                 }
                 ("tool_calls", Value::Array(parts)) => {
                     let mut parts = parts.clone();
-                    parts.iter_mut().for_each(wire::chat::only_known);
+                    parts.iter_mut().for_each(|part| {
+                        wire::chat::drops_of_call(part);
+                    });
                     state.add(&parts, conversation.settings.answer_bytes)?;
                     withheld = true;
                     parts_of_calls = Some(Value::Array(parts)).filter(|parts| *parts != json!([]));

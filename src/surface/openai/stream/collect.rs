@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Calls, Outcome, Pump};
 use crate::surface::openai::conversation::{Answered, Conversation, Ruled};
+use crate::surface::openai::draft::Draft;
 use crate::surface::openai::error::GuardError;
 use crate::surface::openai::transport;
 use crate::surface::openai::wire::{Api, responses, set};
@@ -110,7 +111,7 @@ impl Collected {
             }
         };
         let document = json!({ "choices": [{ "index": 0, "message": message }], "usage": self.usage });
-        Answered { document, calls, refused }
+        Answered { document: Draft::new(document), calls, refused }
     }
 
     fn whole(self, outcome: Outcome) -> Answered {
@@ -121,7 +122,7 @@ impl Collected {
             calls.clear();
             responses::deny(&mut document, refusal.message());
         }
-        Answered { document, calls, refused }
+        Answered { document: Draft::new(document), calls, refused }
     }
 }
 

@@ -26,6 +26,7 @@ pub(super) struct Flow {
     conversation: Arc<Conversation>,
     /// By which it began.
     engine: Engine,
+    has_pseudonyms: bool,
     raw: String,
     scanner: Option<StreamScanner>,
     /// What was released, before values were put in the place of pseudonyms.
@@ -48,6 +49,7 @@ impl Flow {
         let mut flow = Self {
             conversation: Arc::clone(conversation),
             engine: engine.clone(),
+            has_pseudonyms: engine.has_pseudonyms(""),
             raw: String::new(),
             // Where nothing is looked for, nothing is waited for.
             scanner: (!rules.is_empty()).then(|| engine.stream(&rules)),
@@ -96,7 +98,9 @@ impl Flow {
 
     /// What is handed on of released text: with values in the place of pseudonyms.
     fn hand(&mut self, text: &str, last: bool) -> String {
-        let text = if self.engine.has_pseudonyms("") {
+        // Where no pseudonym has begun, there is none to be put something in the place of.
+        let begins = self.has_pseudonyms && (!self.tail.is_empty() || text.contains('<'));
+        let text = if begins {
             self.tail.push_str(text);
             let open = self.tail.rfind('<').filter(|at| {
                 let rest = self.tail.get(*at..).unwrap_or_default();

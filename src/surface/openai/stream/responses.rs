@@ -152,8 +152,7 @@ impl ResponseStream {
                 }
                 set(&mut response, "output", json!([]));
                 let open = &self.conversation.settings.openings;
-                let read = wire::read_response(wire::Api::Responses, &mut response, open)
-                    .map_err(GuardError::Answer)?;
+                let read = responses::of_event(&mut response, open).map_err(GuardError::Answer)?;
                 self.conversation.beside(&read.texts, &mut response).await;
                 self.response = response.clone();
                 set(&mut event, "response", response);
@@ -401,8 +400,7 @@ impl ResponseStream {
         // All that stands in it has come and was decided about.
         set(&mut response, "output", json!([]));
         let open = &self.conversation.settings.openings;
-        let read =
-            wire::read_response(wire::Api::Responses, &mut response, open).map_err(GuardError::Answer)?;
+        let read = responses::of_event(&mut response, open).map_err(GuardError::Answer)?;
         self.conversation.beside(&read.texts, &mut response).await;
         self.is_counted = read.tokens.is_some();
         self.conversation.spent(read.tokens);

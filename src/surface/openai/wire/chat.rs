@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fields::{self, Field, list};
 use super::{
     Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Unfit, arguments,
-    below, input, inside, is_absent, output, text, tools, unfit,
+    below, entry, input, inside, is_absent, output, text, tools, unfit,
 };
 use crate::event::{Body, InputPart};
 
@@ -67,6 +67,13 @@ const RESPONSE: &[&str] = &[
     "moderation",
 ];
 
+/// Members of a choice.
+const CHOICE: &[&str] = &["index", "message", "finish_reason"];
+
+/// Members of what a model says.
+const MESSAGE: &[&str] =
+    &["role", "content", "refusal", "tool_calls", "annotations", "function_call", "audio"];
+
 /// Reads a request.
 pub(super) fn request(document: &Value, open: &Openings) -> Result<Request, Unfit> {
     let mut slots = Vec::new();
@@ -80,7 +87,7 @@ pub(super) fn request(document: &Value, open: &Openings) -> Result<Request, Unfi
     let new = messages.iter().rposition(is_model).map_or(0, |at| at + 1);
     let mut names = Names::new();
     for (index, message) in messages.iter().enumerate() {
-        message_slots(message, &format!("/messages/{index}"), index >= new, open, &mut names, &mut slots)?;
+        message_slots(message, &entry("/messages", index), index >= new, open, &mut names, &mut slots)?;
     }
     Ok(Request {
         model: document.get("model").and_then(Value::as_str).map(str::to_owned),
@@ -159,13 +166,26 @@ fn past_call(call: &Value, at: &str, names: &mut Names) -> Result<Slot, Unfit> {
     Ok(read.past())
 }
 
-/// Drops from a model's tool call what is not known.
-pub(crate) fn only_known(call: &mut Value) {
+/// Drops from a model's tool call what is not known, and says whether that was anything.
+pub(crate) fn drops_of_call(call: &mut Value) -> bool {
     let (kind, member) = kind_of(call);
-    fields::drop_unknown(call, &["index", "id", "type", kind]);
-    if let Some(inner) = call.get_mut(kind) {
-        fields::drop_unknown(inner, &["name", member]);
+    let dropped = fields::drops(call, &["index", "id", "type", kind]);
+    let inner = call.get_mut(kind).is_some_and(|inner| fields::drops(inner, &["name", member]));
+    dropped || inner
+}
+
+/// Drops from a response what is not known, and says whether that was anything.
+pub(super) fn drops(document: &mut Value) -> bool {
+    let mut dropped = fields::drops(document, RESPONSE);
+    for choice in document.get_mut("choices").and_then(Value::as_array_mut).into_iter().flatten() {
+        dropped |= fields::drops(choice, CHOICE);
+        let Some(message) = choice.get_mut("message") else { continue };
+        dropped |= fields::drops(message, MESSAGE);
+        for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
+            dropped |= drops_of_call(call);
+        }
     }
+    dropped
 }
 
 /// Where a call names its tool, and the member with what it is called with. Of two tools in one call, only that of its type is decided
@@ -191,7 +211,7 @@ fn call_at(call: &Value, at: &str, choice: usize) -> Result<Call, Unfit> {
             let Some(written) = string(&["function", "arguments"]) else {
                 return unfit(at, "has no arguments");
             };
-            (tool, written, arguments(written), Place::Json(format!("{at}/function/arguments")))
+            (tool, written, arguments(written), Place::Json(below(at, "function") + "/arguments"))
         }
         "custom" => {
             let Some(tool) = string(&["custom", "name"]) else { return unfit(at, "names no tool") };
@@ -200,7 +220,7 @@ fn call_at(call: &Value, at: &str, choice: usize) -> Result<Call, Unfit> {
                 tool,
                 written,
                 Ok(json!({ "input": written })),
-                Place::Member(format!("{at}/custom/input"), "input"),
+                Place::Member(below(at, "custom") + "/input", "input"),
             )
         }
         _ => return unfit(below(at, "type"), "is neither `function` nor `custom`"),
@@ -209,28 +229,22 @@ fn call_at(call: &Value, at: &str, choice: usize) -> Result<Call, Unfit> {
     Ok(Call { id, tool, arguments, text, place, at: at.to_owned(), choice })
 }
 
-/// Reads a response, and drops from it what is not known.
-pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
-    fields::drop_unknown(document, RESPONSE);
+/// Reads a response from which what is not known was dropped.
+pub(super) fn response(document: &Value) -> Result<Response, Unfit> {
     let mut response = Response {
         id: document.get("id").and_then(Value::as_str).map(str::to_owned),
         tokens: inside(document, &["usage", "total_tokens"]).and_then(Value::as_u64),
         texts: fields::texts(document, &["choices"]),
         ..Response::default()
     };
-    let Some(Value::Array(choices)) = document.get_mut("choices") else {
+    let Some(Value::Array(choices)) = document.get("choices") else {
         return unfit("/choices", "is no list");
     };
     let mut ids = BTreeSet::new();
-    for (index, choice) in choices.iter_mut().enumerate() {
-        let at = format!("/choices/{index}/message");
-        fields::drop_unknown(choice, &["index", "message", "finish_reason"]);
+    for (index, choice) in choices.iter().enumerate() {
+        let at = below(&entry("/choices", index), "message");
         fields::words(choice, format_args!("/choices/{index}"), &["index", "finish_reason"])?;
-        let Some(message) = choice.get_mut("message") else { return unfit(at, "is missing") };
-        fields::drop_unknown(
-            message,
-            &["role", "content", "refusal", "tool_calls", "annotations", "function_call", "audio"],
-        );
+        let Some(message) = choice.get("message") else { return unfit(at, "is missing") };
         if !message.is_object() {
             return unfit(at, "is no object");
         }
@@ -252,16 +266,14 @@ pub(super) fn response(document: &mut Value) -> Result<Response, Unfit> {
                 Some(_) => return unfit(below(&at, name), "is no text"),
             }
         }
-        for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
-            only_known(call);
-        }
         if let Some(annotations) = message.get("annotations").filter(|value| !is_absent(Some(value))) {
             let place = Place::Value(below(&at, "annotations"));
             response
                 .add(index, Slot { body: output(annotations.clone()), place, memory: Memory::Fresh("note") });
         }
-        for (number, call) in list(message.get("tool_calls"), &below(&at, "tool_calls"))?.iter().enumerate() {
-            let call = call_at(call, &format!("{at}/tool_calls/{number}"), index)?;
+        let calls = below(&at, "tool_calls");
+        for (number, call) in list(message.get("tool_calls"), &calls)?.iter().enumerate() {
+            let call = call_at(call, &entry(&calls, number), index)?;
             if !ids.insert(call.id.clone()) {
                 return unfit(call.at, "has the id of a call before it");
             }
@@ -299,7 +311,9 @@ pub(crate) fn without_calls(document: &mut Value, choice: usize, gone: &BTreeSet
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Api, read_answer};
     use super::*;
+    use crate::surface::openai::draft::Draft;
 
     #[test]
     fn a_call_holds_nothing_beside_what_is_decided_about() {
@@ -320,11 +334,12 @@ mod tests {
             let members = call.as_object_mut().unwrap();
             members.insert("function".to_owned(), function.clone());
             members.extend(more.as_object().unwrap().clone());
-            let mut document = answer(call.clone());
+            let mut document = Draft::of_answer(answer(call.clone()).to_string().into()).unwrap();
             // It is taken out, or the answer is none.
-            if let Ok(read) = response(&mut document) {
+            if let Ok(read) = read_answer(Api::Chat, &mut document, &Openings::default()) {
                 assert_eq!(read.calls.len(), 1, "{call}");
-                assert!(!document.to_string().contains(text), "{document}");
+                let given = String::from_utf8(document.body().into()).unwrap();
+                assert!(!given.contains(text), "{given}");
             }
         }
     }

@@ -141,11 +141,12 @@ pub(super) fn only(object: &Value, at: &str, known: &[&str]) -> Result<(), Unfit
     }
 }
 
-/// Drops members of a response that are not known here: whatever they are, they were not looked at.
-pub(crate) fn drop_unknown(object: &mut Value, known: &[&str]) {
-    if let Some(entries) = object.as_object_mut()
-        && entries.keys().any(|name| !known.contains(&name.as_str()))
-    {
+/// Drops members of a response that are not known here: whatever they are, they were not looked at. Says whether there were any.
+pub(crate) fn drops(object: &mut Value, known: &[&str]) -> bool {
+    let Some(entries) = object.as_object_mut() else { return false };
+    let drops = entries.keys().any(|name| !known.contains(&name.as_str()));
+    if drops {
         entries.retain(|name, _| known.contains(&name.as_str()));
     }
+    drops
 }

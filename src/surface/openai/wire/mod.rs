@@ -5,15 +5,16 @@ mod content;
 mod fields;
 pub(crate) mod responses;
 
-pub(crate) use fields::{drop_unknown, is_word, texts};
+pub(crate) use fields::{drops, is_word, texts};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use self::content::{Content, PartNames};
-use crate::decode::{self, pointer_segment};
+use crate::decode;
 use crate::event::{Body, InputPart};
+use crate::surface::openai::draft::Draft;
 
 /// Longest pointer that is shown.
 const LONGEST_POINTER: usize = 120;
@@ -120,6 +121,23 @@ pub(crate) fn inside<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> 
 }
 
 impl Place {
+    /// The value of a part that stands here, as it was read.
+    pub(crate) fn read(&self, document: &Value) -> Value {
+        let at = |pointer: &String| document.pointer(pointer).cloned().unwrap_or_default();
+        match self {
+            Place::Texts(pointers) => match &**pointers {
+                [one] => at(one),
+                several => several.iter().map(at).collect(),
+            },
+            Place::Json(pointer) => match document.pointer(pointer).and_then(Value::as_str).map(arguments) {
+                Some(Ok(arguments)) => arguments,
+                Some(Err(_)) | None => at(pointer),
+            },
+            Place::Member(pointer, name) => json!({ *name: at(pointer) }),
+            Place::Value(pointer) => at(pointer),
+        }
+    }
+
     /// Writes what the guard made of the value, unless that is what stands there: so arguments stay as they were written.
     pub(crate) fn write_if_changed(&self, document: &mut Value, decided: &Value) {
         let stands = match self {
@@ -248,7 +266,7 @@ fn tools(
 ) -> Result<Vec<Tool>, Unfit> {
     let mut tools: Vec<Tool> = Vec::new();
     for (index, tool) in fields::list(document.get("tools"), "/tools")?.iter().enumerate() {
-        let at = format!("/tools/{index}");
+        let at = entry("/tools", index);
         let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
         if !matches!(kind, "function" | "custom") && !open.hosted.contains(kind) {
             return unfit(at, unknown);
@@ -267,7 +285,13 @@ fn tools(
     Ok(tools)
 }
 
-pub(crate) fn read_response(api: Api, document: &mut Value, open: &Openings) -> Result<Response, Unfit> {
+/// Reads an answer, and drops from it what is not known.
+pub(crate) fn read_answer(api: Api, answer: &mut Draft, open: &Openings) -> Result<Response, Unfit> {
+    answer.change_if(|document| match api {
+        Api::Chat => chat::drops(document),
+        Api::Responses => responses::drops(document),
+    });
+    let document = answer.document();
     match api {
         Api::Chat => chat::response(document),
         Api::Responses => responses::response(document, open),
@@ -358,6 +382,16 @@ pub(crate) fn written(document: &Value) -> Vec<u8> {
     bytes
 }
 
+/// About how long a value is.
+pub(crate) fn bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(bytes).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + bytes(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+    }
+}
+
 /// What a text is taken to cost where nobody tells: a token is about four bytes. Attachments are not text.
 pub(crate) fn estimated_tokens(document: &Value) -> u64 {
     fn bytes(value: &Value) -> usize {
@@ -385,7 +419,7 @@ pub(crate) fn estimated_tokens_of_event(event: &Value) -> u64 {
 
 /// Drops from a provider's error what is not known.
 pub(crate) fn only_error(error: &mut Value) {
-    drop_unknown(error, &["message", "type", "param", "code"]);
+    drops(error, &["message", "type", "param", "code"]);
 }
 
 /// Gives an object a member.
@@ -397,7 +431,19 @@ pub(crate) fn set(object: &mut Value, name: &str, value: Value) {
 
 /// A member's pointer.
 fn below(at: &str, name: &str) -> String {
-    format!("{at}/{}", pointer_segment(name))
+    let mut pointer = String::with_capacity(at.len() + 1 + name.len());
+    pointer.push_str(at);
+    pointer.push('/');
+    match name.contains(['~', '/']) {
+        true => pointer.push_str(&decode::pointer_segment(name)),
+        false => pointer.push_str(name),
+    }
+    pointer
+}
+
+/// The pointer of an entry of a list.
+fn entry(list: &str, index: usize) -> String {
+    below(list, &index.to_string())
 }
 
 fn is_absent(value: Option<&Value>) -> bool {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::fields::{self, Field, list};
 use super::{
     Call, Content, Memory, Names, Openings, PartNames, Place, Request, Response, Slot, Unfit, arguments,
-    below, input, inside, is_absent, output, text, tools, unfit,
+    below, entry, input, inside, is_absent, output, text, tools, unfit,
 };
 use crate::event::{Body, InputPart};
 
@@ -140,7 +140,7 @@ pub(super) fn request(document: &Value, open: &Openings) -> Result<Request, Unfi
         Some(Value::Array(items)) => {
             let new = items.iter().rposition(is_model).map_or(0, |at| at + 1);
             for (index, item) in items.iter().enumerate() {
-                item_slots(item, &format!("/input/{index}"), index >= new, open, &mut names, &mut slots)?;
+                item_slots(item, &entry("/input", index), index >= new, open, &mut names, &mut slots)?;
             }
         }
         _ => return unfit("/input", "is neither a text nor a list"),
@@ -292,9 +292,19 @@ fn call_at(item: &Value, at: &str) -> Result<Call, Unfit> {
     Ok(Call { id, tool, arguments, text, place, at: at.to_owned(), choice: 0 })
 }
 
-/// Reads a response, and drops from it what is not known.
-pub(super) fn response(document: &mut Value, open: &Openings) -> Result<Response, Unfit> {
-    fields::drop_unknown(document, RESPONSE);
+/// Drops from a response what is not known, and says whether that was anything.
+pub(super) fn drops(document: &mut Value) -> bool {
+    fields::drops(document, RESPONSE)
+}
+
+/// Reads a response as an event of a stream has it, and drops from it what is not known.
+pub(crate) fn of_event(document: &mut Value, open: &Openings) -> Result<Response, Unfit> {
+    drops(document);
+    response(document, open)
+}
+
+/// Reads a response from which what is not known was dropped.
+pub(super) fn response(document: &Value, open: &Openings) -> Result<Response, Unfit> {
     let mut response = Response {
         id: document.get("id").and_then(Value::as_str).map(str::to_owned),
         tokens: inside(document, &["usage", "total_tokens"]).and_then(Value::as_u64),
@@ -304,8 +314,9 @@ pub(super) fn response(document: &mut Value, open: &Openings) -> Result<Response
     let Some(Value::Array(items)) = document.get("output") else { return unfit("/output", "is no list") };
     let mut ids = BTreeSet::new();
     for (index, item) in items.iter().enumerate() {
-        output_item(item, &format!("/output/{index}"), open, &mut response)?;
-        if let Some(call) = response.calls.last().filter(|call| call.at == format!("/output/{index}"))
+        let at = entry("/output", index);
+        output_item(item, &at, open, &mut response)?;
+        if let Some(call) = response.calls.last().filter(|call| call.at == at)
             && !ids.insert(call.id.clone())
         {
             return unfit(call.at.clone(), "has the id of a call before it");

@@ -63,7 +63,7 @@ pub(super) fn only_known(event: &mut Value, kind: &str) -> Result<(), GuardError
 /// Drops from a part of an item what is not known.
 pub(super) fn only_known_of_part(event: &mut Value) -> Result<(), GuardError> {
     let Some(part) = event.get_mut("part") else { return Ok(()) };
-    wire::drop_unknown(part, &["type", "text", "refusal", "annotations", "logprobs"]);
+    wire::drops(part, &["type", "text", "refusal", "annotations", "logprobs"]);
     match part.get("type") {
         Some(Value::String(kind)) if wire::is_word(kind) => Ok(()),
         None => Ok(()),
