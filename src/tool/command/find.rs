@@ -199,7 +199,7 @@ impl CommandFinder {
         if !find.constructs.iter().all(|construct| line.constructs().contains(*construct)) {
             return false;
         }
-        if !find.through.is_empty() && !find.through.iter().any(|wrapper| one.through.contains(wrapper)) {
+        if !find.through.is_empty() && !find.through.iter().any(|wrapper| one.through.iter().any(|name| **name == **wrapper)) {
             return false;
         }
         let sets = |(name, _): &(String, _)| self.assignments.iter().any(|pattern| pattern.fits_text(name));

@@ -93,7 +93,7 @@ impl CommandIndex {
                 None => add(self.signs.get(&Sign::UnknownProgram)),
             }
             for name in one.through.iter() {
-                add(self.through.get(name));
+                add(self.through.get(&**name));
             }
             if !one.assignments.is_empty() {
                 add(self.signs.get(&Sign::Assigns));

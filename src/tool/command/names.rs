@@ -2,7 +2,8 @@
 
 /// A program without its folder.
 pub(super) fn base(program: &str) -> &str {
-    program.rsplit(['/', '\\']).next().unwrap_or(program)
+    let folder = program.bytes().rposition(|byte| matches!(byte, b'/' | b'\\'));
+    folder.and_then(|at| program.get(at + 1..)).unwrap_or(program)
 }
 
 /// Shells whose code is read.

@@ -11,6 +11,7 @@ mod words;
 pub(super) use words::unescape;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::state::{Draft, State, UNREAD};
 use super::word::{self, Piece, Raw, UNKNOWN};
@@ -54,7 +55,7 @@ pub(super) fn argv<'a>(words: impl Iterator<Item = &'a str>) -> Result<CommandLi
         if text.contains(UNKNOWN) {
             return Err(CommandError::Syntax { at: bytes - 1, what: "a NUL character" });
         }
-        raws.push(vec![Piece::Text(text.to_owned())]);
+        raws.push(Raw::text(text));
     }
     if raws.is_empty() {
         return Err(CommandError::Syntax { at: 0, what: "nothing to run" });
@@ -68,7 +69,8 @@ pub(super) fn argv<'a>(words: impl Iterator<Item = &'a str>) -> Result<CommandLi
 
 /// Reads code to its end.
 pub(super) fn code(state: &mut State, text: &str, outer: Option<Range<usize>>, depth: usize) -> Result<()> {
-    let mut parser = Parser { text, at: 0, depth, level: 0, outer, state, document: None };
+    let whole = Arc::from(text);
+    let mut parser = Parser { text, whole: &whole, at: 0, depth, level: 0, outer, state, document: None };
     parser.list(&[])?;
     parser.blanks();
     if parser.at < text.len() {
@@ -82,6 +84,8 @@ pub(super) fn code(state: &mut State, text: &str, outer: Option<Range<usize>>, d
 
 struct Parser<'t, 's> {
     text: &'t str,
+    /// The same, for words to be parts of it.
+    whole: &'t Arc<str>,
     at: usize,
     depth: usize,
     /// Lists within lists.

@@ -6,9 +6,11 @@ mod suppose;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::parse;
+use super::text::Text;
 use super::word::{self, Piece, Raw, UNKNOWN, Word};
 use super::{
     CommandError, CommandLine, Construct, MAX_COMMANDS, MAX_DEPTH, MAX_FILES, MAX_PARSED, MAX_WORDS,
@@ -29,7 +31,7 @@ pub(super) const UNREAD: usize = usize::MAX;
 pub(super) struct State {
     pub(super) out: CommandLine,
     /// Values that variables may have, by what the line itself gave them.
-    pub(super) variables: BTreeMap<String, Vec<String>>,
+    pub(super) variables: Rc<BTreeMap<String, Vec<String>>>,
     /// Commands whose output a variable holds.
     carried: BTreeMap<String, Vec<usize>>,
     /// Files that commands of the line wrote.
@@ -45,7 +47,7 @@ pub(super) struct State {
     /// Whether what is read now is only supposed to run.
     pub(super) supposing: bool,
     /// Names of the wrappers around what is read now.
-    pub(super) through: Arc<[String]>,
+    pub(super) through: Arc<[Arc<str>]>,
     pub(super) folder: Option<Arc<str>>,
     /// Whether what is read now is for a shell that may not be bash.
     pub(super) posix: bool,
@@ -114,7 +116,11 @@ impl State {
         if !self.has_room(&value) {
             return;
         }
-        let values = self.variables.entry(name.to_owned()).or_default();
+        let variables = Rc::make_mut(&mut self.variables);
+        let values = match variables.get_mut(name) {
+            Some(values) => values,
+            None => variables.entry(name.to_owned()).or_default(),
+        };
         if values.len() < 8 && !values.contains(&value) {
             values.push(value);
         }
@@ -148,7 +154,7 @@ impl State {
         if !self.has_room(&value) {
             return;
         }
-        self.variables.insert(name.to_owned(), vec![value]);
+        Rc::make_mut(&mut self.variables).insert(name.to_owned(), vec![value]);
     }
 
     pub(super) fn values(&self, name: &str) -> Vec<String> {
@@ -160,12 +166,12 @@ impl State {
         let texts = self.out.commands.iter().rev().flat_map(|one| one.redirects.iter().rev());
         texts
             .filter(|redirect| redirect.kind == RedirectKind::Text)
-            .map(|redirect| redirect.target.text.clone())
+            .map(|redirect| redirect.target.text.to_string())
             .next()
     }
 
     pub(super) fn with_variables<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let before = self.variables.clone();
+        let before = Rc::clone(&self.variables);
         let result = run(self);
         self.variables = before;
         result
@@ -173,7 +179,7 @@ impl State {
 
     /// A command is complete: it is kept, and what it runs is read in turn.
     pub(super) fn finish(&mut self, mut draft: Draft, depth: usize) -> Result<()> {
-        let used = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flatten();
+        let used = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flat_map(|raw| raw.iter());
         let names = used.filter_map(|piece| match piece {
             Piece::Variable { name, .. } => self.carried.get(name),
             _ => None,
@@ -184,7 +190,7 @@ impl State {
             let value = self.supposed(raw, 0);
             if value.is_known {
                 self.evaluated(&value.text, draft.span.clone(), depth + 1)?;
-                self.variable(name, value.text);
+                self.variable(name, value.text.to_string());
             }
             if !draft.sources.is_empty() && draft.words.is_empty() {
                 self.carried.insert(name.clone(), draft.sources.clone());
@@ -194,13 +200,9 @@ impl State {
         self.descriptors(&mut draft, number);
         // Names that can't be known before the line is run, and are tried as what they most likely are.
         let variants = if self.supposing { 0 } else { self.variants(&draft) };
-        if variants == 0 {
-            self.keep(draft, depth)?;
-        } else {
-            self.keep(draft.clone(), depth)?;
-            for variant in 0..variants {
-                self.supposing(|state| state.keep_supposed(&draft, variant, depth))?;
-            }
+        self.keep(&draft, depth)?;
+        for variant in 0..variants {
+            self.supposing(|state| state.keep_supposed(&draft, variant, depth))?;
         }
         // What stands in `>(…)` is given what this command prints.
         for one in self.out.commands.iter_mut().take(number) {
@@ -212,21 +214,20 @@ impl State {
     }
 
     /// A command as it is written.
-    fn keep(&mut self, draft: Draft, depth: usize) -> Result<()> {
-        let mut words = Vec::with_capacity(draft.words.len());
-        for raw in draft.words {
-            self.expand(raw, &mut words)?;
+    fn keep(&mut self, draft: &Draft, depth: usize) -> Result<()> {
+        let (mut program, mut words) = (None, Vec::with_capacity(draft.words.len().saturating_sub(1)));
+        for raw in &draft.words {
+            self.expand(raw, &mut program, &mut words)?;
         }
-        let mut words = words.into_iter();
-        let assignments = draft.assignments.into_iter();
-        let redirects = draft.redirects.into_iter();
+        let assignments = draft.assignments.iter();
+        let redirects = draft.redirects.iter();
         let simple = Simple {
-            assignments: assignments.map(|(name, raw)| (name, word::settled(raw))).collect(),
-            program: words.next(),
-            words: words.collect(),
-            redirects: redirects.map(|(kind, raw)| Redirect { kind, target: word::settled(raw) }).collect(),
-            span: draft.span,
-            sources: draft.sources,
+            assignments: assignments.map(|(name, raw)| (name.clone(), word::settle(raw))).collect(),
+            program,
+            words,
+            redirects: redirects.map(|(kind, raw)| Redirect { kind: *kind, target: word::settle(raw) }).collect(),
+            span: draft.span.clone(),
+            sources: draft.sources.clone(),
             ..Simple::default()
         };
         self.add(simple, depth)
@@ -234,22 +235,21 @@ impl State {
 
     /// The same as it is supposed to be.
     fn keep_supposed(&mut self, draft: &Draft, variant: usize, depth: usize) -> Result<()> {
-        let mut words = Vec::with_capacity(draft.words.len());
+        let (mut program, mut words) = (None, Vec::with_capacity(draft.words.len().saturating_sub(1)));
         for (number, raw) in draft.words.iter().enumerate() {
             if word::is_plain(raw) {
-                words.push(word::settle(raw));
+                put(&mut program, &mut words, word::settle(raw));
                 continue;
             }
             for raw in self.supposed_words(raw, variant, number == 0) {
-                self.expand(raw, &mut words)?;
+                self.expand(&raw, &mut program, &mut words)?;
             }
         }
-        let mut words = words.into_iter();
         let supposed = |raw| self.supposed(raw, variant);
         let simple = Simple {
             assignments: draft.assignments.iter().map(|(name, raw)| (name.clone(), supposed(raw))).collect(),
-            program: words.next(),
-            words: words.collect(),
+            program,
+            words,
             redirects: draft
                 .redirects
                 .iter()
@@ -263,12 +263,12 @@ impl State {
     }
 
     /// Adds the words that braces make of one.
-    fn expand(&mut self, raw: Raw, words: &mut Vec<Word>) -> Result<()> {
-        if !word::has_brace(&raw) {
-            words.push(word::settled(raw));
+    fn expand(&mut self, raw: &Raw, program: &mut Option<Word>, words: &mut Vec<Word>) -> Result<()> {
+        if !word::has_brace(raw) {
+            put(program, words, word::settle(raw));
             return Ok(());
         }
-        let (several, any) = word::braces(raw)?;
+        let (several, any) = word::braces(raw.clone())?;
         if any {
             self.out.constructs.insert(Construct::Glob);
         }
@@ -278,7 +278,7 @@ impl State {
                 what: "braces, which `sh` may read otherwise than bash; name `bash`",
             });
         }
-        words.extend(several.into_iter().map(word::settled));
+        several.iter().for_each(|raw| put(program, words, word::settle(raw)));
         Ok(())
     }
 
@@ -315,7 +315,7 @@ impl State {
         }
         self.change_folder(&simple);
         self.out.repeats |= simple.name() == Some("trap");
-        let evaluated: Vec<String> = names::evaluated(&simple).map(|word| word.text.clone()).collect();
+        let evaluated: Vec<Text> = names::evaluated(&simple).map(|word| word.text.clone()).collect();
         let span = simple.span.clone();
         self.out.commands.push(simple);
         for text in evaluated {
@@ -350,5 +350,13 @@ impl State {
             (Some(simple), None) if simple.redirects.is_empty() => unwrap::printed(simple),
             _ => None,
         }
+    }
+}
+
+/// The first word of a command is its program.
+fn put(program: &mut Option<Word>, words: &mut Vec<Word>, word: Word) {
+    match program {
+        None => *program = Some(word),
+        Some(_) => words.push(word),
     }
 }

@@ -17,6 +17,8 @@ mod wrapper;
 
 pub(super) use printed::printed;
 
+use std::sync::Arc;
+
 use super::parse::unescape;
 use super::state::State;
 use super::word::Word;
@@ -54,7 +56,7 @@ pub(super) fn unwrap(state: &mut State, number: usize, depth: usize) -> Result<(
         unwrapping.supposed_codes_of(value)?;
     }
     let Some(family) = family else { return Ok(()) };
-    let through = state.through.iter().cloned().chain([name.clone()]).collect();
+    let through = state.through.iter().cloned().chain([Arc::from(name.as_str())]).collect();
     let outer = std::mem::replace(&mut state.through, through);
     let result = Unwrapping { state, number, simple: &simple, name: &name, depth }.run(family);
     state.through = outer;
@@ -295,7 +297,7 @@ impl Unwrapping<'_> {
     fn given_text(&self) -> Option<String> {
         let given = self.simple.redirects.iter().rev().find(|redirect| redirect.kind == RedirectKind::Text);
         match given {
-            Some(text) => Some(text.target.text.clone()),
+            Some(text) => Some(text.target.text.to_string()),
             None if self.simple.words.first().is_some_and(|file| file.text.starts_with("/dev/fd/")) => {
                 self.state.last_text()
             }
@@ -311,7 +313,7 @@ impl Unwrapping<'_> {
                 .simple
                 .words
                 .iter()
-                .any(|word| word.text == format!("{flag}-") || word.text == format!("{flag}/dev/stdin"))
+                .any(|word| matches!(word.text.strip_prefix(flag), Some("-" | "/dev/stdin")))
             || pairs
                 .any(|(word, next)| word.text == flag && matches!(next.text.as_str(), "-" | "/dev/stdin"));
         if !is_told || !self.has_input() {
@@ -355,7 +357,7 @@ fn codes_in_variables(simple: &Simple, name: &str) -> Vec<Word> {
         codes.extend(simple.words.iter().filter_map(|word| {
             let (name, value) = word.text.split_once('=')?;
             let runs = names::holds_code(name) || value.contains("$(");
-            runs.then(|| Word { text: value.to_owned(), ..word.clone() })
+            runs.then(|| word.with(value))
         }));
     }
     codes

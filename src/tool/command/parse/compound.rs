@@ -165,7 +165,7 @@ impl<'t> Parser<'t, '_> {
                             self.state.out.constructs.insert(Construct::Glob);
                         }
                         if value.is_known {
-                            self.state.variable(name, value.text);
+                            self.state.variable(name, value.text.to_string());
                         }
                     }
                 }
@@ -278,7 +278,7 @@ impl<'t> Parser<'t, '_> {
                     depth = depth.checked_sub(1).ok_or_else(|| self.error("`((` without `))`"))?;
                 }
                 Some('$' | '`') => {
-                    let mut raw = Raw::new();
+                    let mut raw = Raw::default();
                     self.dollar(&mut raw, true, &mut draft)?;
                     continue;
                 }

@@ -125,7 +125,7 @@ impl Flags {
             danger.is_there = true;
             match value {
                 "" => danger.values.extend(words.get(at + 1).cloned()),
-                value => danger.values.push(Word { text: value.to_owned(), ..word.clone() }),
+                value => danger.values.push(word.with(value)),
             }
         }
         danger
