@@ -186,6 +186,11 @@ impl Constructs {
         self.0 & (1 << construct as u8) != 0
     }
 
+    /// Whether all of them are among others.
+    pub(crate) fn is_within(self, others: Self) -> bool {
+        self.0 & !others.0 == 0
+    }
+
     /// The constructs, in the order of [`Construct::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Construct> {
         Construct::ALL.into_iter().filter(move |construct| self.contains(*construct))

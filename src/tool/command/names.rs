@@ -130,16 +130,19 @@ pub(crate) fn changes_what_runs(variable: &str) -> bool {
 }
 
 /// Words of a command in which a builtin evaluates the indices of arrays.
-pub(super) fn evaluated(simple: &super::Simple) -> impl Iterator<Item = &super::Word> {
-    let most = match simple.name() {
+pub(super) fn evaluated<'w>(
+    name: Option<&str>,
+    words: &'w [super::Word],
+) -> impl Iterator<Item = &'w super::Word> + use<'w> {
+    let most = match name {
         Some(
             "test" | "[" | "read" | "let" | "declare" | "typeset" | "local" | "export" | "readonly" | "unset"
             | "mapfile" | "readarray" | "wait" | "getopts",
         ) => usize::MAX,
-        Some("printf") if simple.words.first().is_some_and(|word| word.text.starts_with("-v")) => 2,
+        Some("printf") if words.first().is_some_and(|word| word.text.starts_with("-v")) => 2,
         _ => 0,
     };
-    simple.words.iter().take(most)
+    words.iter().take(most)
 }
 
 /// Variables whose value a program runs as code.

@@ -19,6 +19,7 @@ use super::{
     CommandError, CommandLine, Construct, MAX_BYTES, MAX_DEPTH, MAX_PARSED, RedirectKind, Simple, names,
 };
 use document::Document;
+use words::is_meta;
 
 type Result<T> = std::result::Result<T, CommandError>;
 
@@ -27,6 +28,9 @@ const RESERVED: &[&str] = &[
     "if", "then", "elif", "else", "fi", "while", "until", "for", "select", "do", "done", "case", "esac",
     "function", "{", "}", "!", "[[", "time", "coproc",
 ];
+
+/// Bytes of the longest of them.
+const LONGEST_RESERVED: usize = 8;
 
 pub(super) fn line(text: &str) -> Result<CommandLine> {
     if text.len() > MAX_BYTES {
@@ -198,15 +202,12 @@ impl<'t> Parser<'t, '_> {
 
     /// The reserved word here, if it is one of these.
     fn reserved(&self, words: &[&'static str]) -> Option<&'static str> {
-        let first = self.byte()?;
-        let rest = self.rest();
-        words.iter().copied().filter(|word| word.as_bytes().first() == Some(&first)).find(|word| {
-            rest.strip_prefix(word).is_some_and(|after| {
-                after.chars().next().is_none_or(|sign| {
-                    matches!(sign, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')')
-                })
-            })
-        })
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let longest = rest.get(..=LONGEST_RESERVED).unwrap_or(rest);
+        let ends = |byte: &u8| is_meta(char::from(*byte));
+        let end = longest.iter().position(ends).unwrap_or(longest.len());
+        let found = longest.get(..end).filter(|found| !found.is_empty())?;
+        words.iter().copied().find(|word| word.as_bytes() == found)
     }
 
     fn expect(&mut self, word: &'static str, what: &'static str) -> Result<()> {

@@ -23,6 +23,9 @@ type Result<T> = std::result::Result<T, CommandError>;
 /// A folder that is known only at run time.
 const UNKNOWN_FOLDER: &str = "\0";
 
+/// Descriptors that stand for commands at most.
+const MAX_FED: usize = 32;
+
 /// Stands for the number of the command that is being read.
 pub(super) const UNREAD: usize = usize::MAX;
 
@@ -40,10 +43,14 @@ pub(super) struct State {
     opened: Vec<(String, String)>,
     /// Commands that were given a descriptor to write to or read from.
     duplicated: Vec<(String, usize)>,
+    /// Commands in `>(…)` for which descriptors stand, whatever is written to them.
+    fed: Vec<(String, Range<usize>)>,
     /// Commands of functions.
     pub(super) bodies: BTreeMap<String, Vec<usize>>,
     /// Commands whose output is the standard input at this point.
     pub(super) upstream: Vec<usize>,
+    /// Whether commands are given what is printed to a word of a loop.
+    pub(super) has_unread: bool,
     /// Whether what is read now is only supposed to run.
     pub(super) supposing: bool,
     /// Names of the wrappers around what is read now.
@@ -69,6 +76,8 @@ pub(super) struct Draft {
     /// Descriptors, by number or by the name of a variable, each with the number of its redirection.
     pub(super) descriptors: Vec<(String, usize)>,
     pub(super) sources: Vec<usize>,
+    /// The first command of those in `>(…)` among its words.
+    pub(super) fed: Option<usize>,
     pub(super) span: Range<usize>,
 }
 
@@ -198,14 +207,18 @@ impl State {
         }
         let number = self.out.commands.len();
         self.descriptors(&mut draft, number);
+        if self.fed.len() > MAX_FED {
+            return Err(CommandError::TooLarge { what: "made of too many descriptors" });
+        }
         // Names that can't be known before the line is run, and are tried as what they most likely are.
         let variants = if self.supposing { 0 } else { self.variants(&draft) };
         self.keep(&draft, depth)?;
         for variant in 0..variants {
             self.supposing(|state| state.keep_supposed(&draft, variant, depth))?;
         }
-        // What stands in `>(…)` is given what this command prints.
-        for one in self.out.commands.iter_mut().take(number) {
+        // What stands in `>(…)` is given what this command prints; where it stands among the words of a loop, any may.
+        let fed = if self.has_unread { 0 } else { draft.fed.unwrap_or(number) };
+        for one in self.out.commands.get_mut(fed..number).unwrap_or_default() {
             for source in one.sources.iter_mut().filter(|source| **source == UNREAD) {
                 *source = number;
             }
@@ -297,26 +310,27 @@ impl State {
         if simple.all().any(|word| word.has_glob) {
             self.out.constructs.insert(Construct::Glob);
         }
+        let name = simple.name();
         // A script, or code among the words, is not what stands on standard input.
-        let reads = simple.name().is_none_or(|name| names::runs_input(name, &simple.words));
+        let reads = name.is_none_or(|name| names::runs_input(name, &simple.words));
         let given = simple.sources.iter().chain(self.upstream.iter().filter(|_| reads)).copied();
         let mut sources: Vec<usize> = given.collect();
         sources.extend(self.read_files(&simple));
-        if let Some(body) = simple.name().and_then(|name| self.bodies.get(name)) {
+        if let Some(body) = name.and_then(|name| self.bodies.get(name)) {
             sources.extend(body);
         }
         sources.sort_unstable();
         sources.dedup();
-        simple.sources = sources;
         let number = self.out.commands.len();
-        self.written_files(&simple, number);
+        self.written_files(&simple, name, number);
         if self.files.len() > MAX_FILES {
             return Err(CommandError::TooLarge { what: "made of too many redirections" });
         }
-        self.change_folder(&simple);
-        self.out.repeats |= simple.name() == Some("trap");
-        let evaluated: Vec<Text> = names::evaluated(&simple).map(|word| word.text.clone()).collect();
+        self.change_folder(&simple, name);
+        self.out.repeats |= name == Some("trap");
+        let evaluated: Vec<Text> = names::evaluated(name, &simple.words).map(|word| word.text.clone()).collect();
         let span = simple.span.clone();
+        simple.sources = sources;
         self.out.commands.push(simple);
         for text in evaluated {
             self.evaluated(&text, span.clone(), depth + 1)?;
@@ -324,13 +338,13 @@ impl State {
         unwrap::unwrap(self, number, depth)
     }
 
-    fn change_folder(&mut self, simple: &Simple) {
-        if !matches!(simple.name(), Some("cd" | "pushd" | "popd")) || self.supposing {
+    fn change_folder(&mut self, simple: &Simple, name: Option<&str>) {
+        if !matches!(name, Some("cd" | "pushd" | "popd")) || self.supposing {
             return;
         }
         let target = simple.words.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
         self.folder = match target.map(|word| word.text.as_str()) {
-            _ if simple.name() == Some("popd") => Some(UNKNOWN_FOLDER.into()),
+            _ if name == Some("popd") => Some(UNKNOWN_FOLDER.into()),
             None => Some("~".into()),
             Some(to) if to == "-" || to.contains(UNKNOWN) || to.len() > 4096 => Some(UNKNOWN_FOLDER.into()),
             Some(to) => match &self.folder {

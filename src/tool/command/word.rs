@@ -187,7 +187,6 @@ pub(super) fn settle(raw: &[Piece]) -> Word {
     for piece in raw {
         add(&mut word, piece);
     }
-    word.text = word.text.shared();
     word
 }
 
@@ -237,7 +236,7 @@ pub(super) fn is_plain(raw: &Raw) -> bool {
 
 /// Whether braces may make several words of one.
 pub(super) fn has_brace(raw: &Raw) -> bool {
-    raw.contains(&Piece::Brace('{'))
+    raw.iter().any(|piece| matches!(piece, Piece::Brace('{')))
 }
 
 /// The words that braces make of one, and whether there were any; the word itself where there are none.

@@ -18,6 +18,7 @@ impl Parser<'_, '_> {
                     let upstream = self.state.upstream.clone();
                     if !reads {
                         self.state.upstream = vec![UNREAD];
+                        draft.fed.get_or_insert(self.state.out.commands.len());
                     }
                     let commands = self.substitution()?;
                     self.state.upstream = upstream;

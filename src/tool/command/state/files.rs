@@ -30,15 +30,28 @@ impl State {
                     }
                     self.files.push((file, number));
                 }
+                for (_, commands) in self.fed.iter().filter(|(known, _)| *known == of) {
+                    for one in self.out.commands.get_mut(commands.clone()).unwrap_or_default() {
+                        one.sources.push(number);
+                    }
+                }
                 self.duplicated.push((of, number));
             } else if *kind != RedirectKind::Text
                 && (is_exec || (draft.words.is_empty() && !matches!(descriptor.as_str(), "0" | "1" | "2")))
             {
+                if let Some(first) = draft.fed {
+                    self.fed.push((descriptor.clone(), first..number));
+                }
                 let file = file_name(&word::settle(raw).text).into_owned();
                 for (_, number) in self.duplicated.iter().filter(|(known, _)| known == descriptor) {
                     self.files.push((file.clone(), *number));
                 }
                 self.opened.push((descriptor.clone(), file));
+            }
+        }
+        for (_, commands) in self.fed.iter().filter(|(known, commands)| known == "1" && commands.end < number) {
+            for one in self.out.commands.get_mut(commands.clone()).unwrap_or_default() {
+                one.sources.push(number);
             }
         }
         for (descriptor, file) in &self.opened {
@@ -98,7 +111,7 @@ impl State {
         written.map(|(_, number)| *number).collect()
     }
 
-    pub(super) fn written_files(&mut self, simple: &Simple, number: usize) {
+    pub(super) fn written_files(&mut self, simple: &Simple, name: Option<&str>, number: usize) {
         let mut written: Vec<&Word> = Vec::new();
         written.extend(
             simple
@@ -107,7 +120,7 @@ impl State {
                 .filter(|redirect| redirect.kind == RedirectKind::Write)
                 .map(|redirect| &redirect.target),
         );
-        match simple.name() {
+        match name {
             Some("rm" | "unlink") => {
                 let gone: Vec<Cow<'_, str>> = simple.words.iter().map(|word| file_name(&word.text)).collect();
                 self.files.retain(|(name, _)| !gone.iter().any(|gone| gone == name));

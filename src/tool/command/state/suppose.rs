@@ -42,7 +42,7 @@ impl State {
         if let [Piece::Text(text)] = &**raw {
             return Word::of(text.clone());
         }
-        let mut word = Word::new(String::new());
+        let mut word = Word::new(String::with_capacity(32));
         for piece in raw.iter() {
             match self.value(piece, variant) {
                 Some(value) if self.counts(value) => word.text.push_str(value),
@@ -50,7 +50,6 @@ impl State {
                 None => word::add(&mut word, piece),
             }
         }
-        word.text = word.text.shared();
         word
     }
 
