@@ -106,7 +106,9 @@ impl CommandFinder {
             program: wildcards(&find.program),
             names: match find.program.is_empty() || find.program.iter().any(|name| name.contains('*')) {
                 true => NameSet::ALL,
-                false => find.program.iter().map(|name| NameSet::of(name)).fold(NameSet::default(), NameSet::and),
+                false => {
+                    find.program.iter().map(|name| NameSet::of(name)).fold(NameSet::default(), NameSet::and)
+                }
             },
             subcommand: find
                 .subcommand
@@ -222,7 +224,9 @@ impl CommandFinder {
         if !find.constructs.iter().all(|construct| line.constructs().contains(*construct)) {
             return false;
         }
-        if !find.through.is_empty() && !find.through.iter().any(|wrapper| one.through.iter().any(|name| **name == **wrapper)) {
+        if !find.through.is_empty()
+            && !find.through.iter().any(|wrapper| one.through.iter().any(|name| **name == **wrapper))
+        {
             return false;
         }
         let sets = |(name, _): &(String, _)| self.assignments.iter().any(|pattern| pattern.fits_text(name));
@@ -277,18 +281,14 @@ impl CommandFinder {
         }
         if let Some(from) = &self.from {
             let sources = looked_at.sources(line, number).iter();
-            let mut commands =
-                sources.filter_map(|&source| Some((source, line.commands().get(source)?)));
+            let mut commands = sources.filter_map(|&source| Some((source, line.commands().get(source)?)));
             let may_be = |source| looked.command(source).is_some_and(|source| source.may_be(from.names));
             if !commands.any(|(source, one)| may_be(source) && from.fits(looked, source, one)) {
                 return false;
             }
         }
         self.any.is_empty()
-            || self
-                .any
-                .iter()
-                .any(|other| looked_at.may_be(other.names) && other.fits(looked, number, one))
+            || self.any.iter().any(|other| looked_at.may_be(other.names) && other.fits(looked, number, one))
     }
 }
 

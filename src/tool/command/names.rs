@@ -171,6 +171,29 @@ pub(super) fn holds_code(variable: &str) -> bool {
     ENDINGS.iter().any(|ending| variable.ends_with(ending))
 }
 
+/// A flag whose value is a file that the program writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WritingFlag {
+    pub(super) short: char,
+    pub(super) long: &'static str,
+}
+
+impl WritingFlag {
+    /// Whether a word is this flag, and its value the next word.
+    pub(super) fn is(self, word: &str) -> bool {
+        word == self.long || word.strip_prefix('-').is_some_and(|letter| letter.chars().eq([self.short]))
+    }
+
+    /// Whether it may stand among these words, glued or shortened too.
+    pub(super) fn is_among(self, words: &[super::Word]) -> bool {
+        words.iter().any(|word| word.text.starts_with('-') && word.text.contains(self.short))
+    }
+}
+
+pub(super) fn writing_flag(name: &str) -> Option<WritingFlag> {
+    matches!(name, "sort" | "gsort").then_some(WritingFlag { short: 'o', long: "--output" })
+}
+
 /// Letters of flags that take what stands behind them in the same word as their value.
 pub(super) fn valued_letters(name: &str) -> &'static [char] {
     match name {

@@ -188,7 +188,8 @@ impl State {
 
     /// A command is complete: it is kept, and what it runs is read in turn.
     pub(super) fn finish(&mut self, mut draft: Draft, depth: usize) -> Result<()> {
-        let used = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flat_map(|raw| raw.iter());
+        let used =
+            draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flat_map(|raw| raw.iter());
         let names = used.filter_map(|piece| match piece {
             Piece::Variable { name, .. } => self.carried.get(name),
             _ => None,
@@ -238,7 +239,9 @@ impl State {
             assignments: assignments.map(|(name, raw)| (name.clone(), word::settle(raw))).collect(),
             program,
             words,
-            redirects: redirects.map(|(kind, raw)| Redirect { kind: *kind, target: word::settle(raw) }).collect(),
+            redirects: redirects
+                .map(|(kind, raw)| Redirect { kind: *kind, target: word::settle(raw) })
+                .collect(),
             span: draft.span.clone(),
             sources: draft.sources.clone(),
             ..Simple::default()
@@ -328,7 +331,8 @@ impl State {
         }
         self.change_folder(&simple, name);
         self.out.repeats |= name == Some("trap");
-        let evaluated: Vec<Text> = names::evaluated(name, &simple.words).map(|word| word.text.clone()).collect();
+        let evaluated: Vec<Text> =
+            names::evaluated(name, &simple.words).map(|word| word.text.clone()).collect();
         let span = simple.span.clone();
         simple.sources = sources;
         self.out.commands.push(simple);

@@ -107,9 +107,9 @@ impl NameSet {
     pub(super) const ALL: Self = Self(u128::MAX);
 
     pub(super) fn of(name: &str) -> Self {
-        let hash = name.bytes().fold(name.len() as u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
+        let hash = name
+            .bytes()
+            .fold(name.len() as u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         Self(1 << ((hash ^ (hash >> 15)) & 127))
     }
 
@@ -178,7 +178,10 @@ pub(super) struct Told<'a> {
 enum Help<'a> {
     None,
     /// Behind so many operands, and behind a flag.
-    Behind { operands: usize, flag: Option<&'a str> },
+    Behind {
+        operands: usize,
+        flag: Option<&'a str>,
+    },
 }
 
 /// The forms in which a program may take an operand; none where it is no file.
@@ -231,6 +234,7 @@ impl<'a> Told<'a> {
             forms: OnceCell::new(),
         };
         let valued = names::valued_before_subcommand(name);
+        let writing = names::writing_flag(name);
         let number = words.len();
         let mut flags_end = false;
         let mut before = "";
@@ -242,6 +246,9 @@ impl<'a> Told<'a> {
                 told.operands.push(text);
             } else if text == "--" {
                 flags_end = true;
+            } else if writing.is_some_and(|flag| flag.is(text)) {
+                // What it writes stands among its redirections.
+                words.next();
             } else if let Some(long) = text.strip_prefix("--") {
                 match long.split_once('=') {
                     Some((name, value)) => {

@@ -40,7 +40,8 @@ pub(super) fn unwrap(state: &mut State, number: usize, depth: usize) -> Result<(
         }
         return Ok(());
     };
-    let family = Family::of(name);
+    let writes = || names::writing_flag(name).filter(|flag| flag.is_among(&simple.words)).map(Family::Writes);
+    let family = Family::of(name).or_else(writes);
     let danger = flags::of(name).map(|flags| flags.among(&simple.words)).unwrap_or_default();
     if danger.is_there || is_opaque(simple, name) {
         state.out.constructs.insert(Construct::Opaque);
@@ -94,6 +95,8 @@ enum Family {
     Awk,
     /// What stands on its standard input is code.
     ReadsCode,
+    /// It writes the file that is the value of a flag.
+    Writes(names::WritingFlag),
     /// Of another language, with the flags behind which code stands.
     Interpreter(&'static [&'static str]),
 }
@@ -217,6 +220,10 @@ impl Unwrapping<'_> {
                 "make" | "gmake" => self.runs_given("-f"),
                 _ => self.runs_given("-x"),
             },
+            Family::Writes(flag) => {
+                self.files_of_flag(words.len(), flag.short, flag.long, RedirectKind::Write);
+                Ok(())
+            }
             Family::Interpreter(flags) => self.interpreter(flags),
         }
     }

@@ -195,7 +195,9 @@ fn room(piece: &Piece) -> usize {
     match piece {
         Piece::Text(text) => text.len(),
         Piece::Home(user) => user.len() + 1,
-        Piece::Glob(_) | Piece::Brace(_) | Piece::Variable { .. } | Piece::Output { .. } | Piece::Unknown => 4,
+        Piece::Glob(_) | Piece::Brace(_) | Piece::Variable { .. } | Piece::Output { .. } | Piece::Unknown => {
+            4
+        }
     }
 }
 

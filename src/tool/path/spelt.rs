@@ -209,7 +209,8 @@ impl Bytes {
 
 fn part_hazard(part: &str, has_streams: bool) -> Option<Hazard> {
     // Windows drops dots and blanks at the end, and servers what is behind a semicolon.
-    let dots = || part.bytes().take_while(|byte| matches!(byte, b'.' | b' ')).filter(|byte| *byte == b'.').count();
+    let dots =
+        || part.bytes().take_while(|byte| matches!(byte, b'.' | b' ')).filter(|byte| *byte == b'.').count();
     let bare = || part.split(';').next().unwrap_or_default().trim_end();
     if part.starts_with(['.', ' ']) && dots() >= 2 && bare().bytes().all(|byte| matches!(byte, b'.' | b' ')) {
         return Some(Hazard::Dots);

@@ -49,7 +49,8 @@ impl State {
                 self.opened.push((descriptor.clone(), file));
             }
         }
-        for (_, commands) in self.fed.iter().filter(|(known, commands)| known == "1" && commands.end < number) {
+        for (_, commands) in self.fed.iter().filter(|(known, commands)| known == "1" && commands.end < number)
+        {
             for one in self.out.commands.get_mut(commands.clone()).unwrap_or_default() {
                 one.sources.push(number);
             }

@@ -7,7 +7,8 @@ use crate::tool::command::word::{self, Piece, Raw, Word};
 impl State {
     /// How many ways there are to suppose the values of a command's variables.
     pub(super) fn variants(&self, draft: &Draft) -> usize {
-        let pieces = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flat_map(|raw| raw.iter());
+        let pieces =
+            draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flat_map(|raw| raw.iter());
         let known = pieces.map(|piece| match piece {
             Piece::Variable { name, or, .. } => match self.variables.get(name) {
                 Some(values) => values.len(),

@@ -121,8 +121,9 @@ impl Unwrapping<'_> {
             return Ok(());
         }
         let lower = self.simple.words.iter().map(|word| match changes(&word.text) {
-            true => word
-                .with(word.text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase()),
+            true => {
+                word.with(word.text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase())
+            }
             false => word.clone(),
         });
         let words = self.simple.program.iter().cloned().chain(lower).collect();
