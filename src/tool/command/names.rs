@@ -191,7 +191,8 @@ impl WritingFlag {
 }
 
 pub(super) fn writing_flag(name: &str) -> Option<WritingFlag> {
-    matches!(name, "sort" | "gsort").then_some(WritingFlag { short: 'o', long: "--output" })
+    matches!(name, "sort" | "gsort" | "shuf" | "iconv" | "tree")
+        .then_some(WritingFlag { short: 'o', long: "--output" })
 }
 
 /// Letters of flags that take what stands behind them in the same word as their value.

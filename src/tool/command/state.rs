@@ -329,6 +329,7 @@ impl State {
         if self.files.len() > MAX_FILES {
             return Err(CommandError::TooLarge { what: "made of too many redirections" });
         }
+        self.carry(&simple, name, &sources);
         self.change_folder(&simple, name);
         self.out.repeats |= name == Some("trap");
         let evaluated: Vec<Text> =

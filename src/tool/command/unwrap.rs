@@ -22,7 +22,7 @@ use std::sync::Arc;
 use super::parse::unescape;
 use super::state::State;
 use super::word::Word;
-use super::{CommandError, Construct, MAX_DEPTH, RedirectKind, Simple, names};
+use super::{CommandError, Construct, MAX_DEPTH, Redirect, RedirectKind, Simple, names};
 use wrapper::Wrapper;
 
 type Result<T> = std::result::Result<T, CommandError>;
@@ -97,6 +97,8 @@ enum Family {
     ReadsCode,
     /// It writes the file that is the value of a flag.
     Writes(names::WritingFlag),
+    /// It writes the file that is its second operand.
+    WritesSecond,
     /// Of another language, with the flags behind which code stands.
     Interpreter(&'static [&'static str]),
 }
@@ -127,7 +129,8 @@ impl Family {
             "git" => Self::Git,
             "sed" | "gsed" => Self::Sed,
             "awk" | "gawk" | "mawk" | "nawk" => Self::Awk,
-            "at" | "batch" | "make" | "gmake" | "gdb" | "lldb" => Self::ReadsCode,
+            "at" | "batch" | "ed" | "red" | "make" | "gmake" | "gdb" | "lldb" => Self::ReadsCode,
+            "uniq" | "xxd" => Self::WritesSecond,
             name if runner::is_one(name) => Self::Runner,
             name if client::is_one(name) => Self::Client,
             name if names::foreign_shell(name).is_some() => Self::ForeignShell,
@@ -217,6 +220,7 @@ impl Unwrapping<'_> {
             }
             Family::ReadsCode => match self.name {
                 "at" | "batch" => self.runs_given(""),
+                "ed" | "red" => self.script_of_ed(),
                 "make" | "gmake" => self.runs_given("-f"),
                 _ => self.runs_given("-x"),
             },
@@ -224,8 +228,46 @@ impl Unwrapping<'_> {
                 self.files_of_flag(words.len(), flag.short, flag.long, RedirectKind::Write);
                 Ok(())
             }
+            Family::WritesSecond => {
+                self.writes_second();
+                Ok(())
+            }
             Family::Interpreter(flags) => self.interpreter(flags),
         }
+    }
+
+    /// Behind `!` stands code, in each line of what `ed` is given.
+    fn script_of_ed(&mut self) -> Result<()> {
+        let Some(script) = self.given_text() else { return Ok(()) };
+        self.opaque();
+        let codes = script.lines().filter_map(|line| line.split_once('!')).map(|(_, code)| code);
+        codes.take(64).try_for_each(|code| self.supposed_code(&[Word::new(code)]))
+    }
+
+    fn writes_second(&mut self) {
+        let valued: &[&str] = match self.name {
+            "uniq" => &["-f", "-s", "-w", "--skip-fields", "--skip-chars", "--check-chars"],
+            _ => &["-c", "-l", "-g", "-o", "-s", "-n", "-R", "-cols", "-len", "-seek", "-name"],
+        };
+        let mut words = self.simple.words.iter();
+        let mut operands = Vec::new();
+        let mut flags_end = false;
+        while let Some(word) = words.next() {
+            let text = word.text.as_str();
+            if flags_end || !text.starts_with('-') || text == "-" {
+                operands.push(word);
+            } else if text == "--" {
+                flags_end = true;
+            } else if valued.contains(&text) {
+                words.next();
+            }
+        }
+        let Some(file) = operands.get(1) else { return };
+        let redirect = Redirect { kind: RedirectKind::Write, target: Word::clone(file) };
+        if let Some(one) = self.state.out.commands.get_mut(self.number) {
+            one.redirects.push(redirect);
+        }
+        self.state.out.constructs.insert(Construct::Redirect);
     }
 
     fn opaque(&mut self) {
@@ -344,7 +386,37 @@ fn is_opaque(simple: &Simple, name: &str) -> bool {
     simple.assignments.iter().any(|(name, _)| names::changes_what_runs(name))
         || (matches!(name, "tar" | "gtar" | "bsdtar") && flags::old_form_of_tar(words))
         || (matches!(name, "make" | "gmake") && words.iter().any(|word| sets_for_make(&word.text)))
+        || (matches!(name, "cargo" | "make" | "gmake" | "npm" | "pnpm" | "yarn" | "go")
+            && is_elsewhere(words))
         || (name == "dc" && words.iter().any(|word| word.text.contains('!')))
+}
+
+/// Whether a build is told to run what another folder than one below says, or to write there.
+fn is_elsewhere(words: &[Word]) -> bool {
+    const FLAGS: [&str; 9] = [
+        "-C",
+        "--directory",
+        "--manifest-path",
+        "--target-dir",
+        "--out-dir",
+        "--artifact-dir",
+        "--prefix",
+        "--cwd",
+        "--dir",
+    ];
+    let leads_out = |path: &str| {
+        let path = crate::tool::path::lexical(path.trim_start_matches('='));
+        path.starts_with(['/', '~', super::word::UNKNOWN]) || path == ".." || path.starts_with("../")
+    };
+    let next = words.iter().skip(1).map(Word::text).map(Some).chain([None]);
+    words.iter().map(Word::text).take_while(|word| *word != "--").zip(next).any(|(word, next)| {
+        let glued = FLAGS.iter().find_map(|flag| word.strip_prefix(flag));
+        match glued {
+            Some("") => next.is_some_and(leads_out),
+            Some(value) => (word.starts_with("-C") || value.starts_with('=')) && leads_out(value),
+            None => false,
+        }
+    })
 }
 
 /// A variable of make names programs, or is code by itself; a number is neither.
