@@ -110,7 +110,7 @@ impl State {
                     if let (Some(first), Some(last)) = (parts.next(), words.last_mut()) {
                         word::push(last, first);
                     }
-                    words.extend(parts.map(|part| Raw::text(part)));
+                    words.extend(parts.map(Raw::text));
                 }
                 piece => {
                     if let Some(last) = words.last_mut() {
