@@ -171,30 +171,37 @@ impl Inner {
 
     /// Rules that find something, where, and in which command.
     fn find_in(&self, seen: Seen<'_>) -> Vec<(usize, Range<usize>, String)> {
-        let all = |numbers: &[usize], find: &Looks<'_>| {
-            let found = numbers.iter().filter_map(|&number| {
-                let rule = self.rules.get(number).filter(|rule| rule.applies(Stage::ToolCall, None))?;
-                match &*rule.find {
-                    Find::Argument(finder) => {
-                        let (span, part) = find(finder)?;
-                        Some((number, span, part))
-                    }
-                    Find::Text(_) | Find::Threshold(_) => None,
+        let look = |number: usize, find: &Looks<'_>| {
+            let rule = self.rules.get(number).filter(|rule| rule.applies(Stage::ToolCall, None))?;
+            match &*rule.find {
+                Find::Argument(finder) => {
+                    let (span, part) = find(finder)?;
+                    Some((number, span, part))
                 }
-            });
-            found.collect()
+                Find::Text(_) | Find::Threshold(_) => None,
+            }
+        };
+        let all = |numbers: &[usize], find: &Looks<'_>| {
+            numbers.iter().filter_map(|&number| look(number, find)).collect()
         };
         let rules = &self.argument_rules;
         match seen {
             Seen::Command(line) => {
                 let looked = Looked::new(line);
-                all(&rules.commands.candidates(line), &|finder| match finder {
-                    ArgumentFinder::Command(finder) => {
-                        let found = finder.search_in(&looked)?;
-                        Some((found.span, found.part))
-                    }
-                    ArgumentFinder::Path(_) | ArgumentFinder::Url(_) => None,
-                })
+                let candidates = rules.commands.candidates(&looked);
+                let of_rules = candidates.chunk_by(|one, next| one.0 == next.0);
+                let found = of_rules.filter_map(|pairs| {
+                    let (number, _) = pairs.first()?;
+                    look(*number, &|finder| match finder {
+                        ArgumentFinder::Command(finder) => {
+                            let commands = pairs.iter().map(|(_, command)| *command);
+                            let found = finder.search_among(&looked, commands)?;
+                            Some((found.span, found.part))
+                        }
+                        ArgumentFinder::Path(_) | ArgumentFinder::Url(_) => None,
+                    })
+                });
+                found.collect()
             }
             Seen::Path(path, access) => {
                 let forms = path_forms(path);

@@ -8,6 +8,7 @@ mod parse;
 mod state;
 #[cfg(test)]
 mod tests;
+mod text;
 mod told;
 mod unwrap;
 mod word;
@@ -81,7 +82,7 @@ pub struct Simple {
     /// The folder to which the line has changed, where it is known.
     pub folder: Option<Arc<str>>,
     /// Wrappers and programs through which it is run: `sudo`, `xargs`, `find`, `bash`.
-    pub through: Arc<[String]>,
+    pub through: Arc<[Arc<str>]>,
     /// Whether it is started without end, by a function that calls itself or a loop that does not wait.
     pub is_endless: bool,
     /// Where it stands in the line; for code within code, the word that holds it.
@@ -183,6 +184,11 @@ impl Constructs {
     #[must_use]
     pub fn contains(self, construct: Construct) -> bool {
         self.0 & (1 << construct as u8) != 0
+    }
+
+    /// Whether all of them are among others.
+    pub(crate) fn is_within(self, others: Self) -> bool {
+        self.0 & !others.0 == 0
     }
 
     /// The constructs, in the order of [`Construct::ALL`].

@@ -12,6 +12,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::signs::Signs;
 use spelt::Hazard;
 
 /// Bytes of a path at most.
@@ -22,37 +23,61 @@ const MAX_BYTES: usize = 1 << 14;
 #[must_use]
 pub fn lexical(path: &str) -> String {
     let mut is_absolute = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
+    let mut kept: Vec<&str> = Vec::with_capacity(16);
+    for part in parts(path) {
         match part {
             "" | "." => {}
-            ".." => match parts.last() {
-                Some(&"..") => parts.push(part),
-                Some(&"~") if parts.len() == 1 && path.starts_with('~') => {
+            ".." => match kept.last() {
+                Some(&"..") => kept.push(part),
+                Some(&"~") if kept.len() == 1 && path.starts_with('~') => {
                     // The folder of the home folder.
-                    (is_absolute, parts) = (true, vec!["home"]);
+                    (is_absolute, kept) = (true, vec!["home"]);
                 }
                 Some(_) => {
-                    parts.pop();
+                    kept.pop();
                 }
                 None if is_absolute => {}
-                None => parts.push(part),
+                None => kept.push(part),
             },
-            part => parts.push(part),
+            part => kept.push(part),
         }
     }
-    let joined = parts.join("/");
-    match (is_absolute, joined.is_empty()) {
-        (true, _) => format!("/{joined}"),
-        (false, true) => ".".to_owned(),
-        (false, false) => joined,
+    let mut clean = String::with_capacity(path.len() + 4);
+    for (number, part) in kept.iter().enumerate() {
+        if is_absolute || number > 0 {
+            clean.push('/');
+        }
+        clean.push_str(part);
+    }
+    if clean.is_empty() {
+        clean.push(if is_absolute { '/' } else { '.' });
+    }
+    clean
+}
+
+/// What stands between slashes.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    let mut left = Some(path);
+    std::iter::from_fn(move || {
+        let (part, rest) = first_part(left?);
+        left = rest;
+        Some(part)
+    })
+}
+
+/// What stands before the first slash, and what stands behind it; none where there is no slash.
+fn first_part(path: &str) -> (&str, Option<&str>) {
+    // Parts are short, so that a search by blocks costs more than one byte by byte.
+    match path.bytes().position(|byte| byte == b'/') {
+        Some(at) => (path.get(..at).unwrap_or_default(), path.get(at + 1..)),
+        None => (path, None),
     }
 }
 
 /// The same, without a copy where there is nothing to change.
 pub(crate) fn cleaned(path: &str) -> Cow<'_, str> {
     let rest = path.strip_prefix('/').unwrap_or(path);
-    match rest.split('/').any(|part| matches!(part, "" | "." | "..")) {
+    match parts(rest).any(|part| matches!(part, "" | "." | "..")) {
         true => Cow::Owned(lexical(path)),
         false => Cow::Borrowed(path),
     }
@@ -242,10 +267,15 @@ impl PathPolicy {
         if self.deny.is_empty() {
             return Ok(());
         }
-        let small = clean.to_lowercase();
+        let small = match clean.bytes().any(|byte| byte.is_ascii_uppercase() || !byte.is_ascii()) {
+            true => Cow::Owned(clean.to_lowercase()),
+            false => Cow::Borrowed(clean),
+        };
         let without_ends = without_ends(&small);
-        let fits =
-            |glob: &Glob| glob.fits(&small) || without_ends.as_ref().is_some_and(|path| glob.fits(path));
+        let signs = Signs::of(&small);
+        let fits = |glob: &Glob| {
+            glob.fits_with(&small, signs) || without_ends.as_ref().is_some_and(|path| glob.fits(path))
+        };
         match self.deny.iter().find(|(small, _)| fits(small)) {
             Some((_, glob)) => Err(PathRefused::Denied { glob: glob.as_str().to_owned() }),
             None => Ok(()),
@@ -349,7 +379,11 @@ impl Index {
 
     /// Rules that may find something in a path, of which these are the forms. Each once, in order.
     pub(crate) fn candidates(&self, forms: &[Form<'_>]) -> Vec<usize> {
-        let may = self.0.iter().filter(|(needs, _)| forms.iter().any(|form| form.may_fit(*needs)));
+        let all = forms.iter().fold(Signs::default(), |all, form| all.with(form.all_signs()));
+        let may = self
+            .0
+            .iter()
+            .filter(|(needs, _)| needs.may_be_met(all) && forms.iter().any(|form| form.may_fit(*needs)));
         let mut numbers: Vec<usize> = may.map(|(_, number)| *number).collect();
         numbers.dedup();
         numbers
@@ -365,9 +399,14 @@ pub(crate) fn forms(path: &str) -> Vec<Form<'_>> {
 
 /// A path without the dots and blanks behind its names, which some systems leave out; `None` where it has none.
 fn without_ends(path: &str) -> Option<String> {
+    let bytes = path.as_bytes();
+    let is_last = |at: usize| matches!(bytes.get(at + 1), None | Some(b'/'));
+    if !bytes.iter().enumerate().any(|(at, byte)| matches!(byte, b'.' | b' ') && is_last(at)) {
+        return None;
+    }
     let end = |part: &str| part.ends_with(['.', ' ']) && !matches!(part, "." | "..");
-    path.split('/').any(end).then(|| {
-        let parts = path.split('/').map(|part| match end(part) {
+    parts(path).any(end).then(|| {
+        let parts = parts(path).map(|part| match end(part) {
             true => part.trim_end_matches(['.', ' ']),
             false => part,
         });

@@ -14,6 +14,10 @@ impl Signs {
         Self(self.0 | Self::of(text).0)
     }
 
+    pub(super) fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     /// Whether a text with these may have all of those.
     pub(super) fn hold(self, others: Self) -> bool {
         others.0 & !self.0 == 0
@@ -37,6 +41,11 @@ impl Wildcard {
         let last = parts.next_back();
         let between = parts.filter(|part| !part.is_empty()).collect();
         Self { first, between, last, needs: Signs::of(&pattern.replace('*', "")) }
+    }
+
+    /// Whether it may fit a text with these.
+    pub(super) fn may_fit(&self, signs: Signs) -> bool {
+        signs.hold(self.needs)
     }
 
     pub(super) fn fits(&self, text: &str, signs: Signs) -> bool {

@@ -271,7 +271,7 @@ mod tests {
     use super::*;
     use crate::rule::pack::{self, Examples, PackSpec, Scope};
     use crate::rule::{Find, Rule};
-    use crate::tool::CommandIndex;
+    use crate::tool::{CommandIndex, Looked};
 
     fn rules() -> Vec<Arc<Rule>> {
         let name: Arc<str> = "packs/commands.yaml".into();
@@ -330,13 +330,16 @@ mod tests {
         for text in &texts {
             for form in forms {
                 let Ok(line) = CommandLine::parse(&form.replace("{}", text)) else { continue };
-                let candidates = index.candidates(&line);
+                let looked = Looked::new(&line);
+                let candidates = index.candidates(&looked);
                 tried += candidates.len();
-                all += finders.len();
+                all += finders.len() * line.commands().len();
                 for (number, finder) in &finders {
-                    let finds = finder.search(&line).is_some();
-                    found += usize::from(finds);
-                    assert!(!finds || candidates.contains(number), "{}: {form} {text}", rules[*number].id);
+                    let of_rule = candidates.iter().filter(|(of, _)| of == number);
+                    let among = finder.search_among(&looked, of_rule.map(|(_, command)| *command));
+                    let finds = finder.search(&line);
+                    found += usize::from(finds.is_some());
+                    assert_eq!(among, finds, "{}: {form} {text}", rules[*number].id);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::told::Looked;
+use super::told::{Flag, Looked, NameSet};
 use super::word::UNKNOWN;
 use super::{CommandLine, Construct, RedirectKind, Simple};
 use crate::tool::path::{Glob, GlobError};
@@ -67,6 +67,11 @@ pub struct CommandFinder {
     reads: Vec<Glob>,
     assignments: Vec<Wildcard>,
     program: Vec<Wildcard>,
+    names: NameSet,
+    subcommand: Vec<Vec<String>>,
+    flags: Vec<Flag>,
+    any_flag: Vec<Flag>,
+    without_flags: Vec<Flag>,
     from: Option<Box<CommandFinder>>,
     any: Vec<CommandFinder>,
 }
@@ -95,9 +100,24 @@ impl CommandFinder {
         };
         // What refuses looks at paths in any case, as some systems do.
         let small = |globs: Vec<Glob>| globs.iter().map(Glob::without_case).collect::<Vec<_>>();
+        let flags = |list: &[String]| list.iter().map(|flag| Flag::new(flag)).collect();
         let wildcards = |list: &[String]| list.iter().map(|pattern| Wildcard::new(pattern)).collect();
         Ok(Self {
             program: wildcards(&find.program),
+            names: match find.program.is_empty() || find.program.iter().any(|name| name.contains('*')) {
+                true => NameSet::ALL,
+                false => {
+                    find.program.iter().map(|name| NameSet::of(name)).fold(NameSet::default(), NameSet::and)
+                }
+            },
+            subcommand: find
+                .subcommand
+                .iter()
+                .map(|words| words.split(' ').map(str::to_owned).collect())
+                .collect(),
+            flags: flags(&find.flags),
+            any_flag: flags(&find.any_flag),
+            without_flags: flags(&find.without_flags),
             words: wildcards(&find.words),
             not_words: wildcards(&find.not_words),
             assignments: wildcards(&find.assignments),
@@ -122,16 +142,20 @@ impl CommandFinder {
     /// The first command that it finds.
     #[must_use]
     pub fn search(&self, line: &CommandLine) -> Option<CommandFound> {
-        self.search_in(&Looked::new(line))
+        self.search_among(&Looked::new(line), 0..line.commands().len())
     }
 
-    /// The same in a line at which other rules look too.
-    pub(crate) fn search_in(&self, looked: &Looked<'_>) -> Option<CommandFound> {
-        let commands = looked.line.commands().iter().enumerate();
-        commands
-            .filter(|(number, one)| self.fits(looked, *number, one))
-            .map(|(number, one)| CommandFound { span: one.span.clone(), part: self.part(looked, number) })
-            .next()
+    /// The first of these commands that it finds, in a line at which other rules look too.
+    pub(crate) fn search_among(
+        &self,
+        looked: &Looked<'_>,
+        commands: impl IntoIterator<Item = usize>,
+    ) -> Option<CommandFound> {
+        commands.into_iter().find_map(|number| {
+            let one = looked.line.commands().get(number)?;
+            self.fits(looked, number, one)
+                .then(|| CommandFound { span: one.span.clone(), part: self.part(looked, number) })
+        })
     }
 
     fn part(&self, looked: &Looked<'_>, number: usize) -> String {
@@ -150,11 +174,12 @@ impl CommandFinder {
             let verb = find
                 .subcommand
                 .iter()
-                .filter(|words| told.begins_with(words))
-                .max_by_key(|words| words.len());
-            part.extend(verb.cloned());
+                .zip(&finder.subcommand)
+                .filter(|(_, words)| told.begins_with(words))
+                .max_by_key(|(verb, _)| verb.len());
+            part.extend(verb.map(|(verb, _)| verb.clone()));
             for flag in find.flags.iter().chain(&find.any_flag) {
-                let spelt = flag.split('|').find(|spelling| told.has_exactly(spelling));
+                let spelt = flag.split('|').find(|spelling| told.has_exactly(&Flag::new(spelling)));
                 part.extend(
                     spelt.map(|spelt| format!("{}{spelt}", if spelt.len() == 1 { "-" } else { "--" })),
                 );
@@ -177,7 +202,7 @@ impl CommandFinder {
         let Some(looked_at) = looked.command(number) else { return false };
         let name = looked_at.name;
         if !find.program.is_empty() {
-            let Some(name) = name else { return false };
+            let Some(name) = name.filter(|_| looked_at.may_be(self.names)) else { return false };
             if !self.program.iter().any(|program| program.fits_text(name)) {
                 return false;
             }
@@ -199,7 +224,9 @@ impl CommandFinder {
         if !find.constructs.iter().all(|construct| line.constructs().contains(*construct)) {
             return false;
         }
-        if !find.through.is_empty() && !find.through.iter().any(|wrapper| one.through.contains(wrapper)) {
+        if !find.through.is_empty()
+            && !find.through.iter().any(|wrapper| one.through.iter().any(|name| **name == **wrapper))
+        {
             return false;
         }
         let sets = |(name, _): &(String, _)| self.assignments.iter().any(|pattern| pattern.fits_text(name));
@@ -222,25 +249,21 @@ impl CommandFinder {
             return false;
         }
         let told = looked_at.told();
-        if told.asks_for_help {
+        let mut skipped = 0;
+        if !self.subcommand.is_empty() {
+            let verbs = self.subcommand.iter().filter(|words| told.begins_with(words));
+            let Some(longest) = verbs.map(Vec::len).max() else { return false };
+            skipped = longest;
+        }
+        if told.asks_for_help(skipped, &self.flags) || told.asks_for_help(skipped, &self.any_flag) {
             return false;
         }
-        if !find.subcommand.is_empty() && !find.subcommand.iter().any(|words| told.begins_with(words)) {
-            return false;
-        }
-        if !find.flags.iter().all(|flag| told.has(flag))
-            || (!find.any_flag.is_empty() && !find.any_flag.iter().any(|flag| told.has(flag)))
-            || find.without_flags.iter().any(|flag| told.has_exactly(flag))
+        if !self.flags.iter().all(|flag| told.has(flag))
+            || (!self.any_flag.is_empty() && !self.any_flag.iter().any(|flag| told.has(flag)))
+            || self.without_flags.iter().any(|flag| told.has_exactly(flag))
         {
             return false;
         }
-        let skipped = find
-            .subcommand
-            .iter()
-            .filter(|words| told.begins_with(words))
-            .map(|words| words.split(' ').count())
-            .max();
-        let skipped = skipped.unwrap_or_default();
         if find.no_operands && told.operands.len() + told.values.len() > skipped {
             return false;
         }
@@ -257,14 +280,15 @@ impl CommandFinder {
             }
         }
         if let Some(from) = &self.from {
-            let sources = line.sources_of(number);
-            let mut commands =
-                sources.into_iter().filter_map(|source| Some((source, line.commands().get(source)?)));
-            if !commands.any(|(source, one)| from.fits(looked, source, one)) {
+            let sources = looked_at.sources(line, number).iter();
+            let mut commands = sources.filter_map(|&source| Some((source, line.commands().get(source)?)));
+            let may_be = |source| looked.command(source).is_some_and(|source| source.may_be(from.names));
+            if !commands.any(|(source, one)| may_be(source) && from.fits(looked, source, one)) {
                 return false;
             }
         }
-        self.any.is_empty() || self.any.iter().any(|other| other.fits(looked, number, one))
+        self.any.is_empty()
+            || self.any.iter().any(|other| looked_at.may_be(other.names) && other.fits(looked, number, one))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::find::plain_name;
-use super::{CommandFind, CommandFinder, CommandLine, Constructs, RedirectKind};
-use crate::tool::signs::Wildcard;
+use super::told::Looked;
+use super::{CommandFind, CommandFinder, Constructs, RedirectKind};
+use crate::tool::signs::{Signs, Wildcard};
 
 /// Rules over command lines, by number.
 #[derive(Debug, Default)]
@@ -75,25 +75,33 @@ impl CommandIndex {
         }
     }
 
-    /// Numbers of the rules that can find something in a line, in order.
+    /// Numbers of the rules that can find something in a line, each with the number of a command in which it can, in
+    /// order.
     ///
-    /// INVARIANT: whatever a rule finds, its number is among these.
-    pub(crate) fn candidates(&self, line: &CommandLine) -> Vec<usize> {
-        let mut found = self.always.clone();
-        let mut add = |list: Option<&Vec<usize>>| found.extend(list.into_iter().flatten());
-        for one in line.commands() {
-            match one.name() {
+    /// INVARIANT: whatever a rule finds in a command, both are among these.
+    pub(crate) fn candidates(&self, looked: &Looked<'_>) -> Vec<(usize, usize)> {
+        let mut found = Vec::with_capacity(64);
+        let holds = |constructs: &Constructs| constructs.is_within(looked.line.constructs());
+        let anywhere = self.constructs.iter().filter(|(constructs, _)| holds(constructs));
+        let anywhere: Vec<usize> =
+            anywhere.map(|(_, number)| *number).chain(self.always.iter().copied()).collect();
+        for (command, (name, one)) in looked.names().enumerate() {
+            let mut add = |list: Option<&Vec<usize>>| {
+                found.extend(list.into_iter().flatten().map(|number| (*number, command)));
+            };
+            add(Some(&anywhere));
+            match name {
                 Some(name) => {
-                    let name = plain_name(name);
+                    let signs = Signs::of(name);
                     add(self.programs.get(name));
                     for (glob, list) in &self.globs {
-                        add(Some(list).filter(|_| glob.fits_text(name)));
+                        add(Some(list).filter(|_| glob.fits(name, signs)));
                     }
                 }
                 None => add(self.signs.get(&Sign::UnknownProgram)),
             }
             for name in one.through.iter() {
-                add(self.through.get(name));
+                add(self.through.get(&**name));
             }
             if !one.assignments.is_empty() {
                 add(self.signs.get(&Sign::Assigns));
@@ -107,11 +115,6 @@ impl CommandIndex {
                     RedirectKind::Read => add(self.signs.get(&Sign::Reads)),
                     RedirectKind::Duplicate | RedirectKind::Text => {}
                 }
-            }
-        }
-        for (constructs, number) in &self.constructs {
-            if constructs.iter().all(|construct| line.constructs().contains(construct)) {
-                found.push(*number);
             }
         }
         found.sort_unstable();

@@ -2,7 +2,8 @@
 
 /// A program without its folder.
 pub(super) fn base(program: &str) -> &str {
-    program.rsplit(['/', '\\']).next().unwrap_or(program)
+    let folder = program.bytes().rposition(|byte| matches!(byte, b'/' | b'\\'));
+    folder.and_then(|at| program.get(at + 1..)).unwrap_or(program)
 }
 
 /// Shells whose code is read.
@@ -129,16 +130,19 @@ pub(crate) fn changes_what_runs(variable: &str) -> bool {
 }
 
 /// Words of a command in which a builtin evaluates the indices of arrays.
-pub(super) fn evaluated(simple: &super::Simple) -> impl Iterator<Item = &super::Word> {
-    let most = match simple.name() {
+pub(super) fn evaluated<'w>(
+    name: Option<&str>,
+    words: &'w [super::Word],
+) -> impl Iterator<Item = &'w super::Word> + use<'w> {
+    let most = match name {
         Some(
             "test" | "[" | "read" | "let" | "declare" | "typeset" | "local" | "export" | "readonly" | "unset"
             | "mapfile" | "readarray" | "wait" | "getopts",
         ) => usize::MAX,
-        Some("printf") if simple.words.first().is_some_and(|word| word.text.starts_with("-v")) => 2,
+        Some("printf") if words.first().is_some_and(|word| word.text.starts_with("-v")) => 2,
         _ => 0,
     };
-    simple.words.iter().take(most)
+    words.iter().take(most)
 }
 
 /// Variables whose value a program runs as code.
@@ -165,6 +169,30 @@ pub(super) fn holds_code(variable: &str) -> bool {
         "_CMD",
     ];
     ENDINGS.iter().any(|ending| variable.ends_with(ending))
+}
+
+/// A flag whose value is a file that the program writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WritingFlag {
+    pub(super) short: char,
+    pub(super) long: &'static str,
+}
+
+impl WritingFlag {
+    /// Whether a word is this flag, and its value the next word.
+    pub(super) fn is(self, word: &str) -> bool {
+        word == self.long || word.strip_prefix('-').is_some_and(|letter| letter.chars().eq([self.short]))
+    }
+
+    /// Whether it may stand among these words, glued or shortened too.
+    pub(super) fn is_among(self, words: &[super::Word]) -> bool {
+        words.iter().any(|word| word.text.starts_with('-') && word.text.contains(self.short))
+    }
+}
+
+pub(super) fn writing_flag(name: &str) -> Option<WritingFlag> {
+    matches!(name, "sort" | "gsort" | "shuf" | "iconv" | "tree")
+        .then_some(WritingFlag { short: 'o', long: "--output" })
 }
 
 /// Letters of flags that take what stands behind them in the same word as their value.

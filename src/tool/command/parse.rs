@@ -11,6 +11,7 @@ mod words;
 pub(super) use words::unescape;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::state::{Draft, State, UNREAD};
 use super::word::{self, Piece, Raw, UNKNOWN};
@@ -18,6 +19,7 @@ use super::{
     CommandError, CommandLine, Construct, MAX_BYTES, MAX_DEPTH, MAX_PARSED, RedirectKind, Simple, names,
 };
 use document::Document;
+use words::is_meta;
 
 type Result<T> = std::result::Result<T, CommandError>;
 
@@ -26,6 +28,9 @@ const RESERVED: &[&str] = &[
     "if", "then", "elif", "else", "fi", "while", "until", "for", "select", "do", "done", "case", "esac",
     "function", "{", "}", "!", "[[", "time", "coproc",
 ];
+
+/// Bytes of the longest of them.
+const LONGEST_RESERVED: usize = 8;
 
 pub(super) fn line(text: &str) -> Result<CommandLine> {
     if text.len() > MAX_BYTES {
@@ -54,7 +59,7 @@ pub(super) fn argv<'a>(words: impl Iterator<Item = &'a str>) -> Result<CommandLi
         if text.contains(UNKNOWN) {
             return Err(CommandError::Syntax { at: bytes - 1, what: "a NUL character" });
         }
-        raws.push(vec![Piece::Text(text.to_owned())]);
+        raws.push(Raw::text(text));
     }
     if raws.is_empty() {
         return Err(CommandError::Syntax { at: 0, what: "nothing to run" });
@@ -68,7 +73,8 @@ pub(super) fn argv<'a>(words: impl Iterator<Item = &'a str>) -> Result<CommandLi
 
 /// Reads code to its end.
 pub(super) fn code(state: &mut State, text: &str, outer: Option<Range<usize>>, depth: usize) -> Result<()> {
-    let mut parser = Parser { text, at: 0, depth, level: 0, outer, state, document: None };
+    let whole = Arc::from(text);
+    let mut parser = Parser { text, whole: &whole, at: 0, depth, level: 0, outer, state, document: None };
     parser.list(&[])?;
     parser.blanks();
     if parser.at < text.len() {
@@ -82,6 +88,8 @@ pub(super) fn code(state: &mut State, text: &str, outer: Option<Range<usize>>, d
 
 struct Parser<'t, 's> {
     text: &'t str,
+    /// The same, for words to be parts of it.
+    whole: &'t Arc<str>,
     at: usize,
     depth: usize,
     /// Lists within lists.
@@ -194,15 +202,12 @@ impl<'t> Parser<'t, '_> {
 
     /// The reserved word here, if it is one of these.
     fn reserved(&self, words: &[&'static str]) -> Option<&'static str> {
-        let first = self.byte()?;
-        let rest = self.rest();
-        words.iter().copied().filter(|word| word.as_bytes().first() == Some(&first)).find(|word| {
-            rest.strip_prefix(word).is_some_and(|after| {
-                after.chars().next().is_none_or(|sign| {
-                    matches!(sign, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')')
-                })
-            })
-        })
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let longest = rest.get(..=LONGEST_RESERVED).unwrap_or(rest);
+        let ends = |byte: &u8| is_meta(char::from(*byte));
+        let end = longest.iter().position(ends).unwrap_or(longest.len());
+        let found = longest.get(..end).filter(|found| !found.is_empty())?;
+        words.iter().copied().find(|word| word.as_bytes() == found)
     }
 
     fn expect(&mut self, word: &'static str, what: &'static str) -> Result<()> {

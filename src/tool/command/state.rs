@@ -6,9 +6,11 @@ mod suppose;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::parse;
+use super::text::Text;
 use super::word::{self, Piece, Raw, UNKNOWN, Word};
 use super::{
     CommandError, CommandLine, Construct, MAX_COMMANDS, MAX_DEPTH, MAX_FILES, MAX_PARSED, MAX_WORDS,
@@ -21,6 +23,9 @@ type Result<T> = std::result::Result<T, CommandError>;
 /// A folder that is known only at run time.
 const UNKNOWN_FOLDER: &str = "\0";
 
+/// Descriptors that stand for commands at most.
+const MAX_FED: usize = 32;
+
 /// Stands for the number of the command that is being read.
 pub(super) const UNREAD: usize = usize::MAX;
 
@@ -29,7 +34,7 @@ pub(super) const UNREAD: usize = usize::MAX;
 pub(super) struct State {
     pub(super) out: CommandLine,
     /// Values that variables may have, by what the line itself gave them.
-    pub(super) variables: BTreeMap<String, Vec<String>>,
+    pub(super) variables: Rc<BTreeMap<String, Vec<String>>>,
     /// Commands whose output a variable holds.
     carried: BTreeMap<String, Vec<usize>>,
     /// Files that commands of the line wrote.
@@ -38,14 +43,18 @@ pub(super) struct State {
     opened: Vec<(String, String)>,
     /// Commands that were given a descriptor to write to or read from.
     duplicated: Vec<(String, usize)>,
+    /// Commands in `>(…)` for which descriptors stand, whatever is written to them.
+    fed: Vec<(String, Range<usize>)>,
     /// Commands of functions.
     pub(super) bodies: BTreeMap<String, Vec<usize>>,
     /// Commands whose output is the standard input at this point.
     pub(super) upstream: Vec<usize>,
+    /// Whether commands are given what is printed to a word of a loop.
+    pub(super) has_unread: bool,
     /// Whether what is read now is only supposed to run.
     pub(super) supposing: bool,
     /// Names of the wrappers around what is read now.
-    pub(super) through: Arc<[String]>,
+    pub(super) through: Arc<[Arc<str>]>,
     pub(super) folder: Option<Arc<str>>,
     /// Whether what is read now is for a shell that may not be bash.
     pub(super) posix: bool,
@@ -67,6 +76,8 @@ pub(super) struct Draft {
     /// Descriptors, by number or by the name of a variable, each with the number of its redirection.
     pub(super) descriptors: Vec<(String, usize)>,
     pub(super) sources: Vec<usize>,
+    /// The first command of those in `>(…)` among its words.
+    pub(super) fed: Option<usize>,
     pub(super) span: Range<usize>,
 }
 
@@ -114,7 +125,11 @@ impl State {
         if !self.has_room(&value) {
             return;
         }
-        let values = self.variables.entry(name.to_owned()).or_default();
+        let variables = Rc::make_mut(&mut self.variables);
+        let values = match variables.get_mut(name) {
+            Some(values) => values,
+            None => variables.entry(name.to_owned()).or_default(),
+        };
         if values.len() < 8 && !values.contains(&value) {
             values.push(value);
         }
@@ -148,7 +163,7 @@ impl State {
         if !self.has_room(&value) {
             return;
         }
-        self.variables.insert(name.to_owned(), vec![value]);
+        Rc::make_mut(&mut self.variables).insert(name.to_owned(), vec![value]);
     }
 
     pub(super) fn values(&self, name: &str) -> Vec<String> {
@@ -160,12 +175,12 @@ impl State {
         let texts = self.out.commands.iter().rev().flat_map(|one| one.redirects.iter().rev());
         texts
             .filter(|redirect| redirect.kind == RedirectKind::Text)
-            .map(|redirect| redirect.target.text.clone())
+            .map(|redirect| redirect.target.text.to_string())
             .next()
     }
 
     pub(super) fn with_variables<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let before = self.variables.clone();
+        let before = Rc::clone(&self.variables);
         let result = run(self);
         self.variables = before;
         result
@@ -173,7 +188,8 @@ impl State {
 
     /// A command is complete: it is kept, and what it runs is read in turn.
     pub(super) fn finish(&mut self, mut draft: Draft, depth: usize) -> Result<()> {
-        let used = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flatten();
+        let used =
+            draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flat_map(|raw| raw.iter());
         let names = used.filter_map(|piece| match piece {
             Piece::Variable { name, .. } => self.carried.get(name),
             _ => None,
@@ -184,7 +200,7 @@ impl State {
             let value = self.supposed(raw, 0);
             if value.is_known {
                 self.evaluated(&value.text, draft.span.clone(), depth + 1)?;
-                self.variable(name, value.text);
+                self.variable(name, value.text.to_string());
             }
             if !draft.sources.is_empty() && draft.words.is_empty() {
                 self.carried.insert(name.clone(), draft.sources.clone());
@@ -192,18 +208,18 @@ impl State {
         }
         let number = self.out.commands.len();
         self.descriptors(&mut draft, number);
+        if self.fed.len() > MAX_FED {
+            return Err(CommandError::TooLarge { what: "made of too many descriptors" });
+        }
         // Names that can't be known before the line is run, and are tried as what they most likely are.
         let variants = if self.supposing { 0 } else { self.variants(&draft) };
-        if variants == 0 {
-            self.keep(draft, depth)?;
-        } else {
-            self.keep(draft.clone(), depth)?;
-            for variant in 0..variants {
-                self.supposing(|state| state.keep_supposed(&draft, variant, depth))?;
-            }
+        self.keep(&draft, depth)?;
+        for variant in 0..variants {
+            self.supposing(|state| state.keep_supposed(&draft, variant, depth))?;
         }
-        // What stands in `>(…)` is given what this command prints.
-        for one in self.out.commands.iter_mut().take(number) {
+        // What stands in `>(…)` is given what this command prints; where it stands among the words of a loop, any may.
+        let fed = if self.has_unread { 0 } else { draft.fed.unwrap_or(number) };
+        for one in self.out.commands.get_mut(fed..number).unwrap_or_default() {
             for source in one.sources.iter_mut().filter(|source| **source == UNREAD) {
                 *source = number;
             }
@@ -212,21 +228,22 @@ impl State {
     }
 
     /// A command as it is written.
-    fn keep(&mut self, draft: Draft, depth: usize) -> Result<()> {
-        let mut words = Vec::with_capacity(draft.words.len());
-        for raw in draft.words {
-            self.expand(raw, &mut words)?;
+    fn keep(&mut self, draft: &Draft, depth: usize) -> Result<()> {
+        let (mut program, mut words) = (None, Vec::with_capacity(draft.words.len().saturating_sub(1)));
+        for raw in &draft.words {
+            self.expand(raw, &mut program, &mut words)?;
         }
-        let mut words = words.into_iter();
-        let assignments = draft.assignments.into_iter();
-        let redirects = draft.redirects.into_iter();
+        let assignments = draft.assignments.iter();
+        let redirects = draft.redirects.iter();
         let simple = Simple {
-            assignments: assignments.map(|(name, raw)| (name, word::settled(raw))).collect(),
-            program: words.next(),
-            words: words.collect(),
-            redirects: redirects.map(|(kind, raw)| Redirect { kind, target: word::settled(raw) }).collect(),
-            span: draft.span,
-            sources: draft.sources,
+            assignments: assignments.map(|(name, raw)| (name.clone(), word::settle(raw))).collect(),
+            program,
+            words,
+            redirects: redirects
+                .map(|(kind, raw)| Redirect { kind: *kind, target: word::settle(raw) })
+                .collect(),
+            span: draft.span.clone(),
+            sources: draft.sources.clone(),
             ..Simple::default()
         };
         self.add(simple, depth)
@@ -234,22 +251,21 @@ impl State {
 
     /// The same as it is supposed to be.
     fn keep_supposed(&mut self, draft: &Draft, variant: usize, depth: usize) -> Result<()> {
-        let mut words = Vec::with_capacity(draft.words.len());
+        let (mut program, mut words) = (None, Vec::with_capacity(draft.words.len().saturating_sub(1)));
         for (number, raw) in draft.words.iter().enumerate() {
             if word::is_plain(raw) {
-                words.push(word::settle(raw));
+                put(&mut program, &mut words, word::settle(raw));
                 continue;
             }
             for raw in self.supposed_words(raw, variant, number == 0) {
-                self.expand(raw, &mut words)?;
+                self.expand(&raw, &mut program, &mut words)?;
             }
         }
-        let mut words = words.into_iter();
         let supposed = |raw| self.supposed(raw, variant);
         let simple = Simple {
             assignments: draft.assignments.iter().map(|(name, raw)| (name.clone(), supposed(raw))).collect(),
-            program: words.next(),
-            words: words.collect(),
+            program,
+            words,
             redirects: draft
                 .redirects
                 .iter()
@@ -263,12 +279,12 @@ impl State {
     }
 
     /// Adds the words that braces make of one.
-    fn expand(&mut self, raw: Raw, words: &mut Vec<Word>) -> Result<()> {
-        if !word::has_brace(&raw) {
-            words.push(word::settled(raw));
+    fn expand(&mut self, raw: &Raw, program: &mut Option<Word>, words: &mut Vec<Word>) -> Result<()> {
+        if !word::has_brace(raw) {
+            put(program, words, word::settle(raw));
             return Ok(());
         }
-        let (several, any) = word::braces(raw)?;
+        let (several, any) = word::braces(raw.clone())?;
         if any {
             self.out.constructs.insert(Construct::Glob);
         }
@@ -278,7 +294,7 @@ impl State {
                 what: "braces, which `sh` may read otherwise than bash; name `bash`",
             });
         }
-        words.extend(several.into_iter().map(word::settled));
+        several.iter().for_each(|raw| put(program, words, word::settle(raw)));
         Ok(())
     }
 
@@ -297,26 +313,29 @@ impl State {
         if simple.all().any(|word| word.has_glob) {
             self.out.constructs.insert(Construct::Glob);
         }
+        let name = simple.name();
         // A script, or code among the words, is not what stands on standard input.
-        let reads = simple.name().is_none_or(|name| names::runs_input(name, &simple.words));
+        let reads = name.is_none_or(|name| names::runs_input(name, &simple.words));
         let given = simple.sources.iter().chain(self.upstream.iter().filter(|_| reads)).copied();
         let mut sources: Vec<usize> = given.collect();
         sources.extend(self.read_files(&simple));
-        if let Some(body) = simple.name().and_then(|name| self.bodies.get(name)) {
+        if let Some(body) = name.and_then(|name| self.bodies.get(name)) {
             sources.extend(body);
         }
         sources.sort_unstable();
         sources.dedup();
-        simple.sources = sources;
         let number = self.out.commands.len();
-        self.written_files(&simple, number);
+        self.written_files(&simple, name, number);
         if self.files.len() > MAX_FILES {
             return Err(CommandError::TooLarge { what: "made of too many redirections" });
         }
-        self.change_folder(&simple);
-        self.out.repeats |= simple.name() == Some("trap");
-        let evaluated: Vec<String> = names::evaluated(&simple).map(|word| word.text.clone()).collect();
+        self.carry(&simple, name, &sources);
+        self.change_folder(&simple, name);
+        self.out.repeats |= name == Some("trap");
+        let evaluated: Vec<Text> =
+            names::evaluated(name, &simple.words).map(|word| word.text.clone()).collect();
         let span = simple.span.clone();
+        simple.sources = sources;
         self.out.commands.push(simple);
         for text in evaluated {
             self.evaluated(&text, span.clone(), depth + 1)?;
@@ -324,13 +343,13 @@ impl State {
         unwrap::unwrap(self, number, depth)
     }
 
-    fn change_folder(&mut self, simple: &Simple) {
-        if !matches!(simple.name(), Some("cd" | "pushd" | "popd")) || self.supposing {
+    fn change_folder(&mut self, simple: &Simple, name: Option<&str>) {
+        if !matches!(name, Some("cd" | "pushd" | "popd")) || self.supposing {
             return;
         }
         let target = simple.words.iter().find(|word| !word.text.starts_with('-') || word.text == "-");
         self.folder = match target.map(|word| word.text.as_str()) {
-            _ if simple.name() == Some("popd") => Some(UNKNOWN_FOLDER.into()),
+            _ if name == Some("popd") => Some(UNKNOWN_FOLDER.into()),
             None => Some("~".into()),
             Some(to) if to == "-" || to.contains(UNKNOWN) || to.len() > 4096 => Some(UNKNOWN_FOLDER.into()),
             Some(to) => match &self.folder {
@@ -350,5 +369,13 @@ impl State {
             (Some(simple), None) if simple.redirects.is_empty() => unwrap::printed(simple),
             _ => None,
         }
+    }
+}
+
+/// The first word of a command is its program.
+fn put(program: &mut Option<Word>, words: &mut Vec<Word>, word: Word) {
+    match program {
+        None => *program = Some(word),
+        Some(_) => words.push(word),
     }
 }

@@ -20,21 +20,32 @@ pub(super) struct LookedCommand<'a> {
     simple: &'a Simple,
     /// As rules write it.
     pub(super) name: Option<&'a str>,
-    signs: OnceCell<Vec<Signs>>,
+    name_sign: NameSet,
+    /// Of each of its words, and of all together.
+    signs: OnceCell<(Vec<Signs>, Signs)>,
+    sources: OnceCell<Vec<usize>>,
     told: OnceCell<Told<'a>>,
     targets: OnceCell<Vec<Vec<Form<'a>>>>,
 }
 
 impl<'a> Looked<'a> {
     pub(crate) fn new(line: &'a CommandLine) -> Self {
-        let commands = line.commands().iter().map(|simple| LookedCommand {
+        let looked = |simple: &'a Simple, name: Option<&'a str>| LookedCommand {
             simple,
-            name: simple.name().map(plain_name),
+            name,
+            name_sign: name.map_or(NameSet::ALL, NameSet::of),
             signs: OnceCell::new(),
+            sources: OnceCell::new(),
             told: OnceCell::new(),
             targets: OnceCell::new(),
-        });
+        };
+        let commands = line.commands().iter().map(|simple| looked(simple, simple.name().map(plain_name)));
         Self { line, commands: commands.collect() }
+    }
+
+    /// The program of each command, as rules write it.
+    pub(super) fn names(&self) -> impl Iterator<Item = (Option<&'a str>, &'a Simple)> {
+        self.commands.iter().map(|command| (command.name, command.simple))
     }
 
     pub(super) fn command(&self, number: usize) -> Option<&LookedCommand<'a>> {
@@ -43,6 +54,16 @@ impl<'a> Looked<'a> {
 }
 
 impl<'a> LookedCommand<'a> {
+    /// Whether its program may be one of these.
+    pub(super) fn may_be(&self, names: NameSet) -> bool {
+        names.0 & self.name_sign.0 != 0
+    }
+
+    /// Every command whose output it can be given, by any way.
+    pub(super) fn sources(&self, line: &CommandLine, number: usize) -> &[usize] {
+        self.sources.get_or_init(|| line.sources_of(number))
+    }
+
     pub(super) fn told(&self) -> &Told<'a> {
         let name = self.simple.name().unwrap_or_default();
         self.told.get_or_init(|| Told::new(name, &self.simple.words, self.simple.folder.as_deref()))
@@ -53,9 +74,15 @@ impl<'a> LookedCommand<'a> {
         if patterns.is_empty() {
             return false;
         }
-        let signs = self.signs.get_or_init(|| self.simple.all().map(|word| Signs::of(&word.text)).collect());
-        let mut words = self.simple.all().zip(signs);
-        words.any(|(word, signs)| patterns.iter().any(|pattern| pattern.fits(&word.text, *signs)))
+        let (signs, all) = self.signs.get_or_init(|| {
+            let signs: Vec<Signs> = self.simple.all().map(|word| Signs::of(&word.text)).collect();
+            let all = signs.iter().fold(Signs::default(), |all, signs| all.with(*signs));
+            (signs, all)
+        });
+        patterns.iter().filter(|pattern| pattern.may_fit(*all)).any(|pattern| {
+            let mut words = self.simple.all().zip(signs);
+            words.any(|(word, signs)| pattern.fits(&word.text, *signs))
+        })
     }
 
     /// Whether one of its words is this.
@@ -71,18 +98,90 @@ impl<'a> LookedCommand<'a> {
     }
 }
 
+/// Names of programs, of which those that are told apart have a bit of their own: most are known not to be among them without
+/// a look at each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct NameSet(u128);
+
+impl NameSet {
+    pub(super) const ALL: Self = Self(u128::MAX);
+
+    pub(super) fn of(name: &str) -> Self {
+        let hash = name
+            .bytes()
+            .fold(name.len() as u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        Self(1 << ((hash ^ (hash >> 15)) & 127))
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A flag as rules name it, in all of its spellings.
+#[derive(Debug, Clone)]
+pub(super) struct Flag {
+    letters: Letters,
+    long: Vec<String>,
+}
+
+impl Flag {
+    pub(super) fn new(spellings: &str) -> Self {
+        let mut flag = Self { letters: Letters::default(), long: Vec::new() };
+        for spelling in spellings.split('|') {
+            match single(spelling) {
+                Some(letter) => flag.letters.insert(letter),
+                None => flag.long.push(spelling.to_owned()),
+            }
+        }
+        flag
+    }
+
+    /// Whether a flag is spelt like this.
+    fn is(&self, flag: &str) -> bool {
+        self.long.iter().any(|long| long == flag)
+    }
+}
+
+/// Letters and digits.
+#[derive(Debug, Clone, Copy, Default)]
+struct Letters(u128);
+
+impl Letters {
+    /// Others are no letters of flags.
+    fn insert(&mut self, letter: char) {
+        if letter.is_ascii_alphanumeric() {
+            self.0 |= 1 << u32::from(letter);
+        }
+    }
+
+    fn meet(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
 /// The words of a command, told apart.
 pub(super) struct Told<'a> {
-    short: Vec<char>,
-    long: Vec<&'a str>,
-    /// Those of them that were written with two dashes.
-    doubled: Vec<&'a str>,
+    short: Letters,
+    /// Each with whether it was written with two dashes.
+    long: Vec<(&'a str, bool)>,
     pub(super) operands: Vec<&'a str>,
     /// Values of long flags.
     pub(super) values: Vec<&'a str>,
-    pub(super) asks_for_help: bool,
+    help: Help<'a>,
     folder: Option<&'a str>,
     forms: OnceCell<Vec<Vec<Form<'a>>>>,
+}
+
+/// Whether the last word asks for help.
+#[derive(Clone, Copy)]
+enum Help<'a> {
+    None,
+    /// Behind so many operands, and behind a flag.
+    Behind {
+        operands: usize,
+        flag: Option<&'a str>,
+    },
 }
 
 /// The forms in which a program may take an operand; none where it is no file.
@@ -126,37 +225,45 @@ fn forms<'a>(folder: Option<&str>, text: &'a str) -> Vec<Form<'a>> {
 impl<'a> Told<'a> {
     fn new(name: &str, words: &'a [Word], folder: Option<&'a str>) -> Self {
         let mut told = Self {
-            short: Vec::new(),
+            short: Letters::default(),
             long: Vec::new(),
-            doubled: Vec::new(),
-            operands: Vec::new(),
+            operands: Vec::with_capacity(words.len()),
             values: Vec::new(),
-            asks_for_help: false,
+            help: Help::None,
             folder,
             forms: OnceCell::new(),
         };
         let valued = names::valued_before_subcommand(name);
-        let last = words.last().map(Word::text);
-        told.asks_for_help =
-            matches!(last, Some("--help" | "--version")) || (words.len() == 1 && last == Some("help"));
+        let writing = names::writing_flag(name);
+        let number = words.len();
         let mut flags_end = false;
+        let mut before = "";
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let text = word.text.as_str();
+            let flag_before = std::mem::replace(&mut before, text);
             if flags_end || !text.starts_with('-') || text == "-" {
                 told.operands.push(text);
             } else if text == "--" {
                 flags_end = true;
+            } else if writing.is_some_and(|flag| flag.is(text)) {
+                // What it writes stands among its redirections.
+                words.next();
             } else if let Some(long) = text.strip_prefix("--") {
                 match long.split_once('=') {
                     Some((name, value)) => {
-                        told.long.push(name);
-                        told.doubled.push(name);
+                        told.long.push((name, true));
                         told.values.push(value);
                     }
                     None => {
-                        told.long.push(long);
-                        told.doubled.push(long);
+                        if matches!(long, "help" | "version") && words.len() == 0 {
+                            let flag = flag_before.starts_with('-') && !flag_before.contains('=');
+                            told.help = Help::Behind {
+                                operands: told.operands.len(),
+                                flag: flag.then(|| flag_before.trim_start_matches('-')),
+                            };
+                        }
+                        told.long.push((long, true));
                         if told.operands.is_empty() && valued.contains(&text) {
                             words.next();
                         }
@@ -164,7 +271,7 @@ impl<'a> Told<'a> {
                 }
             } else {
                 let cluster = text.get(1..).unwrap_or_default();
-                told.long.push(cluster.split('=').next().unwrap_or(cluster));
+                told.long.push((cluster.split('=').next().unwrap_or(cluster), false));
                 // What stands behind a flag that takes a value is its value.
                 let letters = names::valued_letters(name);
                 let end = cluster.find(letters).map_or(cluster.len(), |at| at + 1);
@@ -173,7 +280,10 @@ impl<'a> Told<'a> {
                     let value = cluster.get(end..).filter(|value| !value.is_empty());
                     told.values.extend(value.filter(|value| !value.starts_with('=')));
                 }
-                told.short.extend(cluster_flags.chars().take_while(char::is_ascii_alphanumeric));
+                cluster_flags
+                    .chars()
+                    .take_while(char::is_ascii_alphanumeric)
+                    .for_each(|letter| told.short.insert(letter));
                 if let Some((_, value)) = cluster.split_once('=') {
                     told.values.push(value);
                 }
@@ -182,7 +292,19 @@ impl<'a> Told<'a> {
                 }
             }
         }
+        if number == 1 && told.operands == ["help"] {
+            told.help = Help::Behind { operands: 0, flag: None };
+        }
         told
+    }
+
+    /// Whether the program only says how it is used. Behind an operand the programs of some systems take `--help` for one
+    /// more, so that nothing may stand before it but what the program is told to do, which so many operands are. Behind a
+    /// flag it may be that flag's value, unless the flag is one that belongs to what the program is told.
+    pub(super) fn asks_for_help(&self, verbs: usize, flags: &[Flag]) -> bool {
+        let Help::Behind { operands, flag } = self.help else { return false };
+        let is_named = |flag: &str| verbs > 0 && flags.iter().any(|named| named.is(flag));
+        operands <= verbs && flag.is_none_or(is_named)
     }
 
     /// Operands and values of flags, each with the forms in which a program may take it.
@@ -192,31 +314,22 @@ impl<'a> Told<'a> {
         texts.zip(forms.iter().map(Vec::as_slice))
     }
 
-    pub(super) fn begins_with(&self, words: &str) -> bool {
-        let mut operands = self.operands.iter();
-        words.split(' ').all(|word| operands.next().is_some_and(|operand| *operand == word))
+    pub(super) fn begins_with(&self, words: &[String]) -> bool {
+        self.operands.get(..words.len()).is_some_and(|operands| operands.iter().eq(words))
     }
 
     /// Whether a flag is there, long ones also shortened as far as programs take them.
-    pub(super) fn has(&self, flag: &str) -> bool {
-        flag.split('|').any(|spelling| match single(spelling) {
-            Some(letter) => self.short.contains(&letter),
-            None => self
-                .long
-                .iter()
-                .any(|long| *long == spelling || (self.abbreviates(long) && spelling.starts_with(long))),
-        })
+    pub(super) fn has(&self, flag: &Flag) -> bool {
+        let is = |(long, doubled): &(&str, bool), spelling: &str| {
+            *long == spelling || (*doubled && !long.is_empty() && spelling.starts_with(long))
+        };
+        self.short.meet(flag.letters)
+            || flag.long.iter().any(|spelling| self.long.iter().any(|long| is(long, spelling)))
     }
 
-    fn abbreviates(&self, long: &str) -> bool {
-        !long.is_empty() && self.doubled.contains(&long)
-    }
-
-    pub(super) fn has_exactly(&self, flag: &str) -> bool {
-        flag.split('|').any(|spelling| match single(spelling) {
-            Some(letter) => self.short.contains(&letter),
-            None => self.long.contains(&spelling),
-        })
+    pub(super) fn has_exactly(&self, flag: &Flag) -> bool {
+        self.short.meet(flag.letters)
+            || flag.long.iter().any(|spelling| self.long.iter().any(|(long, _)| long == spelling))
     }
 }
 

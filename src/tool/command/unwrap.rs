@@ -17,10 +17,12 @@ mod wrapper;
 
 pub(super) use printed::printed;
 
+use std::sync::Arc;
+
 use super::parse::unescape;
 use super::state::State;
 use super::word::Word;
-use super::{CommandError, Construct, MAX_DEPTH, RedirectKind, Simple, names};
+use super::{CommandError, Construct, MAX_DEPTH, Redirect, RedirectKind, Simple, names};
 use wrapper::Wrapper;
 
 type Result<T> = std::result::Result<T, CommandError>;
@@ -38,7 +40,8 @@ pub(super) fn unwrap(state: &mut State, number: usize, depth: usize) -> Result<(
         }
         return Ok(());
     };
-    let family = Family::of(name);
+    let writes = || names::writing_flag(name).filter(|flag| flag.is_among(&simple.words)).map(Family::Writes);
+    let family = Family::of(name).or_else(writes);
     let danger = flags::of(name).map(|flags| flags.among(&simple.words)).unwrap_or_default();
     if danger.is_there || is_opaque(simple, name) {
         state.out.constructs.insert(Construct::Opaque);
@@ -54,7 +57,7 @@ pub(super) fn unwrap(state: &mut State, number: usize, depth: usize) -> Result<(
         unwrapping.supposed_codes_of(value)?;
     }
     let Some(family) = family else { return Ok(()) };
-    let through = state.through.iter().cloned().chain([name.clone()]).collect();
+    let through = state.through.iter().cloned().chain([Arc::from(name.as_str())]).collect();
     let outer = std::mem::replace(&mut state.through, through);
     let result = Unwrapping { state, number, simple: &simple, name: &name, depth }.run(family);
     state.through = outer;
@@ -92,6 +95,10 @@ enum Family {
     Awk,
     /// What stands on its standard input is code.
     ReadsCode,
+    /// It writes the file that is the value of a flag.
+    Writes(names::WritingFlag),
+    /// It writes the file that is its second operand.
+    WritesSecond,
     /// Of another language, with the flags behind which code stands.
     Interpreter(&'static [&'static str]),
 }
@@ -122,7 +129,8 @@ impl Family {
             "git" => Self::Git,
             "sed" | "gsed" => Self::Sed,
             "awk" | "gawk" | "mawk" | "nawk" => Self::Awk,
-            "at" | "batch" | "make" | "gmake" | "gdb" | "lldb" => Self::ReadsCode,
+            "at" | "batch" | "ed" | "red" | "make" | "gmake" | "gdb" | "lldb" => Self::ReadsCode,
+            "uniq" | "xxd" => Self::WritesSecond,
             name if runner::is_one(name) => Self::Runner,
             name if client::is_one(name) => Self::Client,
             name if names::foreign_shell(name).is_some() => Self::ForeignShell,
@@ -212,11 +220,54 @@ impl Unwrapping<'_> {
             }
             Family::ReadsCode => match self.name {
                 "at" | "batch" => self.runs_given(""),
+                "ed" | "red" => self.script_of_ed(),
                 "make" | "gmake" => self.runs_given("-f"),
                 _ => self.runs_given("-x"),
             },
+            Family::Writes(flag) => {
+                self.files_of_flag(words.len(), flag.short, flag.long, RedirectKind::Write);
+                Ok(())
+            }
+            Family::WritesSecond => {
+                self.writes_second();
+                Ok(())
+            }
             Family::Interpreter(flags) => self.interpreter(flags),
         }
+    }
+
+    /// Behind `!` stands code, in each line of what `ed` is given.
+    fn script_of_ed(&mut self) -> Result<()> {
+        let Some(script) = self.given_text() else { return Ok(()) };
+        self.opaque();
+        let codes = script.lines().filter_map(|line| line.split_once('!')).map(|(_, code)| code);
+        codes.take(64).try_for_each(|code| self.supposed_code(&[Word::new(code)]))
+    }
+
+    fn writes_second(&mut self) {
+        let valued: &[&str] = match self.name {
+            "uniq" => &["-f", "-s", "-w", "--skip-fields", "--skip-chars", "--check-chars"],
+            _ => &["-c", "-l", "-g", "-o", "-s", "-n", "-R", "-cols", "-len", "-seek", "-name"],
+        };
+        let mut words = self.simple.words.iter();
+        let mut operands = Vec::new();
+        let mut flags_end = false;
+        while let Some(word) = words.next() {
+            let text = word.text.as_str();
+            if flags_end || !text.starts_with('-') || text == "-" {
+                operands.push(word);
+            } else if text == "--" {
+                flags_end = true;
+            } else if valued.contains(&text) {
+                words.next();
+            }
+        }
+        let Some(file) = operands.get(1) else { return };
+        let redirect = Redirect { kind: RedirectKind::Write, target: Word::clone(file) };
+        if let Some(one) = self.state.out.commands.get_mut(self.number) {
+            one.redirects.push(redirect);
+        }
+        self.state.out.constructs.insert(Construct::Redirect);
     }
 
     fn opaque(&mut self) {
@@ -295,7 +346,7 @@ impl Unwrapping<'_> {
     fn given_text(&self) -> Option<String> {
         let given = self.simple.redirects.iter().rev().find(|redirect| redirect.kind == RedirectKind::Text);
         match given {
-            Some(text) => Some(text.target.text.clone()),
+            Some(text) => Some(text.target.text.to_string()),
             None if self.simple.words.first().is_some_and(|file| file.text.starts_with("/dev/fd/")) => {
                 self.state.last_text()
             }
@@ -311,7 +362,7 @@ impl Unwrapping<'_> {
                 .simple
                 .words
                 .iter()
-                .any(|word| word.text == format!("{flag}-") || word.text == format!("{flag}/dev/stdin"))
+                .any(|word| matches!(word.text.strip_prefix(flag), Some("-" | "/dev/stdin")))
             || pairs
                 .any(|(word, next)| word.text == flag && matches!(next.text.as_str(), "-" | "/dev/stdin"));
         if !is_told || !self.has_input() {
@@ -335,7 +386,37 @@ fn is_opaque(simple: &Simple, name: &str) -> bool {
     simple.assignments.iter().any(|(name, _)| names::changes_what_runs(name))
         || (matches!(name, "tar" | "gtar" | "bsdtar") && flags::old_form_of_tar(words))
         || (matches!(name, "make" | "gmake") && words.iter().any(|word| sets_for_make(&word.text)))
+        || (matches!(name, "cargo" | "make" | "gmake" | "npm" | "pnpm" | "yarn" | "go")
+            && is_elsewhere(words))
         || (name == "dc" && words.iter().any(|word| word.text.contains('!')))
+}
+
+/// Whether a build is told to run what another folder than one below says, or to write there.
+fn is_elsewhere(words: &[Word]) -> bool {
+    const FLAGS: [&str; 9] = [
+        "-C",
+        "--directory",
+        "--manifest-path",
+        "--target-dir",
+        "--out-dir",
+        "--artifact-dir",
+        "--prefix",
+        "--cwd",
+        "--dir",
+    ];
+    let leads_out = |path: &str| {
+        let path = crate::tool::path::lexical(path.trim_start_matches('='));
+        path.starts_with(['/', '~', super::word::UNKNOWN]) || path == ".." || path.starts_with("../")
+    };
+    let next = words.iter().skip(1).map(Word::text).map(Some).chain([None]);
+    words.iter().map(Word::text).take_while(|word| *word != "--").zip(next).any(|(word, next)| {
+        let glued = FLAGS.iter().find_map(|flag| word.strip_prefix(flag));
+        match glued {
+            Some("") => next.is_some_and(leads_out),
+            Some(value) => (word.starts_with("-C") || value.starts_with('=')) && leads_out(value),
+            None => false,
+        }
+    })
 }
 
 /// A variable of make names programs, or is code by itself; a number is neither.
@@ -355,7 +436,7 @@ fn codes_in_variables(simple: &Simple, name: &str) -> Vec<Word> {
         codes.extend(simple.words.iter().filter_map(|word| {
             let (name, value) = word.text.split_once('=')?;
             let runs = names::holds_code(name) || value.contains("$(");
-            runs.then(|| Word { text: value.to_owned(), ..word.clone() })
+            runs.then(|| word.with(value))
         }));
     }
     codes

@@ -1,6 +1,10 @@
 //! A word of a command, as far as it is known before it runs.
 
+use std::ops::{Deref, DerefMut, Range};
+use std::sync::Arc;
+
 use super::CommandError;
+use super::text::Text;
 
 /// Stands in a word's text for what is known only at run time. A command line that holds this byte is refused.
 pub(super) const UNKNOWN: char = '\0';
@@ -8,7 +12,7 @@ pub(super) const UNKNOWN: char = '\0';
 /// A word after quotes are removed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Word {
-    pub(super) text: String,
+    pub(super) text: Text,
     pub(super) is_known: bool,
     pub(super) has_glob: bool,
 }
@@ -17,11 +21,20 @@ impl Word {
     /// A word that is just this text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), is_known: true, has_glob: false }
+        Self::of(Text::Own(text.into()))
+    }
+
+    pub(super) fn of(text: Text) -> Self {
+        Self { text, is_known: true, has_glob: false }
+    }
+
+    /// What stands behind a sign within this one, or another part of it.
+    pub(super) fn with(&self, text: impl Into<Text>) -> Self {
+        Self { text: text.into(), is_known: self.is_known, has_glob: self.has_glob }
     }
 
     pub(super) fn unknown() -> Self {
-        Self { text: UNKNOWN.to_string(), is_known: false, has_glob: false }
+        Self { text: UNKNOWN.to_string().into(), is_known: false, has_glob: false }
     }
 
     /// Its text, where nothing of it depends on the machine.
@@ -53,7 +66,7 @@ impl Word {
 /// A piece of a word as it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
-    Text(String),
+    Text(Text),
     /// A character of a glob.
     Glob(char),
     /// `{`, `,` or `}` outside quotes.
@@ -75,20 +88,91 @@ pub(super) enum Piece {
     Unknown,
 }
 
-/// A word as it is read.
-pub(super) type Raw = Vec<Piece>;
+/// A word as it is read. Most are one piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Raw {
+    One(Piece),
+    Several(Vec<Piece>),
+}
 
-/// Pushes a character as text.
+impl Default for Raw {
+    fn default() -> Self {
+        Raw::Several(Vec::new())
+    }
+}
+
+impl Raw {
+    pub(super) fn text(text: impl Into<Text>) -> Self {
+        Raw::One(Piece::Text(text.into()))
+    }
+
+    pub(super) fn into_pieces(self) -> Vec<Piece> {
+        match self {
+            Raw::One(piece) => vec![piece],
+            Raw::Several(pieces) => pieces,
+        }
+    }
+
+    pub(super) fn push(&mut self, piece: Piece) {
+        match std::mem::take(self) {
+            Raw::One(first) => *self = Raw::Several(vec![first, piece]),
+            Raw::Several(pieces) if pieces.is_empty() => *self = Raw::One(piece),
+            Raw::Several(mut pieces) => {
+                pieces.push(piece);
+                *self = Raw::Several(pieces);
+            }
+        }
+    }
+}
+
+impl Deref for Raw {
+    type Target = [Piece];
+
+    fn deref(&self) -> &[Piece] {
+        match self {
+            Raw::One(piece) => std::slice::from_ref(piece),
+            Raw::Several(pieces) => pieces,
+        }
+    }
+}
+
+impl DerefMut for Raw {
+    fn deref_mut(&mut self) -> &mut [Piece] {
+        match self {
+            Raw::One(piece) => std::slice::from_mut(piece),
+            Raw::Several(pieces) => pieces,
+        }
+    }
+}
+
+impl From<Vec<Piece>> for Raw {
+    fn from(pieces: Vec<Piece>) -> Self {
+        Raw::Several(pieces)
+    }
+}
+
+/// Pushes text.
 pub(super) fn push(word: &mut Raw, text: &str) {
     match word.last_mut() {
         Some(Piece::Text(last)) => last.push_str(text),
-        _ => word.push(Piece::Text(text.to_owned())),
+        _ => word.push(Piece::Text(text.into())),
+    }
+}
+
+/// Pushes what stands there in the text that is read.
+pub(super) fn push_part(word: &mut Raw, whole: &Arc<str>, range: Range<usize>) {
+    match word.last_mut() {
+        Some(Piece::Text(last)) if !last.is_empty() => {
+            last.push_str(whole.get(range).unwrap_or_default());
+        }
+        Some(Piece::Text(last)) => *last = Text::part(whole, range),
+        _ => word.push(Piece::Text(Text::part(whole, range))),
     }
 }
 
 /// The text of a word that is nothing but unquoted text.
 pub(super) fn literal(word: &Raw) -> Option<&str> {
-    match word.as_slice() {
+    match &**word {
         [Piece::Text(text)] => Some(text),
         _ => None,
     }
@@ -96,11 +180,25 @@ pub(super) fn literal(word: &Raw) -> Option<&str> {
 
 /// A word as it is known.
 pub(super) fn settle(raw: &[Piece]) -> Word {
-    let mut word = Word::new(String::new());
+    if let [Piece::Text(text)] = raw {
+        return Word::of(text.clone());
+    }
+    let mut word = Word::of(Text::Own(String::with_capacity(raw.iter().map(room).sum())));
     for piece in raw {
         add(&mut word, piece);
     }
     word
+}
+
+/// Bytes of a piece, about.
+fn room(piece: &Piece) -> usize {
+    match piece {
+        Piece::Text(text) => text.len(),
+        Piece::Home(user) => user.len() + 1,
+        Piece::Glob(_) | Piece::Brace(_) | Piece::Variable { .. } | Piece::Output { .. } | Piece::Unknown => {
+            4
+        }
+    }
 }
 
 /// Adds to a word what is known of a piece.
@@ -138,17 +236,9 @@ pub(super) fn is_plain(raw: &Raw) -> bool {
     raw.iter().all(|piece| matches!(piece, Piece::Text(_) | Piece::Glob(_) | Piece::Home(_)))
 }
 
-/// The same, without a copy of a word that is only text.
-pub(super) fn settled(mut raw: Raw) -> Word {
-    match raw.as_mut_slice() {
-        [Piece::Text(text)] => Word::new(std::mem::take(text)),
-        pieces => settle(pieces),
-    }
-}
-
 /// Whether braces may make several words of one.
 pub(super) fn has_brace(raw: &Raw) -> bool {
-    raw.contains(&Piece::Brace('{'))
+    raw.iter().any(|piece| matches!(piece, Piece::Brace('{')))
 }
 
 /// The words that braces make of one, and whether there were any; the word itself where there are none.
@@ -203,7 +293,7 @@ fn first_brace(word: &Raw) -> Result<Option<Vec<Raw>>, TooLong> {
     }
     let Some((start, end, parts)) = first else { return Ok(None) };
     let (before, after) = (word.get(..start).unwrap_or_default(), word.get(end + 1..).unwrap_or_default());
-    Ok(Some(parts.into_iter().map(|part| [before, &part, after].concat()).collect()))
+    Ok(Some(parts.into_iter().map(|part| [before, &part, after].concat().into()).collect()))
 }
 
 /// What stands between commas, or what a range stands for.
@@ -211,13 +301,13 @@ fn parts(word: &Raw, start: usize, end: usize, commas: &[usize]) -> Result<Optio
     if commas.is_empty() {
         let Some([Piece::Text(text)]) = word.get(start + 1..end) else { return Ok(None) };
         let words = range(text)?;
-        return Ok(words.map(|words| words.into_iter().map(|text| vec![Piece::Text(text)]).collect()));
+        return Ok(words.map(|words| words.into_iter().map(Raw::text).collect()));
     }
     let mut from = start + 1;
     let part = |at: &usize| {
         let part = word.get(from..*at).unwrap_or_default().to_vec();
         from = at + 1;
-        part
+        part.into()
     };
     Ok(Some(commas.iter().chain([&end]).map(part).collect()))
 }

@@ -41,7 +41,8 @@ impl<'a> Form<'a> {
             let signs = Signs::of(&path);
             (path, signs)
         });
-        let small = path.chars().any(char::is_uppercase).then(|| {
+        let may_be_small = path.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        let small = (!may_be_small && path.chars().any(char::is_uppercase)).then(|| {
             let small = |text: &str| {
                 let text = text.to_lowercase();
                 let signs = Signs::of(&text);
@@ -71,6 +72,13 @@ impl<'a> Form<'a> {
             || self.pattern.as_ref().is_some_and(|pattern| globs.iter().any(|glob| glob.meets(pattern)))
     }
 
+    /// Characters of all ways in which it is looked at.
+    pub(in crate::tool) fn all_signs(&self) -> Signs {
+        let in_home = self.in_home.as_ref().map_or(Signs::default(), |(_, signs)| *signs);
+        let small = self.small.as_ref().map_or(Signs::default(), |small| small.all_signs());
+        self.signs.with(in_home).with(small)
+    }
+
     /// Whether a glob of which these are the needs may fit.
     pub(crate) fn may_fit(&self, Needs(needs): Needs) -> bool {
         needs.is_none_or(|needs| {
@@ -82,17 +90,24 @@ impl<'a> Form<'a> {
 
     /// Whether it fits one of these globs.
     pub(crate) fn fits_any(&self, globs: &[Glob]) -> bool {
-        globs.iter().any(|glob| glob.fits_with(&self.path, self.signs))
-            || self
-                .in_home
-                .as_ref()
-                .is_some_and(|(path, signs)| globs.iter().any(|glob| glob.fits_with(path, *signs)))
+        let fits = |path: &str, signs: Signs| {
+            let may = |glob: &&Glob| signs.hold(glob.needs) || path == "/";
+            globs.iter().filter(may).any(|glob| glob.fits_with(path, signs))
+        };
+        fits(&self.path, self.signs) || self.in_home.as_ref().is_some_and(|(path, signs)| fits(path, *signs))
     }
 }
 
 /// Which characters every path holds that fits a glob; `None` where that can't be told.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Needs(Option<Signs>);
+
+impl Needs {
+    /// Whether a path with these may hold them.
+    pub(in crate::tool) fn may_be_met(self, signs: Signs) -> bool {
+        self.0.is_none_or(|needs| signs.hold(needs))
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -165,12 +180,12 @@ impl Glob {
         self.fits_with(path, Signs::of(path))
     }
 
-    fn fits_with(&self, path: &str, signs: Signs) -> bool {
+    pub(super) fn fits_with(&self, path: &str, signs: Signs) -> bool {
         if path == "/" {
             return self.text == "/" || fits(&self.parts, Some(""));
         }
-        self.text != "/"
-            && signs.hold(self.needs)
+        signs.hold(self.needs)
+            && self.text != "/"
             && path.starts_with(self.head.as_str())
             && path.ends_with(self.tail.as_str())
             && fits(&self.parts, Some(path))
@@ -302,16 +317,13 @@ fn fits(parts: &[Part], path: Option<&str>) -> bool {
                 return true;
             }
             match left {
-                Some(path) => left = path.split_once('/').map(|(_, after)| after),
+                Some(path) => left = super::first_part(path).1,
                 None => return false,
             }
         }
     }
     let Some(path) = path else { return false };
-    let (segment, after) = match path.split_once('/') {
-        Some((segment, after)) => (segment, Some(after)),
-        None => (path, None),
-    };
+    let (segment, after) = super::first_part(path);
     let one = match part {
         Part::Text(text) => text == segment,
         Part::Signs(signs) => segment_fits(signs, segment),

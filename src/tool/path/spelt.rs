@@ -109,8 +109,8 @@ fn unicode_escape(path: &str) -> bool {
 }
 
 fn plain_hazard(path: &str, is_as_written: bool) -> Option<Hazard> {
-    let is_unusual = |byte: u8| !byte.is_ascii() || byte.is_ascii_control();
-    if path.bytes().any(is_unusual)
+    let bytes = Bytes::of(path);
+    if bytes.has_unusual()
         && path.chars().any(|sign| {
             sign.is_control()
                 || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
@@ -118,27 +118,27 @@ fn plain_hazard(path: &str, is_as_written: bool) -> Option<Hazard> {
     {
         return Some(Hazard::Control);
     }
-    if path.contains('\\') {
+    if bytes.has(b'\\') {
         return Some(Hazard::Backslash);
     }
-    if !path.is_ascii() && path.chars().any(is_look_alike) {
+    if !bytes.are_ascii && path.chars().any(is_look_alike) {
         return Some(Hazard::LookAlike);
     }
-    if hex_digits(path) {
+    if bytes.may_be_hex && hex_digits(path) {
         return Some(Hazard::Encoding);
     }
     if path.starts_with('~') {
         return Some(Hazard::Home);
     }
-    let bytes = path.as_bytes();
-    if bytes.get(1) == Some(&b':')
-        && bytes.first().is_some_and(u8::is_ascii_alphabetic)
-        && (bytes.len() == 2 || bytes.get(2) == Some(&b'/'))
+    if let [letter, b':', rest @ ..] = path.as_bytes()
+        && letter.is_ascii_alphabetic()
+        && matches!(rest.first(), None | Some(b'/'))
     {
         return Some(Hazard::Drive);
     }
-    let mut depth = 0_i32;
-    for part in path.split('/') {
+    let has_streams = bytes.has(b':') && bytes.has(b'$');
+    let (mut depth, mut is_special) = (0_i32, false);
+    for part in super::parts(path) {
         match part {
             "" | "." => continue,
             ".." => {
@@ -151,12 +151,16 @@ fn plain_hazard(path: &str, is_as_written: bool) -> Option<Hazard> {
             }
             _ => depth += 1,
         }
-        if let Some(hazard) = part_hazard(part) {
+        is_special |= matches!(part, "proc" | "dev");
+        if let Some(hazard) = part_hazard(part, has_streams) {
             return Some(hazard);
         }
     }
+    if !is_special {
+        return None;
+    }
     let clean = super::cleaned(path);
-    let mut parts = clean.split('/').skip(1);
+    let mut parts = super::parts(&clean).skip(1);
     match (parts.next(), parts.next(), parts.next()) {
         (Some("proc"), Some(_), Some("root" | "cwd" | "fd" | "exe" | "map_files" | "task")) => {
             Some(Hazard::Proc)
@@ -166,15 +170,52 @@ fn plain_hazard(path: &str, is_as_written: bool) -> Option<Hazard> {
     }
 }
 
-fn part_hazard(part: &str) -> Option<Hazard> {
+/// Which bytes a path holds.
+struct Bytes {
+    below_64: u64,
+    below_128: u64,
+    are_ascii: bool,
+    /// Whether it holds `..`, `0x` or `0X`.
+    may_be_hex: bool,
+}
+
+impl Bytes {
+    fn of(path: &str) -> Self {
+        let mut bytes = Self { below_64: 0, below_128: 0, are_ascii: true, may_be_hex: false };
+        let mut before = 0;
+        for byte in path.bytes() {
+            let bit = 1 << (byte & 63);
+            match byte {
+                0..64 => bytes.below_64 |= bit,
+                64..128 => bytes.below_128 |= bit,
+                _ => bytes.are_ascii = false,
+            }
+            bytes.may_be_hex |= matches!((before, byte), (b'.', b'.') | (b'0', b'x' | b'X'));
+            before = byte;
+        }
+        bytes
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        let set = if byte < 64 { self.below_64 } else { self.below_128 };
+        set & 1 << (byte & 63) != 0
+    }
+
+    /// Whether it holds control characters, or what is not of ASCII.
+    fn has_unusual(&self) -> bool {
+        !self.are_ascii || self.below_64 & 0xffff_ffff != 0 || self.has(0x7f)
+    }
+}
+
+fn part_hazard(part: &str, has_streams: bool) -> Option<Hazard> {
     // Windows drops dots and blanks at the end, and servers what is behind a semicolon.
     let dots =
-        part.bytes().take_while(|byte| matches!(byte, b'.' | b' ')).filter(|byte| *byte == b'.').count();
+        || part.bytes().take_while(|byte| matches!(byte, b'.' | b' ')).filter(|byte| *byte == b'.').count();
     let bare = || part.split(';').next().unwrap_or_default().trim_end();
-    if dots >= 2 && bare().bytes().all(|byte| matches!(byte, b'.' | b' ')) {
+    if part.starts_with(['.', ' ']) && dots() >= 2 && bare().bytes().all(|byte| matches!(byte, b'.' | b' ')) {
         return Some(Hazard::Dots);
     }
-    if part.as_bytes().windows(2).any(|pair| pair == b":$") {
+    if has_streams && part.as_bytes().windows(2).any(|pair| pair == b":$") {
         return Some(Hazard::Stream);
     }
     let device = |name: &str| {
@@ -187,15 +228,11 @@ fn part_hazard(part: &str) -> Option<Hazard> {
                     .is_some_and(|port| port.eq_ignore_ascii_case("COM") || port.eq_ignore_ascii_case("LPT"))
                 && name.ends_with(|digit: char| digit.is_ascii_digit() && digit != '0'))
     };
-    device(part).then_some(Hazard::Device)
+    (part.len() <= "CONOUT$".len() && device(part)).then_some(Hazard::Device)
 }
 
 /// `0x2e`, `0x2f` and `0x5c` beside dots or slashes, and `2f` between dots: what is left of an encoding.
 fn hex_digits(path: &str) -> bool {
-    let mut pairs = path.as_bytes().windows(2);
-    if !pairs.any(|pair| matches!(pair, b".." | b"0x" | b"0X")) {
-        return false;
-    }
     let lower = path.to_ascii_lowercase();
     let beside = |sign: &str| {
         lower.match_indices(sign).any(|(at, _)| {

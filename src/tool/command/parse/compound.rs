@@ -155,19 +155,16 @@ impl<'t> Parser<'t, '_> {
                     let raw = self
                         .word(&mut draft)?
                         .ok_or_else(|| self.error("a sign within the words of `for`"))?;
+                    self.state.has_unread |= draft.fed.is_some();
+                    if !word::has_brace(&raw) {
+                        self.value_of_loop(name, &raw);
+                        continue;
+                    }
                     let (several, any) = word::braces(raw)?;
                     if any {
                         self.only_bash()?;
                     }
-                    for raw in several {
-                        let value = word::settle(&raw);
-                        if value.has_glob {
-                            self.state.out.constructs.insert(Construct::Glob);
-                        }
-                        if value.is_known {
-                            self.state.variable(name, value.text);
-                        }
-                    }
+                    several.iter().for_each(|raw| self.value_of_loop(name, raw));
                 }
             }
         }
@@ -180,6 +177,16 @@ impl<'t> Parser<'t, '_> {
             return self.expect("}", "a loop without `}`");
         }
         self.body()
+    }
+
+    fn value_of_loop(&mut self, name: &str, raw: &Raw) {
+        let value = word::settle(raw);
+        if value.has_glob {
+            self.state.out.constructs.insert(Construct::Glob);
+        }
+        if value.is_known {
+            self.state.variable(name, value.text.to_string());
+        }
     }
 
     fn case(&mut self) -> Result<()> {
@@ -201,6 +208,7 @@ impl<'t> Parser<'t, '_> {
                 if self.word(&mut draft)?.is_none() {
                     return Err(self.error("a case without a pattern"));
                 }
+                self.state.has_unread |= draft.fed.is_some();
                 self.blanks();
                 if self.eat("|") {
                     continue;
@@ -246,6 +254,7 @@ impl<'t> Parser<'t, '_> {
             let from = self.at;
             match self.word(&mut draft)? {
                 Some(raw) => {
+                    self.state.has_unread |= draft.fed.is_some();
                     let (span, depth) = (self.span(from), self.depth + 1);
                     self.state.evaluated(&word::settle(&raw).text, span, depth)?;
                 }
@@ -278,7 +287,7 @@ impl<'t> Parser<'t, '_> {
                     depth = depth.checked_sub(1).ok_or_else(|| self.error("`((` without `))`"))?;
                 }
                 Some('$' | '`') => {
-                    let mut raw = Raw::new();
+                    let mut raw = Raw::default();
                     self.dollar(&mut raw, true, &mut draft)?;
                     continue;
                 }

@@ -1,5 +1,7 @@
 //! Here-documents, which are read ahead of the line behind which they stand.
 
+use std::sync::Arc;
+
 use super::words::is_meta;
 use super::{Draft, Parser, Piece, Raw, Result, UNKNOWN, word};
 
@@ -85,7 +87,7 @@ impl Parser<'_, '_> {
             line_start = next;
         }
         if is_quoted {
-            return Ok(vec![Piece::Text(body)]);
+            return Ok(Raw::text(body));
         }
         self.expanded(&body, draft)
     }
@@ -93,11 +95,13 @@ impl Parser<'_, '_> {
     /// A text in which only `$`, backticks and backslashes count.
     fn expanded(&mut self, body: &str, draft: &mut Draft) -> Result<Raw> {
         if !body.contains(['$', '`', '\\']) {
-            return Ok(vec![Piece::Text(body.to_owned())]);
+            return Ok(Raw::text(body));
         }
         let outer = self.outer.clone().unwrap_or(self.at..self.at);
+        let whole = Arc::from(body);
         let mut inner = Parser {
             text: body,
+            whole: &whole,
             at: 0,
             depth: self.depth + 1,
             level: 0,
@@ -105,7 +109,7 @@ impl Parser<'_, '_> {
             state: &mut *self.state,
             document: None,
         };
-        let mut raw = Raw::new();
+        let mut raw = Raw::default();
         loop {
             match inner.peek() {
                 None => return Ok(raw),

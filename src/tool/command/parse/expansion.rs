@@ -130,7 +130,7 @@ impl Parser<'_, '_> {
             self.at += sign.len();
         }
         // What stands there is a word of its own, in which anything may be substituted.
-        let mut inner = Raw::new();
+        let mut inner = Raw::default();
         loop {
             match self.peek() {
                 None => return Err(self.error("`${` without `}`")),
@@ -169,7 +169,7 @@ impl Parser<'_, '_> {
         match instead {
             Some(_) if is_plain && is_whole => {
                 let value = self.state.supposed(&inner, 0);
-                let known = value.is_known.then_some(value.text);
+                let known = value.is_known.then(|| value.text.to_string());
                 if let (Some(":=" | "="), Some(value), None) =
                     (instead, &known, self.state.variables.get(&name))
                 {

@@ -60,7 +60,7 @@ impl<'t> Parser<'t, '_> {
     }
 
     fn array(&mut self, draft: &mut Draft) -> Result<Raw> {
-        let mut first = Raw::new();
+        let mut first = Raw::default();
         loop {
             self.breaks()?;
             if self.eat(")") {

@@ -1,12 +1,12 @@
 //! Words and their quotes.
 
 use super::{Construct, Draft, Parser, Piece, Raw, Result, UNKNOWN, UNREAD, word};
+use crate::tool::command::text::Text;
 
 impl Parser<'_, '_> {
     /// A word; `None` where an operator or the end is.
     pub(super) fn word(&mut self, draft: &mut Draft) -> Result<Option<Raw>> {
-        // Most words are one piece.
-        let mut raw = Raw::with_capacity(1);
+        let mut raw = Raw::default();
         let from = self.at;
         while let Some(sign) = self.peek() {
             match sign {
@@ -18,6 +18,7 @@ impl Parser<'_, '_> {
                     let upstream = self.state.upstream.clone();
                     if !reads {
                         self.state.upstream = vec![UNREAD];
+                        draft.fed.get_or_insert(self.state.out.commands.len());
                     }
                     let commands = self.substitution()?;
                     self.state.upstream = upstream;
@@ -82,7 +83,7 @@ impl Parser<'_, '_> {
                     let run = self.at;
                     self.next()?;
                     self.at += run_before(self.rest(), ends_plain);
-                    word::push(&mut raw, self.text.get(run..self.at).unwrap_or_default());
+                    word::push_part(&mut raw, self.whole, run..self.at);
                 }
             }
         }
@@ -90,7 +91,10 @@ impl Parser<'_, '_> {
             return Ok(None);
         }
         if raw.is_empty() {
-            raw.push(Piece::Text(String::new()));
+            raw.push(Piece::Text(Text::default()));
+        }
+        if let [Piece::Text(text)] = &mut *raw {
+            *text = std::mem::take(text).shared();
         }
         Ok(Some(raw))
     }
@@ -100,7 +104,7 @@ impl Parser<'_, '_> {
         loop {
             let run = self.at;
             self.at += run_before(self.rest(), |byte| matches!(byte, b'\'' | b'\n' | 0));
-            word::push(raw, self.text.get(run..self.at).unwrap_or_default());
+            word::push_part(raw, self.whole, run..self.at);
             match self.next()? {
                 None => return Err(self.error("a quote without an end")),
                 Some('\'') => return Ok(()),
@@ -145,7 +149,7 @@ impl Parser<'_, '_> {
                     self.at += run_before(self.rest(), |byte| {
                         matches!(byte, b'"' | b'$' | b'`' | b'\\' | b'\n' | 0)
                     });
-                    word::push(raw, self.text.get(run..self.at).unwrap_or_default());
+                    word::push_part(raw, self.whole, run..self.at);
                 }
             }
         }

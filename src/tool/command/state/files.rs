@@ -30,15 +30,29 @@ impl State {
                     }
                     self.files.push((file, number));
                 }
+                for (_, commands) in self.fed.iter().filter(|(known, _)| *known == of) {
+                    for one in self.out.commands.get_mut(commands.clone()).unwrap_or_default() {
+                        one.sources.push(number);
+                    }
+                }
                 self.duplicated.push((of, number));
             } else if *kind != RedirectKind::Text
                 && (is_exec || (draft.words.is_empty() && !matches!(descriptor.as_str(), "0" | "1" | "2")))
             {
+                if let Some(first) = draft.fed {
+                    self.fed.push((descriptor.clone(), first..number));
+                }
                 let file = file_name(&word::settle(raw).text).into_owned();
                 for (_, number) in self.duplicated.iter().filter(|(known, _)| known == descriptor) {
                     self.files.push((file.clone(), *number));
                 }
                 self.opened.push((descriptor.clone(), file));
+            }
+        }
+        for (_, commands) in self.fed.iter().filter(|(known, commands)| known == "1" && commands.end < number)
+        {
+            for one in self.out.commands.get_mut(commands.clone()).unwrap_or_default() {
+                one.sources.push(number);
             }
         }
         for (descriptor, file) in &self.opened {
@@ -98,7 +112,64 @@ impl State {
         written.map(|(_, number)| *number).collect()
     }
 
-    pub(super) fn written_files(&mut self, simple: &Simple, number: usize) {
+    /// Files that a program which downloads names by the end of the address.
+    fn downloaded_files(&mut self, simple: &Simple, name: Option<&str>, number: usize) {
+        let names_itself = match name {
+            Some("wget" | "wget2" | "aria2c" | "axel") => true,
+            Some("curl") => simple.words.iter().any(|word| {
+                let cluster = word.text.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+                cluster.is_some_and(|flags| flags.contains(['O', 'J'])) || word.text.starts_with("--remote-")
+            }),
+            _ => false,
+        };
+        if !names_itself {
+            return;
+        }
+        let folder = download_folder(&simple.words);
+        let addresses = simple.words.iter().map(Word::text).filter(|text| !text.starts_with('-'));
+        for address in addresses.filter(|address| address.len() < 4096) {
+            let path = address.split(['?', '#']).next().unwrap_or(address);
+            let Some((_, end)) = path.rsplit_once('/').filter(|(_, end)| !end.is_empty()) else { continue };
+            self.files.push((file_name(end).into_owned(), number));
+            if let Some(folder) = folder {
+                self.files.push((file_name(&format!("{folder}/{end}")).into_owned(), number));
+            }
+        }
+    }
+
+    /// A builtin that puts what it is given into variables: they hold what its sources print.
+    pub(super) fn carry(&mut self, simple: &Simple, name: Option<&str>, sources: &[usize]) {
+        if sources.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = match name {
+            Some("read" | "mapfile" | "readarray") => simple.words.iter().map(Word::text).collect(),
+            Some("printf") if simple.words.first().is_some_and(|flag| flag.text == "-v") => {
+                simple.words.get(1).map(Word::text).into_iter().collect()
+            }
+            Some("declare" | "typeset" | "local" | "export" | "readonly") => simple
+                .words
+                .iter()
+                .filter_map(|word| word.text.split_once('='))
+                .map(|(name, _)| name)
+                .collect(),
+            _ => return,
+        };
+        for name in names.into_iter().filter(|name| !name.starts_with('-')) {
+            let carried = self.carried.entry(name.to_owned()).or_default();
+            carried.extend(sources);
+            carried.sort_unstable();
+            carried.dedup();
+        }
+        // What is read without a name.
+        if matches!(name, Some("read" | "mapfile" | "readarray")) {
+            for name in ["REPLY", "MAPFILE"] {
+                self.carried.insert(name.to_owned(), sources.to_vec());
+            }
+        }
+    }
+
+    pub(super) fn written_files(&mut self, simple: &Simple, name: Option<&str>, number: usize) {
         let mut written: Vec<&Word> = Vec::new();
         written.extend(
             simple
@@ -107,7 +178,8 @@ impl State {
                 .filter(|redirect| redirect.kind == RedirectKind::Write)
                 .map(|redirect| &redirect.target),
         );
-        match simple.name() {
+        self.downloaded_files(simple, name, number);
+        match name {
             Some("rm" | "unlink") => {
                 let gone: Vec<Cow<'_, str>> = simple.words.iter().map(|word| file_name(&word.text)).collect();
                 self.files.retain(|(name, _)| !gone.iter().any(|gone| gone == name));
@@ -138,6 +210,17 @@ impl State {
             self.files.push((name.into_owned(), number));
         }
     }
+}
+
+/// The folder in which a program that downloads puts what it downloads.
+fn download_folder(words: &[Word]) -> Option<&str> {
+    let next = words.iter().skip(1).map(Word::text).map(Some).chain([None]);
+    words.iter().map(Word::text).zip(next).find_map(|(word, next)| match word {
+        "-P" | "--directory-prefix" | "--output-dir" | "-d" | "--dir" => next,
+        word => ["--directory-prefix=", "--output-dir=", "--dir=", "-P"]
+            .iter()
+            .find_map(|flag| word.strip_prefix(flag)),
+    })
 }
 
 /// `3` of `>&3` and `fd` of `>&$fd`.

@@ -7,7 +7,8 @@ use crate::tool::command::word::{self, Piece, Raw, Word};
 impl State {
     /// How many ways there are to suppose the values of a command's variables.
     pub(super) fn variants(&self, draft: &Draft) -> usize {
-        let pieces = draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flatten();
+        let pieces =
+            draft.words.iter().chain(draft.redirects.iter().map(|(_, raw)| raw)).flat_map(|raw| raw.iter());
         let known = pieces.map(|piece| match piece {
             Piece::Variable { name, or, .. } => match self.variables.get(name) {
                 Some(values) => values.len(),
@@ -27,17 +28,23 @@ impl State {
     /// A word with the values that its variables are supposed to have.
     fn suppose(&self, raw: &Raw, variant: usize) -> Raw {
         let piece = |piece: &Piece| match self.value(piece, variant) {
-            Some(value) if self.counts(value) => Piece::Text(value.to_owned()),
+            Some(value) if self.counts(value) => Piece::Text(value.into()),
             Some(_) => Piece::Unknown,
             None => piece.clone(),
         };
-        raw.iter().map(piece).collect()
+        match raw {
+            Raw::One(one) => Raw::One(piece(one)),
+            Raw::Several(pieces) => Raw::Several(pieces.iter().map(piece).collect()),
+        }
     }
 
     /// The same, settled.
     pub(in crate::tool::command) fn supposed(&self, raw: &Raw, variant: usize) -> Word {
-        let mut word = Word::new(String::new());
-        for piece in raw {
+        if let [Piece::Text(text)] = &**raw {
+            return Word::of(text.clone());
+        }
+        let mut word = Word::new(String::with_capacity(32));
+        for piece in raw.iter() {
             match self.value(piece, variant) {
                 Some(value) if self.counts(value) => word.text.push_str(value),
                 Some(_) => word::add(&mut word, &Piece::Unknown),
@@ -78,13 +85,13 @@ impl State {
             Piece::Output { is_quoted, .. } => !is_quoted,
             _ => false,
         });
-        let supposed = self.suppose(raw, variant).into_iter().zip(raw);
+        let supposed = self.suppose(raw, variant).into_pieces().into_iter().zip(raw.iter());
         let supposed = supposed
             .filter(|(piece, _)| !(is_program && raw.len() > 1 && matches!(piece, Piece::Variable { .. })));
         if !splits {
-            return vec![supposed.map(|(piece, _)| piece).collect()];
+            return vec![supposed.map(|(piece, _)| piece).collect::<Vec<_>>().into()];
         }
-        let mut words = vec![Raw::new()];
+        let mut words = vec![Raw::default()];
         for (piece, before) in supposed {
             let quoted = match before {
                 Piece::Variable { is_quoted, name, .. } => *is_quoted && name != "@",
@@ -103,7 +110,7 @@ impl State {
                     if let (Some(first), Some(last)) = (parts.next(), words.last_mut()) {
                         word::push(last, first);
                     }
-                    words.extend(parts.map(|part| vec![Piece::Text(part.to_owned())]));
+                    words.extend(parts.map(Raw::text));
                 }
                 piece => {
                     if let Some(last) = words.last_mut() {

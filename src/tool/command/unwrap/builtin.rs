@@ -47,14 +47,24 @@ impl Unwrapping<'_> {
 
     pub(super) fn declare(&mut self) {
         let words = &self.simple.words;
+        let flagged =
+            |flag: char| words.iter().any(|word| word.text.starts_with('-') && word.text.contains(flag));
+        let (small, large) = (flagged('l'), flagged('u'));
         for word in words {
             if let Some((name, value)) = word.text.split_once('=')
                 && word.is_known
             {
                 self.state.variable(name, value.to_owned());
+                // Whatever such a variable is given is put into small or large letters.
+                if small {
+                    self.state.variable(name, value.to_lowercase());
+                }
+                if large {
+                    self.state.variable(name, value.to_uppercase());
+                }
             }
         }
-        let refers = words.iter().any(|word| word.text.starts_with('-') && word.text.contains('n'));
+        let refers = flagged('n');
         for word in words.iter().filter(|_| refers) {
             // A name that stands for another variable is given that one's values.
             if let Some((name, of)) = word.text.split_once('=') {

@@ -1,7 +1,6 @@
 //! Clients of databases, whose own commands run others and read and write files.
 
 use super::{Result, Unwrapping};
-use crate::tool::command::Word;
 
 /// Commands of sqlite3 that only show something.
 const SHOWING: &[&str] = &[
@@ -100,7 +99,7 @@ impl Unwrapping<'_> {
                     .unwrap_or_default();
                 if !code.is_empty() {
                     let code = code.trim_end_matches(['\'', ';']);
-                    self.supposed_code(&[Word { text: code.to_owned(), ..word.clone() }])?;
+                    self.supposed_code(&[word.with(code)])?;
                 }
             }
         }
@@ -122,10 +121,9 @@ impl Unwrapping<'_> {
             return Ok(());
         }
         let lower = self.simple.words.iter().map(|word| match changes(&word.text) {
-            true => Word {
-                text: word.text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase(),
-                ..word.clone()
-            },
+            true => {
+                word.with(word.text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase())
+            }
             false => word.clone(),
         });
         let words = self.simple.program.iter().cloned().chain(lower).collect();

@@ -12,7 +12,7 @@ impl Unwrapping<'_> {
         let flags = words.get(..words.len() - rest.len()).unwrap_or_default();
         let (mut replaced, mut appends) = (None, false);
         for (at, word) in flags.iter().enumerate() {
-            let value = || flags.get(at + 1).map(|word| word.text.clone());
+            let value = || flags.get(at + 1).map(|word| word.text.to_string());
             match word.text.as_str() {
                 "-I" | "-J" => (replaced, appends) = (value(), false),
                 "-i" | "--replace" => (replaced, appends) = (Some("{}".to_owned()), false),
@@ -43,7 +43,7 @@ impl Unwrapping<'_> {
                             .map_or(UNKNOWN.to_string(), |given| given.trim_end_matches('\n').to_owned());
                         let is_known = word.is_known && given.is_some();
                         words.push(Word {
-                            text: word.text.replace(sign.as_str(), &value),
+                            text: word.text.replace(sign.as_str(), &value).into(),
                             is_known,
                             has_glob: false,
                         });
@@ -91,7 +91,7 @@ impl Unwrapping<'_> {
             .iter()
             .filter(|word| !word.text.starts_with(":::"))
             .take(8)
-            .map(|word| word.text.clone())
+            .map(|word| word.text.to_string())
             .collect();
         if given.is_empty() {
             given.extend(
@@ -149,7 +149,7 @@ impl Unwrapping<'_> {
             let with = |value: &Word| -> Vec<Word> {
                 let fill = |word: &Word| match word.text.contains("{}") {
                     true => Word {
-                        text: word.text.replace("{}", &value.text),
+                        text: word.text.replace("{}", &value.text).into(),
                         is_known: value.is_known && word.is_known,
                         has_glob: false,
                     },

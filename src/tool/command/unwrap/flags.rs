@@ -51,7 +51,7 @@ pub(super) fn of(name: &str) -> Option<Flags> {
         "zip" => Flags { long: &["unzip-command"], begins: &["-TT"], ..NONE },
         "less" | "more" => Flags { long: &["lesskey-file", "lesskey-src", "lesskey-content", "log-file", "LOG-FILE"], short: "koO", begins: &["+"], ..NONE },
         "vi" | "vim" | "nvim" | "view" | "ex" | "vimdiff" | "gvim" =>
-            Flags { long: &["cmd", "remote-expr", "remote-send", "startuptime", "listen"], short: "cSuUswWl", valued: "iTrt", begins: &["+"], ..NONE },
+            Flags { long: &["cmd", "remote-expr", "remote-send", "startuptime", "listen"], short: "cSuUswWl", valued: "iTrt", begins: &["+", "-sc", "-Esc", "-esc", "-ec", "-Ec"], ..NONE },
         "emacs" | "emacsclient" => Flags { long: &["eval", "execute", "load", "script", "funcall", "batch"], short: "lfe", begins: &["+"], one_dash: true, ..NONE },
         "nano" => Flags { long: &["speller", "rcfile"], short: "sf", ..NONE },
         "make" | "gmake" => Flags { long: &["eval", "file", "makefile"], short: "Ef", valued: "CIjloW", ..NONE },
@@ -125,7 +125,7 @@ impl Flags {
             danger.is_there = true;
             match value {
                 "" => danger.values.extend(words.get(at + 1).cloned()),
-                value => danger.values.push(Word { text: value.to_owned(), ..word.clone() }),
+                value => danger.values.push(word.with(value)),
             }
         }
         danger

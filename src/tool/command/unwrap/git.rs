@@ -55,7 +55,7 @@ fn told(words: &[Word]) -> Told<'_> {
             told.is_set = true;
             match glued {
                 "" => told.settings.extend(words.get(at).cloned()),
-                glued => told.settings.push(Word { text: glued.to_owned(), ..word.clone() }),
+                glued => told.settings.push(word.with(glued)),
             }
         }
         if valued.contains(&text) {
@@ -81,7 +81,7 @@ impl Unwrapping<'_> {
         }
         for setting in &settings {
             let (key, value) = setting.text.split_once('=').unwrap_or((&setting.text, ""));
-            self.setting(key, &Word { text: value.to_owned(), ..setting.clone() })?;
+            self.setting(key, &setting.with(value))?;
         }
         for value in &flags.values {
             self.supposed_codes_of(value)?;
@@ -140,7 +140,7 @@ impl Unwrapping<'_> {
 
     pub(super) fn supposed_codes_of(&mut self, value: &Word) -> Result<()> {
         for code in codes_in(&value.text) {
-            self.supposed_code(&[Word { text: code, ..value.clone() }])?;
+            self.supposed_code(&[value.with(code)])?;
         }
         Ok(())
     }

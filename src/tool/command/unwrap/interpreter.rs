@@ -1,5 +1,7 @@
 //! Interpreters of other languages, whose code may run commands.
 
+use std::sync::Arc;
+
 use super::{Result, Unwrapping, names, unescape};
 use crate::tool::command::Word;
 
@@ -31,7 +33,7 @@ impl Unwrapping<'_> {
                     break;
                 }
                 Some(code) => {
-                    codes.push(Word { text: code.to_owned(), ..word.clone() });
+                    codes.push(word.with(code));
                     break;
                 }
                 None if !text.starts_with('-') && text != "eval" => break,
@@ -83,7 +85,7 @@ impl Unwrapping<'_> {
         for folder in deleted_folders(code).into_iter().take(16) {
             // As if by `rm`, which rules know well; that it is code that deletes is told by its wrapper.
             let folder = folder.map_or_else(Word::unknown, Word::new);
-            let through = self.state.through.iter().cloned().chain(["code".to_owned()]).collect();
+            let through = self.state.through.iter().cloned().chain([Arc::from("code")]).collect();
             let outer = std::mem::replace(&mut self.state.through, through);
             let result = self.supposed(vec![Word::new("rm"), Word::new("-rf"), folder]);
             self.state.through = outer;

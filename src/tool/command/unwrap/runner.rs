@@ -152,7 +152,7 @@ impl Unwrapping<'_> {
                     true => text.strip_prefix(flag)?.strip_prefix('='),
                     false => text.strip_prefix(flag).filter(|code| !code.is_empty()),
                 });
-                glued.map(|code| vec![Word { text: code.to_owned(), ..word.clone() }])
+                glued.map(|code| vec![word.with(code)])
             };
             let Some(code) = code else { continue };
             self.opaque();
@@ -179,7 +179,7 @@ impl Unwrapping<'_> {
     fn supposed_codes(&mut self, words: &[Word]) -> Result<()> {
         if let Some(first) = words.first() {
             for code in super::flags::codes_in(&first.text) {
-                self.supposed_code(&[Word { text: code, ..first.clone() }])?;
+                self.supposed_code(&[first.with(code)])?;
             }
         }
         if words.len() > 1 {
@@ -201,7 +201,7 @@ impl Unwrapping<'_> {
                     .iter()
                     .find_map(|flag| text.strip_prefix(flag))
                     .filter(|_| !text.starts_with("--a"))
-                    .map(|program| Word { text: program.to_owned(), ..word.clone() }),
+                    .map(|program| word.with(program)),
             };
             if let Some(program) = program {
                 self.inner(std::iter::once(program).chain(behind.clone()).collect())?;

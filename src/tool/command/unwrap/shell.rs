@@ -63,7 +63,7 @@ impl Unwrapping<'_> {
             }
             return self.state.with_variables(|state| {
                 for (number, word) in rest.iter().enumerate().filter(|(_, word)| word.is_known) {
-                    state.set(&number.to_string(), word.text.clone());
+                    state.set(&number.to_string(), word.text.to_string());
                 }
                 let all: Vec<&str> = rest.iter().skip(1).map(|word| word.text.as_str()).collect();
                 if !all.is_empty() {

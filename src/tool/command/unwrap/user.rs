@@ -1,7 +1,6 @@
 //! Programs that run a command as another user, or in a terminal that is kept: `su`, `runuser`, `script`, `sg`.
 
 use super::{Result, Unwrapping};
-use crate::tool::command::Word;
 
 impl Unwrapping<'_> {
     pub(super) fn user(&mut self) -> Result<()> {
@@ -28,7 +27,7 @@ impl Unwrapping<'_> {
                 };
                 if "command".starts_with(name) || "session-command".starts_with(name) {
                     let code = match value {
-                        Some(value) => Some(Word { text: value.to_owned(), ..word.clone() }),
+                        Some(value) => Some(word.with(value)),
                         None => words.get(at).cloned(),
                     };
                     return self.joined(code.iter());
@@ -55,7 +54,7 @@ impl Unwrapping<'_> {
                 if cluster.get(end..).is_some_and(|rest| rest.starts_with('c')) {
                     let code = match value {
                         "" => words.get(at).cloned(),
-                        value => Some(Word { text: value.to_owned(), ..word.clone() }),
+                        value => Some(word.with(value)),
                     };
                     return self.joined(code.iter());
                 }

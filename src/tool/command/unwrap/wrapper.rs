@@ -125,7 +125,7 @@ impl Unwrapping<'_> {
                             self.supposed_code(&[Word::new(body)])?;
                         }
                     }
-                    let value = Word { text: value.to_owned(), ..word.clone() };
+                    let value = word.with(value);
                     assignments.push((name.to_owned(), value));
                 }
             }
@@ -154,7 +154,7 @@ impl Unwrapping<'_> {
         for (at, word) in words.iter().enumerate() {
             let next = || words.get(at + 1).cloned();
             let text = word.text.as_str();
-            let glued = |rest: &str| Word { text: rest.to_owned(), ..word.clone() };
+            let glued = |rest: &str| word.with(rest);
             if text.starts_with("--") {
                 let (flag, value) =
                     text.split_once('=').map_or((text, None), |(flag, value)| (flag, Some(value)));
