@@ -149,12 +149,12 @@ impl Sides {
             (0..32).step_by(8).zip(four).fold(0, |word, (at, byte)| word | u32::from(*byte) << at)
         };
         Self {
-            before: Side::new(&mut before.iter().rev(), |gap| {
+            before: Side::new(before.iter().rev(), |gap| {
                 let rest = before.get(..before.len() - gap).unwrap_or_default();
                 let four = rest.last_chunk().map(|four| u32::from_be_bytes(*four));
                 four.unwrap_or_else(|| few(&mut rest.iter().rev()))
             }),
-            after: Side::new(&mut after.iter(), |gap| {
+            after: Side::new(after.iter(), |gap| {
                 let rest = after.get(gap..).unwrap_or_default();
                 let four = rest.first_chunk().map(|four| u32::from_le_bytes(*four));
                 four.unwrap_or_else(|| few(&mut rest.iter()))
@@ -179,7 +179,8 @@ impl Side {
     /// Most signs that are passed over.
     const SIGNS: usize = 4;
 
-    fn new(bytes: &mut dyn Iterator<Item = &u8>, word: impl Fn(usize) -> u32) -> Self {
+    #[inline]
+    fn new<'b>(bytes: impl Iterator<Item = &'b u8>, word: impl Fn(usize) -> u32) -> Self {
         let mut signs = 0;
         for byte in bytes {
             if byte.is_ascii_alphanumeric() {

@@ -28,19 +28,13 @@ impl Twin {
     /// Whether both find the same in a range of a text.
     pub(super) fn reads_same(self, text: &Text<'_>, range: Range<usize>) -> bool {
         let to = range.end.min(text.raw().len());
-        let bytes = text.raw().as_bytes().get(range.start..to);
         let reads = match self {
             Twin::None => false,
-            Twin::Same => !bytes.is_none_or(has_breaks),
+            Twin::Same => !text.has_breaks(range.start..to),
             Twin::Copied => true,
         };
         reads && text.is_clean() && text.folded().copy_of(range.start, to).is_some()
     }
-}
-
-/// Whether there is other white space than spaces.
-fn has_breaks(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |any, byte| any | matches!(byte, b'\t'..=b'\r'))
 }
 
 /// A place where a unit can match: the range in which its match begins, both ends included, or a phrase.

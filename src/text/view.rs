@@ -1,6 +1,7 @@
 //! A text with its views, made when first asked for.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,7 @@ pub struct Text<'a> {
     /// It begins where a long run of white space or invisible characters is broken.
     broken: bool,
     clean: OnceCell<bool>,
+    breaks: OnceCell<bool>,
     folded: OnceCell<Mapped>,
     squashed: OnceCell<Mapped>,
 }
@@ -112,6 +114,7 @@ impl<'a> Text<'a> {
             open: false,
             broken: false,
             clean: OnceCell::new(),
+            breaks: OnceCell::new(),
             folded: OnceCell::new(),
             squashed: OnceCell::new(),
         }
@@ -149,6 +152,16 @@ impl<'a> Text<'a> {
     /// Nothing but ASCII that can be seen, and white space: the folded view differs in case and in runs of white space.
     pub(super) fn is_clean(&self) -> bool {
         *self.clean.get_or_init(|| is_plain(self.raw.as_bytes()))
+    }
+
+    /// Whether a range of it holds other white space of ASCII than spaces.
+    pub(super) fn has_breaks(&self, range: Range<usize>) -> bool {
+        let breaks = |bytes: &[u8]| {
+            // Without a branch per byte, so that it is done many bytes at a time.
+            bytes.iter().fold(false, |any, byte| any | matches!(byte, b'\t'..=b'\r'))
+        };
+        *self.breaks.get_or_init(|| breaks(self.raw.as_bytes()))
+            && self.raw.as_bytes().get(range).is_none_or(breaks)
     }
 
     pub(super) fn folded(&self) -> &Mapped {
