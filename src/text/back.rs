@@ -6,7 +6,7 @@
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
-use regex_automata::util::pool::Pool;
+use regex_automata::util::pool::{Pool, PoolGuard};
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 
@@ -25,19 +25,25 @@ pub(super) fn is_far(most: usize) -> bool {
 /// Most repetitions that are counted.
 const FEW: u32 = 2;
 
+/// Makes memory for walks.
+type Make = Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>;
+
 /// What stands before a literal in a match, to be read from its end.
 pub(super) struct Back {
     dfa: DFA,
-    caches: Pool<
-        Cache,
-        Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>,
-    >,
+    caches: Pool<Cache, Make>,
 }
 
 impl std::fmt::Debug for Back {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Back").finish_non_exhaustive()
     }
+}
+
+/// A way back with the memory for a walk.
+pub(super) struct Reader<'b> {
+    dfa: &'b DFA,
+    cache: PoolGuard<'b, Cache, Make>,
 }
 
 impl Back {
@@ -52,21 +58,27 @@ impl Back {
         Some(Self { dfa, caches: Pool::new(Box::new(move || of.create_cache())) })
     }
 
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { dfa: &self.dfa, cache: self.caches.get() }
+    }
+}
+
+impl Reader<'_> {
     /// Calls `found` with each place where a match may begin that goes on with the literal at `at`, at most `max` bytes before
     /// it, from right to left. How many bytes were read; `None` where that could not be told to the end.
     pub(super) fn starts(
-        &self,
+        &mut self,
         text: &str,
         at: usize,
         max: usize,
         found: &mut dyn FnMut(usize),
     ) -> Option<usize> {
-        let mut cache = self.caches.get();
+        let Self { dfa, cache } = self;
         let input = Input::new(text).span(0..at).anchored(Anchored::Yes);
-        let mut state = self.dfa.start_state_reverse(&mut cache, &input).ok()?;
+        let mut state = dfa.start_state_reverse(cache, &input).ok()?;
         let before = text.as_bytes().get(..at)?;
         for (place, byte) in before.iter().enumerate().rev() {
-            state = self.dfa.next_state(&mut cache, state, *byte).ok()?;
+            state = dfa.next_state(cache, state, *byte).ok()?;
             if state.is_tagged() {
                 if state.is_match() {
                     found(place + 1);
@@ -81,7 +93,7 @@ impl Back {
                 return Some(at - place);
             }
         }
-        state = self.dfa.next_eoi_state(&mut cache, state).ok()?;
+        state = dfa.next_eoi_state(cache, state).ok()?;
         if state.is_match() {
             found(0);
         }

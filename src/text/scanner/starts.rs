@@ -80,7 +80,7 @@ impl Scanner {
     ) {
         let mut sightings = gathered.sightings.replace(Vec::new()).unwrap_or_default();
         let mut folded = Vec::new();
-        sightings.sort_unstable_by_key(|sighting| (sighting.place.unit, sighting.at));
+        sightings.sort_unstable_by_key(|Sighting { place, at }| (place.unit, place.number, *at));
         for same in sightings.chunk_by(|one, other| one.place.unit == other.place.unit) {
             self.walk_back_from(finder, text, gathered, same, &mut folded);
         }
@@ -111,24 +111,29 @@ impl Scanner {
         let backs = pattern.backs(place.folded, same.len());
         let mut left = STEPS * (shown.len() + FARTHEST);
         let (mut starts, mut rest) = (Vec::new(), Vec::new());
-        for sighting in same {
-            let Sighting { place: Place { twin, .. }, at } = *sighting;
-            let known = starts.len();
-            let back = backs.get(sighting.place.number as usize).and_then(Option::as_ref);
-            let read = back.filter(|_| left > 0).and_then(|back| {
-                back.starts(shown, at, sighting.place.max as usize, &mut |start| {
-                    starts.push((start, Twin::None));
-                })
-            });
-            let Some(read) = read else {
-                rest.push(*sighting);
+        for same in same.chunk_by(|one, other| one.place.number == other.place.number) {
+            let number = same.first().map_or(0, |sighting| sighting.place.number as usize);
+            let Some(back) = backs.get(number).and_then(Option::as_ref) else {
+                rest.extend_from_slice(same);
                 continue;
             };
-            left = left.saturating_sub(read);
-            if twin.reads_same(text, (at - read).saturating_sub(1)..at + 1) {
-                starts.iter_mut().skip(known).for_each(|(_, of)| *of = twin);
-            } else if twin != Twin::None {
-                folded.push(sighting.folded(text));
+            let mut reader = back.reader();
+            for sighting in same {
+                let Sighting { place: Place { twin, max, .. }, at } = *sighting;
+                let known = starts.len();
+                let read = Some(&mut reader).filter(|_| left > 0).and_then(|reader| {
+                    reader.starts(shown, at, max as usize, &mut |start| starts.push((start, Twin::None)))
+                });
+                let Some(read) = read else {
+                    rest.push(*sighting);
+                    continue;
+                };
+                left = left.saturating_sub(read);
+                if twin.reads_same(text, (at - read).saturating_sub(1)..at + 1) {
+                    starts.iter_mut().skip(known).for_each(|(_, of)| *of = twin);
+                } else if twin != Twin::None {
+                    folded.push(sighting.folded(text));
+                }
             }
         }
         starts.sort_unstable();
