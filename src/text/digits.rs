@@ -68,14 +68,19 @@ impl Lead {
 }
 
 /// Tables in a row.
-mod tables {
+pub(super) mod tables {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(tables: &[[u64; 256]], to: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        tables: &[[u64; 256]],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         tables.as_flattened().serialize(to)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<[u64; 256]>, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<[u64; 256]>, D::Error> {
         let flat: Vec<u64> = Vec::deserialize(from)?;
         Ok(flat.as_chunks().0.to_vec())
     }

@@ -126,6 +126,11 @@ impl First {
         Self { grams: Grams::new(hir, self.inside), ..self }
     }
 
+    /// Whether a match may begin with a byte where the text does.
+    pub(super) fn begins_with(&self, byte: u8) -> bool {
+        self.inside || self.places.get(usize::from(byte)).is_some_and(|places| places & 1 == 1)
+    }
+
     /// Whether a match may begin here. Behind the end of an `open` text anything may stand.
     pub(super) fn allows(&self, bytes: &[u8], start: usize, open: bool) -> bool {
         match start.checked_sub(1).and_then(|before| bytes.get(before)) {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{BLOCK, within};
 use super::decoded::{self, Hint, Hints, Part, hint_literals};
-use super::digits::Digits;
+use super::digits::{Digits, tables};
 use super::first::{ByteSet, First};
 use super::fold::fold;
 use super::literals::Around;
@@ -30,6 +30,8 @@ use collect::Builder;
 
 /// No literal is longer.
 const MAX_LITERAL: usize = 32;
+/// Units that begin where a text does which are looked up together.
+const STARTS: usize = 64;
 
 /// Finds where finders can match.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,6 +52,9 @@ pub struct Scanner {
     always: Vec<Unit>,
     /// Units whose matches begin where the text does, whether they are of the folded view, and what they begin with.
     starts: Vec<(Unit, bool, u32)>,
+    /// By the first byte of a text, which of 64 of them it can have, as bits.
+    #[serde(with = "tables")]
+    beginnings: Vec<[u64; 256]>,
     phrases: Vec<Box<str>>,
     pub(super) tails: Tails,
     /// Bytes before a match that words near it may stand in.
@@ -164,15 +169,28 @@ impl Scanner {
             (Sought { literal, apart }, uses)
         });
         let (sought, uses): (Vec<Sought>, Vec<Vec<Use>>) = sought.unzip();
+        let firsts = builder.firsts.all();
+        let beginnings = builder.starts.chunks(STARTS).map(|starts| {
+            let firsts = starts.iter().map(|(_, _, first)| firsts.get(*first as usize));
+            let begins = |byte: usize| {
+                let byte = u8::try_from(byte).unwrap_or_default();
+                (0..).zip(firsts.clone()).fold(0, |all, (bit, first)| {
+                    all | u64::from(first.is_some_and(|first| first.begins_with(byte))) << bit
+                })
+            };
+            std::array::from_fn(begins)
+        });
+        let beginnings = beginnings.collect();
         Self {
             units,
             sieve: Sieve::new(sought),
             uses,
-            firsts: builder.firsts.all(),
+            firsts,
             arounds,
             digits: Digits::new(builder.digits),
             bytes: builder.bytes,
             always: builder.always,
+            beginnings,
             starts: builder.starts,
             tails: builder.tails.build(),
             near_bytes,
@@ -382,10 +400,23 @@ impl Scanner {
     fn at_start(&self, text: &Text<'_>, gathered: &mut Gathered) {
         /// More than is looked at, however it is folded.
         const BEGINNING: usize = 1024;
+        let Some(begins) = text.raw().bytes().next() else { return };
         let beginning = floor_boundary(text.raw(), text.raw().len().min(BEGINNING));
         let (raw, goes_on) = (text.raw().get(..beginning).unwrap_or_default(), beginning < text.raw().len());
         let folded = OnceCell::new();
-        for (unit, of_folded, first) in &self.starts {
+        let here = self.starts.chunks(STARTS).zip(&self.beginnings).flat_map(|(starts, table)| {
+            let of = |byte: u8| table.get(usize::from(byte)).copied().unwrap_or_default();
+            // However another text begins, its folded view may do so otherwise.
+            let mut left =
+                if text.is_clean() { of(begins) | of(starts::folded_byte(begins)) } else { u64::MAX };
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(bit)
+            })
+            .map_while(|bit| starts.get(bit))
+        });
+        for (unit, of_folded, first) in here {
             let (shown, goes_on) = match (of_folded, text.is_clean()) {
                 (false, _) => (raw, goes_on),
                 // It is made for other things, too.

@@ -166,6 +166,6 @@ impl Scanner {
 }
 
 /// What the folded view shows for a byte of a clean text.
-fn folded_byte(byte: u8) -> u8 {
+pub(super) fn folded_byte(byte: u8) -> u8 {
     if byte.is_ascii_whitespace() || byte == 0x0b { b' ' } else { byte.to_ascii_lowercase() }
 }
