@@ -68,7 +68,11 @@ fuzz_target!(|text: &str| {
                 // A rule about a wrapper may find more there, and none finds less.
                 let within = engine.scan_command(&given);
                 for finding in &findings {
-                    assert!(within.iter().any(|other| other.rule == finding.rule), "{} is lost", finding.rule);
+                    assert!(
+                        within.iter().any(|other| other.rule == finding.rule),
+                        "{} is lost",
+                        finding.rule
+                    );
                 }
                 assert_eq!(wider.check(&given).is_none(), wider.check(&line).is_none());
             }
@@ -93,7 +97,13 @@ fuzz_target!(|text: &str| {
     {
         let (last, others) = longer.commands().split_last().expect("one was added");
         assert_eq!(last.name(), Some(":"));
-        assert_eq!(others, line.commands());
+        // But what stands in `>(…)` beside no command may be given what a later one prints.
+        let known = |commands: &[Simple]| {
+            let mut commands = commands.to_vec();
+            commands.iter_mut().for_each(|one| one.sources.retain(|source| *source < line.commands().len()));
+            commands
+        };
+        assert_eq!(known(others), known(line.commands()));
         assert_eq!(engine.scan_command(&longer), findings);
     }
 });

@@ -392,9 +392,14 @@ impl Index {
 
 /// Every form in which a path can be read.
 pub(crate) fn forms(path: &str) -> Vec<Form<'_>> {
+    let clean = cleaned(path);
     let decoded = spelt::decoded(path).into_iter().map(|form| Cow::Owned(lexical(&form)));
-    let without_ends = without_ends(path).map(|path| Cow::Owned(lexical(&path)));
-    std::iter::once(cleaned(path)).chain(decoded).chain(without_ends).map(Form::new).collect()
+    // Names of nothing but blanks may be left out before `..` leads back, or behind that.
+    let of_clean =
+        Some(&clean).filter(|clean| matches!(clean, Cow::Owned(_))).and_then(|clean| without_ends(clean));
+    let ends = without_ends(path).into_iter().chain(of_clean).map(|path| Cow::Owned(lexical(&path)));
+    let other: Vec<Cow<'_, str>> = decoded.chain(ends).collect();
+    std::iter::once(clean).chain(other).map(Form::new).collect()
 }
 
 /// A path without the dots and blanks behind its names, which some systems leave out; `None` where it has none.
@@ -446,6 +451,18 @@ mod tests {
             assert_eq!(lexical(path), clean, "{path}");
             assert_eq!(cleaned(path), clean, "{path}");
             assert_eq!(cleaned(clean), clean);
+        }
+    }
+
+    #[test]
+    fn blanks_in_the_place_of_a_name() {
+        let finder =
+            PathFinder::new(PathFind { any: vec!["/dev/**".to_owned()], ..PathFind::default() }).unwrap();
+        for path in [" /dev/x", " /dev/ /../x", " /dev/ /..//x.", "/dev/x. ", ". /dev/. ./../x"] {
+            assert!(finder.fits(path, Access::Read), "{path:?}");
+            if let Ok(path) = normalised(path) {
+                assert!(finder.fits(&path, Access::Read), "{path:?}");
+            }
         }
     }
 
