@@ -288,6 +288,7 @@ impl Writer {
             ("one letter", fill("a")),
             ("assignments", fill("password: api_key = token=")),
             ("white space", fill(" \n\t")),
+            ("words and tabs", fill("rules\t")),
             ("full-width letters", fill("ｉｇｎｏｒｅ　ａｌｌ　")),
         ]
     }

@@ -133,6 +133,8 @@ mod tests {
             r"(?i)\bsecret[^.\n]{0,40}?\b(?:rules|word)\b|\bword\s{1,3}of\s(?:the\s){0,3}prompt",
             r"(?im)^[ #]{0,6}(?:system|show)\s?:.{0,60}prompt",
             r"(?i)(?:[a-z]{2,5}gpt|you)\s(?:\S{1,9}\s){0,5}rules",
+            r"(?i)[ -][0-9A-Fé][@x]",
+            r"(?i)[ -](?:a\s){0,2}[b-fé]@(?:\sword)?",
         ];
         let finder = |pattern: &&str| {
             let mut spec = FinderSpec::new(Kind::Pattern((*pattern).to_owned()));
@@ -167,6 +169,9 @@ mod tests {
             "  ",
             "\n\n",
             "ſ",
+            "1@",
+            "\nC@",
+            "-a\tb@",
             "ru\u{200b}les",
             "é",
         ];

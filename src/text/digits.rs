@@ -37,7 +37,7 @@ pub(super) struct Unit {
 }
 
 /// What can stand before the first digit of a match.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lead {
     /// Most bytes.
     most: usize,
@@ -45,18 +45,17 @@ pub(super) struct Lead {
     last: ByteSet,
 }
 
-impl Default for Lead {
-    fn default() -> Self {
-        Self { most: usize::MAX, last: ByteSet::ALL }
-    }
-}
-
 impl Lead {
+    /// Anything, of so many bytes at most.
+    pub(super) fn any(most: usize) -> Self {
+        Self { most, last: ByteSet::ALL }
+    }
+
     /// That of a pattern, of so many bytes at most.
     pub(super) fn new(hir: &Hir, most: usize) -> Self {
         const PLACES: usize = 31;
         if most > PLACES {
-            return Self { most, last: ByteSet::ALL };
+            return Self::any(most);
         }
         let places = prefix::<PLACES>(hir, false).sets;
         let last = places.iter().take(most).skip(1).fold(ByteSet::default(), |mut all, set| {
@@ -124,6 +123,8 @@ pub(super) struct Group {
 /// How far before a number the units of a group begin.
 #[derive(Debug, Serialize, Deserialize)]
 struct Reach {
+    /// Most bytes.
+    most: usize,
     /// By bytes before the first digit, the units that can begin so far before it.
     units: Vec<u64>,
     /// By byte, the units that can have it directly before the first digit, behind the first byte of a match.
@@ -133,9 +134,10 @@ struct Reach {
 
 impl Reach {
     fn new<'l>(leads: impl Iterator<Item = &'l Lead>) -> Self {
-        let mut reach = Self { units: vec![0; FAR + 1], last: vec![[0; 256]] };
+        let mut reach = Self { most: 0, units: vec![0; FAR + 1], last: vec![[0; 256]] };
         for (bit, lead) in leads.enumerate() {
             let bit = 1_u64 << bit;
+            reach.most = reach.most.max(lead.most);
             reach.units.iter_mut().take(lead.most.saturating_add(1)).for_each(|units| *units |= bit);
             let can_stand = (0..=u8::MAX).zip(reach.last.iter_mut().flatten());
             can_stand.filter(|(byte, _)| lead.last.contains(*byte)).for_each(|(_, units)| *units |= bit);
@@ -154,13 +156,14 @@ impl Reach {
     fn farther(&self, before: Option<&u8>, units: u64) -> (u64, usize) {
         let last = before.zip(self.last.first()).and_then(|(byte, last)| last.get(usize::from(*byte)));
         let units = units & last.copied().unwrap_or_default();
-        (units, self.units.iter().rposition(|all| all & units != 0).unwrap_or(0))
+        let far = self.units.iter().rposition(|all| all & units != 0).unwrap_or(0);
+        (units, if far == FAR { self.most } else { far })
     }
 }
 
 impl Group {
     pub(super) fn new(units: &[&Unit]) -> Self {
-        let leads: Vec<Lead> = units.iter().map(|unit| Lead { most: unit.max, ..Lead::default() }).collect();
+        let leads: Vec<Lead> = units.iter().map(|unit| Lead::any(unit.max)).collect();
         let mut group = Self {
             units: units.iter().map(|unit| unit.unit).collect(),
             reach: Reach::new(leads.iter()),
@@ -421,6 +424,9 @@ mod tests {
             r"(?:\A|[^0-9A-Za-z_.]|[^0-9]\.|[A-Za-z]{2}\b)(?P<value>\(?\d{3}\)? ?\d{3}[ .-]\d{2})\b",
             r"(?i)\b[K-S][0-9A-Z]{3}\d{1,2}\b",
             r"[A-Zé]{1,3}[ -][A-Z]?\d{1,4}[EH]?\b",
+            // Without what is not of ASCII, other digits come first.
+            r"(?:23|é)bc\d{6}",
+            r"[0-9é]{2}(?:bc|A)\d{6}",
         ];
         let finder =
             |pattern: &&str| Finder::new(&FinderSpec::new(Kind::Pattern((*pattern).to_owned()))).unwrap();
@@ -457,6 +463,29 @@ mod tests {
             }
             let fast = scanner.scan(&|number| finders.get(number), &text, &|| false).unwrap();
             assert_eq!(fast, scan(numbered(), &text, &|| false).unwrap(), "{text:?}");
+        }
+    }
+
+    /// Of what can stand before a number, nothing is left out.
+    #[test]
+    fn however_a_match_begins() {
+        let cases = [
+            // Farther than is told apart.
+            (r"[a-f][a-z ]{0,400}\d{9}", format!("a{}123456789", " x".repeat(150))),
+            (r"(?is).{0,300}\d{4,9}", format!("{}é 1234", "- ".repeat(140))),
+            // Without what is not of ASCII, other digits come first.
+            (r"(?:12|é)[a-z]{3}\d{6}", "12abc345678".to_owned()),
+            (r"[0-9é]{2}[a-z]{3}\d{6}", " 12abc345678".to_owned()),
+            (r"[a-z](?:\d{1}|[é٣])[a-z ]{2}\d{6}", "a1bc345678".to_owned()),
+        ];
+        for (pattern, text) in cases {
+            let finders = [Finder::new(&FinderSpec::new(Kind::Pattern(pattern.to_owned()))).unwrap()];
+            let numbered = || finders.iter().enumerate();
+            let found =
+                Scanner::new(numbered()).scan(&|number| finders.get(number), &text, &|| false).unwrap();
+            let plain = scan(numbered(), &text, &|| false).unwrap();
+            assert!(!plain.is_empty(), "{pattern}");
+            assert_eq!(found, plain, "{pattern}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where a finder is tried: everywhere, or where a scanner saw what each of its matches needs.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,10 @@ pub(super) struct Place {
 }
 
 /// The same places, with those of the folded view that they stand for.
-pub(super) fn with_twins(places: &[Place], text: &Text<'_>) -> Vec<Place> {
+pub(super) fn with_twins<'p>(places: &'p [Place], text: &Text<'_>) -> Cow<'p, [Place]> {
+    if places.iter().all(|place| place.twin == Twin::None) {
+        return Cow::Borrowed(places);
+    }
     let twins = places.iter().filter(|place| place.twin != Twin::None).map(|place| {
         let first = u32::try_from(text.folded().position(place.first as usize)).unwrap_or(u32::MAX);
         let last = first.saturating_add(place.last - place.first);
@@ -58,7 +62,7 @@ pub(super) fn with_twins(places: &[Place], text: &Text<'_>) -> Vec<Place> {
     });
     let mut all: Vec<Place> = places.iter().copied().chain(twins).collect();
     all.sort_unstable();
-    all
+    Cow::Owned(all)
 }
 
 /// Where a finder is tried.
@@ -113,7 +117,6 @@ pub(super) fn unit(base: Unit, leaf: usize, folded: bool) -> Unit {
 /// Where a match of a unit can begin that has a literal, for the literal that was seen last.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tried {
-    from: u32,
     to: u32,
     /// Number of what can stand before the literal.
     lead: u32,
@@ -211,13 +214,13 @@ impl Gathered {
         let before = bytes.get(low..at).unwrap_or_default().iter().rev();
         let from = at - before.take_while(|byte| leads.contains(**byte)).count();
         let Some(to) = at.checked_sub(min).filter(|last| *last >= from).map(|last| last + 1) else {
-            return at..at;
+            // With what is in the way.
+            return from..from;
         };
         if tried.to == 0 {
             self.touched.push(unit);
         }
-        let joined = known && from == tried.to as usize;
-        *tried = Tried { from: if joined { tried.from } else { small(from) }, to: small(to), lead };
+        *tried = Tried { to: small(to), lead };
         from..to
     }
 

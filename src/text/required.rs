@@ -51,9 +51,9 @@ pub(super) fn trigger(hir: &Hir, spaced: bool) -> Trigger {
     Trigger::Bytes(first)
 }
 
-/// Most bytes of a match before its first digits, if there are such.
-pub(super) fn most_before_digits(hir: &Hir) -> Option<usize> {
-    digits(hir)?.max
+/// Most bytes of a match before its first digits, if there are at least so many.
+pub(super) fn most_before_digits(hir: &Hir, count: usize) -> Option<usize> {
+    digits(hir).filter(|digits| digits.count >= count)?.max
 }
 
 /// The first digits of every match.

@@ -156,8 +156,11 @@ impl Walker {
         let mut cache = self.caches.get();
         let mut left = TRIES * (self.bound + shown.len());
         let mut no_match = |shown: &str, start: usize| {
-            if left == 0 || !shown.is_char_boundary(start) {
-                return if left == 0 { None } else { Some(0) };
+            if left == 0 {
+                return None;
+            }
+            if !shown.is_char_boundary(start) {
+                return Some(0);
             }
             let (end, steps) = self.matches(&mut cache, shown, start).ok()?;
             left = left.saturating_sub(steps + 1);
@@ -165,9 +168,8 @@ impl Walker {
         };
         places.iter().all(|place| {
             let start = place.first as usize;
-            let Some(steps) = no_match(shown, start).filter(|_| place.first == place.last) else {
-                return false;
-            };
+            let one = (place.first == place.last).then_some(start);
+            let Some(steps) = one.and_then(|start| no_match(shown, start)) else { return false };
             // The bytes on both sides tell of borders.
             place.twin == Twin::None
                 || place.twin.reads_same(text, start.saturating_sub(1)..start + steps + 1)

@@ -1,4 +1,4 @@
-//! Where a text looks encoded. Ordinary text pays for little more than a look at eight bytes at a time.
+//! Where a text looks encoded. Ordinary text pays for little more than a look at 64 bytes at a time.
 
 use super::super::block::{BLOCK, digits as digits_of, high, within};
 use super::super::eight::{HIGH, digits, every};

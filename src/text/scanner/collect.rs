@@ -14,8 +14,7 @@ use crate::text::phrases::Neighbours;
 use crate::text::places::{Twin, Unit, unit};
 use crate::text::required::{Trigger, most_before_digits, trigger};
 use crate::text::tails;
-use crate::text::uniform::Uniform;
-use crate::text::uniform::in_ascii;
+use crate::text::uniform::{Uniform, in_ascii};
 
 /// Collects what a scanner looks for.
 #[derive(Debug, Default)]
@@ -62,8 +61,11 @@ impl Builder {
             Trigger::Literals(all) => self.literals((unit, folded, Twin::None), hir, all),
             Trigger::Digits { min, max, count } => {
                 let prefix = (!folded).then(|| prefix(hir, false));
-                let in_ascii = in_ascii(hir).and_then(|hir| most_before_digits(&hir).map(|most| (hir, most)));
-                let lead = in_ascii.map_or_else(Lead::default, |(hir, most)| Lead::new(&hir, most));
+                // With fewer, what is left may be other digits, which stand before these.
+                let lead = in_ascii(hir).and_then(|hir| {
+                    most_before_digits(&hir, count).map(|most| Lead::new(&hir, most.min(max)))
+                });
+                let lead = lead.unwrap_or_else(|| Lead::any(max));
                 self.digits.push(digits::Unit { unit, min, max, lead, count, prefix });
             }
             Trigger::Bytes(_) if folded => self.always.push(unit),

@@ -140,9 +140,10 @@ impl Scanner {
         starts.dedup();
         starts.iter().for_each(|(start, twin)| gathered.range(place.unit, *start, *start, *twin));
         for sighting in &rest {
-            if !self.starts(&sighting.place, text, sighting.at, gathered) && sighting.place.twin != Twin::None
-            {
-                gathered.forget(sighting.place.unit);
+            // Each view by itself: places that were looked at are known only for both.
+            let place = Place { twin: Twin::None, ..sighting.place };
+            self.starts(&place, text, sighting.at, gathered);
+            if sighting.place.twin != Twin::None {
                 folded.push(sighting.folded(text));
             }
         }
