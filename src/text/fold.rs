@@ -36,7 +36,7 @@ pub(super) fn fold(text: &str, broken: bool) -> Mapped {
             folded.settle(folded.text.len().saturating_sub(1), at - 1);
             continue;
         }
-        let space = space_run(bytes.get(at..).unwrap_or_default());
+        let space = space_run(bytes.get(at..).unwrap_or_default(), MAX_RUN.saturating_sub(at - run_from));
         if space > 0 && at + space - run_from <= MAX_RUN && !(broken && at == 0) {
             push(&mut folded, ' ', (at, at + 1));
             if space > 1 {
@@ -164,9 +164,9 @@ fn plain_run(bytes: &[u8]) -> usize {
     if bytes.get(run).is_some_and(|byte| !byte.is_ascii()) { run.saturating_sub(1) } else { run }
 }
 
-/// How many bytes are white space of ASCII, up to one that a combining mark could follow.
-fn space_run(bytes: &[u8]) -> usize {
-    let run = bytes.iter().take_while(|byte| matches!(byte, b'\t'..=b'\r' | b' ')).count();
+/// How many bytes are white space of ASCII, up to one that a combining mark could follow; more than `most` are one or two more.
+fn space_run(bytes: &[u8], most: usize) -> usize {
+    let run = bytes.iter().take(most + 2).take_while(|byte| matches!(byte, b'\t'..=b'\r' | b' ')).count();
     if bytes.get(run).is_some_and(|byte| !byte.is_ascii()) { run.saturating_sub(1) } else { run }
 }
 

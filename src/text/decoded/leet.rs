@@ -62,11 +62,14 @@ impl Words {
         let length = |part: &mut dyn Iterator<Item = &u8>| {
             part.take(LONGEST + 1).take_while(|byte| in_word(**byte)).count()
         };
-        let start = at - length(&mut bytes.get(..at)?.iter().rev());
-        let end = at + length(&mut bytes.get(at..)?.iter());
         if self.last.is_some_and(|(_, last)| at < last) {
             return None;
         }
+        let end = at + length(&mut bytes.get(at..)?.iter());
+        if end - at > LONGEST {
+            return None;
+        }
+        let start = at - length(&mut bytes.get(..at)?.iter().rev());
         let word = bytes.get(start..end)?;
         let before = start.checked_sub(1).and_then(|before| bytes.get(before));
         if before.is_some_and(|byte| {
