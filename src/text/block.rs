@@ -4,6 +4,13 @@ use wide::u8x16;
 
 pub(super) const BLOCK: usize = 64;
 
+/// What is left of a text behind its blocks as one more, with spaces behind it.
+pub(super) fn last(rest: &[u8]) -> [u8; BLOCK] {
+    let mut last = [b' '; BLOCK];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    last
+}
+
 /// Those that are none of ASCII.
 #[inline]
 pub(super) fn high(block: &[u8; BLOCK]) -> u64 {

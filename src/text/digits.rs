@@ -1,10 +1,9 @@
 //! Where a text holds numbers that can begin a match.
 
+use regex_syntax::hir::Hir;
 use serde::{Deserialize, Serialize};
 
 use super::block::{self, BLOCK};
-use regex_syntax::hir::Hir;
-
 use super::first::{ByteSet, Prefix, is_inside_word, is_word, prefix};
 use super::places::{Gathered, Twin, Unit as UnitNumber};
 use super::required::is_joiner;

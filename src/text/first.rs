@@ -128,7 +128,12 @@ impl First {
 
     /// Whether a match may begin with a byte where the text does.
     pub(super) fn begins_with(&self, byte: u8) -> bool {
-        self.inside || self.places.get(usize::from(byte)).is_some_and(|places| places & 1 == 1)
+        self.inside || self.has_first(byte)
+    }
+
+    /// Whether a byte can stand at the first place of a match.
+    fn has_first(&self, byte: u8) -> bool {
+        self.places.get(usize::from(byte)).is_some_and(|places| places & 1 == 1)
     }
 
     /// Whether a match may begin here. Behind the end of an `open` text anything may stand.
@@ -140,8 +145,7 @@ impl First {
         }
         let rest = bytes.get(start..).unwrap_or_default();
         // Most often that is enough.
-        let begins = |byte: &u8| self.places.get(usize::from(*byte)).is_some_and(|places| places & 1 == 1);
-        if !rest.first().is_none_or(begins) {
+        if !rest.first().is_none_or(|byte| self.has_first(*byte)) {
             return false;
         }
         let table = self.table(rest.get(..PLACES).unwrap_or(rest));

@@ -1,6 +1,6 @@
 //! Where a text looks encoded. Ordinary text pays for little more than a look at 64 bytes at a time.
 
-use super::super::block::{BLOCK, digits as digits_of, high, within};
+use super::super::block::{self, BLOCK, high, within};
 use super::super::eight::{HIGH, digits, every};
 use super::base64::Run;
 use super::letters::Hint;
@@ -55,8 +55,7 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
     let bytes = text.as_bytes();
     let mut words = leet::Words::default();
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let mut last = [b' '; BLOCK];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let last = block::last(rest);
     let mut before = 0;
     for (number, block) in blocks.iter().chain((!rest.is_empty()).then_some(&last)).enumerate() {
         let from = number * BLOCK;
@@ -88,7 +87,7 @@ pub(super) fn find(text: &str, hints: impl Iterator<Item = (Hint, usize)>) -> Ev
 /// many bytes stand apart in the chunk before the block, and then in its last one; `behind` in the one behind it.
 fn looked_at(block: &[u8; BLOCK], before: &mut u32, behind: u32) -> u64 {
     let low = within::<0, 0x2f>(block);
-    let signs = digits_of(block) | within::<b'@', b'@'>(block) | within::<b'$', b'$'>(block);
+    let signs = block::digits(block) | within::<b'@', b'@'>(block) | within::<b'$', b'$'>(block);
     if high(block) != 0 {
         *before = apart_in(block, BLOCK - 8);
         return HIGH;

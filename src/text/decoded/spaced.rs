@@ -1,6 +1,6 @@
 //! Letters that stand apart: `i g n o r e`, `i.g.n.o.r.e`, `i-g-n-o-r-e`.
 
-use super::super::block::{BLOCK, letters_and_digits};
+use super::super::block::{self, BLOCK, letters_and_digits};
 use super::super::pattern::floor_boundary;
 use super::super::view::Mapped;
 use super::region::Piece;
@@ -81,8 +81,7 @@ fn between<'t>(text: &'t str, one: &(usize, char), other: &(usize, char)) -> &'t
 /// Whether there is nothing to be joined or taken apart, as far as a quick look tells.
 fn stays_as_it_is(bytes: &[u8]) -> bool {
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    let mut last = [b' '; BLOCK];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let last = block::last(rest);
     let (mut single, mut before) = (0, 0);
     for block in blocks.iter().chain([&last]) {
         // At the end of a block, one more may be counted.
