@@ -1,16 +1,12 @@
 //! Walks back from a literal to where a match that holds it can begin.
 //!
 //! Where much can stand before a literal, going back from it tells in one walk, and most often after a few words, what
-//! a look at every place before it would tell one by one. Repetitions are not counted on the way: with the counts there would be
-//! thousands of states, and a place too many only costs that the pattern is tried there.
+//! a look at every place before it would tell one by one. Repetitions are not counted on the way ([`super::rough`]).
 
-use regex_automata::hybrid::dfa::{Cache, DFA};
-use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
-use regex_automata::util::pool::{Pool, PoolGuard};
-use regex_automata::{Anchored, Input, MatchKind};
-use regex_syntax::hir::{Hir, HirKind, Repetition};
+use regex_automata::{Anchored, Input};
+use regex_syntax::hir::Hir;
 
-use super::expression::SIZE_LIMIT;
+use super::rough::{Memory, Rough};
 
 /// Most bytes before a literal for which that is done.
 pub(super) const FARTHEST: usize = 512;
@@ -22,44 +18,24 @@ pub(super) fn is_far(most: usize) -> bool {
     (FAR..=FARTHEST).contains(&most)
 }
 
-/// Most repetitions that are counted.
-const FEW: u32 = 2;
-
-/// Makes memory for walks.
-type Make = Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>;
-
 /// What stands before a literal in a match, to be read from its end.
-pub(super) struct Back {
-    dfa: DFA,
-    caches: Pool<Cache, Make>,
-}
-
-impl std::fmt::Debug for Back {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Back").finish_non_exhaustive()
-    }
-}
+#[derive(Debug)]
+pub(super) struct Back(Rough);
 
 /// A way back with the memory for a walk.
 pub(super) struct Reader<'b> {
-    dfa: &'b DFA,
-    cache: PoolGuard<'b, Cache, Make>,
+    back: &'b Back,
+    memory: Memory<'b>,
 }
 
 impl Back {
-    /// `None` where it can't be read backwards.
-    pub(super) fn new(before: &Hir) -> Option<Self> {
-        let nfa =
-            Config::new().nfa_size_limit(Some(SIZE_LIMIT)).which_captures(WhichCaptures::None).reverse(true);
-        let nfa = Compiler::new().configure(nfa).build_from_hir(&uncounted(before)).ok()?;
-        let config = DFA::config().prefilter(None).skip_cache_capacity_check(true).match_kind(MatchKind::All);
-        let dfa = DFA::builder().configure(config).build_from_nfa(nfa).ok()?;
-        let of = dfa.clone();
-        Some(Self { dfa, caches: Pool::new(Box::new(move || of.create_cache())) })
+    /// In texts of nothing but ASCII if `ascii` says so. `None` where it can't be read backwards.
+    pub(super) fn new(before: &Hir, ascii: bool) -> Option<Self> {
+        Rough::backwards(before, ascii).map(Self)
     }
 
     pub(super) fn reader(&self) -> Reader<'_> {
-        Reader { dfa: &self.dfa, cache: self.caches.get() }
+        Reader { back: self, memory: self.0.memory() }
     }
 }
 
@@ -73,12 +49,12 @@ impl Reader<'_> {
         max: usize,
         found: &mut dyn FnMut(usize),
     ) -> Option<usize> {
-        let Self { dfa, cache } = self;
+        let Self { back: Back(Rough { dfa, .. }), memory } = self;
         let input = Input::new(text).span(0..at).anchored(Anchored::Yes);
-        let mut state = dfa.start_state_reverse(cache, &input).ok()?;
+        let mut state = dfa.start_state_reverse(memory, &input).ok()?;
         let before = text.as_bytes().get(..at)?;
         for (place, byte) in before.iter().enumerate().rev() {
-            state = dfa.next_state(cache, state, *byte).ok()?;
+            state = dfa.next_state(memory, state, *byte).ok()?;
             if state.is_tagged() {
                 if state.is_match() {
                     found(place + 1);
@@ -93,30 +69,11 @@ impl Reader<'_> {
                 return Some(at - place);
             }
         }
-        state = dfa.next_eoi_state(cache, state).ok()?;
+        state = dfa.next_eoi_state(memory, state).ok()?;
         if state.is_match() {
             found(0);
         }
         Some(at)
-    }
-}
-
-/// The same with any number of repetitions where they are counted beyond a few.
-fn uncounted(hir: &Hir) -> Hir {
-    match hir.kind() {
-        HirKind::Repetition(repetition) => {
-            let few = repetition.max.is_some_and(|max| max <= FEW);
-            Hir::repetition(Repetition {
-                min: if few { repetition.min } else { repetition.min.min(1) },
-                max: if few { repetition.max } else { None },
-                greedy: true,
-                sub: Box::new(uncounted(&repetition.sub)),
-            })
-        }
-        HirKind::Capture(capture) => uncounted(&capture.sub),
-        HirKind::Concat(parts) => Hir::concat(parts.iter().map(uncounted).collect()),
-        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(uncounted).collect()),
-        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => hir.clone(),
     }
 }
 

@@ -25,6 +25,7 @@ mod phrases;
 mod places;
 pub(crate) mod ready;
 mod required;
+mod rough;
 mod scanner;
 mod sieve;
 mod stream;

@@ -14,6 +14,7 @@ use super::first::First;
 use super::literals::{self, Required};
 use super::places::Place;
 use super::view::Text;
+use super::rough::Rough;
 use super::walker::{Step, Tried, Walk, Walked, Walker};
 use super::{FindError, Stopped, ready};
 
@@ -119,7 +120,16 @@ pub(super) struct Pattern {
     bound: Bound,
     first: OnceLock<First>,
     walker: OnceLock<Option<Box<Walker>>>,
-    backs: Box<Backs>,
+    quick: Box<Quick>,
+}
+
+/// What quickly tells where a pattern may match, by the texts for which it does: any, and those of nothing but ASCII.
+#[derive(Debug, Default)]
+struct Quick {
+    backs: [Backs; 2],
+    /// How often a literal was seen by which the pattern is found.
+    seen: AtomicUsize,
+    rough: [OnceLock<Option<Rough>>; 2],
 }
 
 /// What stands before the literals by which a pattern is found.
@@ -129,8 +139,6 @@ struct Backs {
     raw: OnceLock<Vec<Option<Back>>>,
     /// Of each literal in a folded one, where they are others.
     folded: OnceLock<Option<Vec<Option<Back>>>>,
-    /// How often one was seen.
-    seen: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -158,7 +166,7 @@ impl Pattern {
             (_, Some(max_bytes)) => Bound::Window(max_bytes),
             (_, None) => return Err(FindError::Unbounded),
         };
-        Ok(Self { expression, bound, first: OnceLock::new(), walker: OnceLock::new(), backs: Box::default() })
+        Ok(Self { expression, bound, first: OnceLock::new(), walker: OnceLock::new(), quick: Box::default() })
     }
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
@@ -172,8 +180,13 @@ impl Pattern {
 
     /// Whether it matches in none of these places of a text, as far as a quick look tells.
     pub(super) fn rules_out(&self, text: &Text<'_>, folded: bool, places: &[Place]) -> bool {
+        let rough = self.quick.rough.get(usize::from(text.is_clean())).and_then(|rough| {
+            rough
+                .get_or_init(|| ready::make(|| Rough::forwards(&self.expression.hir, text.is_clean())))
+                .as_ref()
+        });
         matches!(self.bound, Bound::Fixed(_))
-            && self.walker().is_some_and(|walker| walker.rules_out(text, folded, places))
+            && self.walker().is_some_and(|walker| walker.rules_out(text, folded, places, rough))
     }
 
     /// Gives `sink` each match that it accepts, from left to right without overlaps. If what it refuses is short, it is
@@ -392,16 +405,19 @@ impl Pattern {
 
     /// What tells where a match begins that holds one of the literals by which the pattern is found, by their numbers;
     /// made when these have been seen often enough for that to be worth it.
-    pub(super) fn backs(&self, folded: bool, seen: usize) -> &[Option<Back>] {
-        let Backs { raw, folded: of_folded, seen: often } = &*self.backs;
+    pub(super) fn backs(&self, text: &Text<'_>, folded: bool, seen: usize) -> &[Option<Back>] {
+        let Quick { backs, seen: often, .. } = &*self.quick;
         if often.load(Relaxed) < SEEN_OFTEN {
             often.fetch_add(seen, Relaxed);
             return &[];
         }
+        let ascii = text.is_clean();
+        let [any, of_ascii] = backs;
+        let Backs { raw, folded: of_folded } = if ascii { of_ascii } else { any };
         let hir = &self.expression.hir;
         let required = |folded| literals::with_before(hir, folded).unwrap_or_default();
         let back = |required: &Required| {
-            required.before.hir().filter(|_| required.max <= FARTHEST).and_then(|hir| Back::new(&hir))
+            required.before.hir().filter(|_| required.max <= FARTHEST).and_then(|hir| Back::new(&hir, ascii))
         };
         let raw = || raw.get_or_init(|| ready::make(|| required(false).iter().map(back).collect()));
         if !folded {

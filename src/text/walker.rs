@@ -11,6 +11,7 @@ use super::expression::{SIZE_LIMIT, last_line};
 use super::first::First;
 use super::pattern::{Shown, ceil_boundary};
 use super::places::{Place, Twin};
+use super::rough::Rough;
 use super::view::Text;
 use super::{FindError, Stopped};
 
@@ -151,9 +152,16 @@ impl Walker {
 
     /// Whether none of these places begins a match, each of them one byte: of a view, and of its twin. Not if that takes long to
     /// tell.
-    pub(super) fn rules_out(&self, text: &Text<'_>, folded: bool, places: &[Place]) -> bool {
+    pub(super) fn rules_out(
+        &self,
+        text: &Text<'_>,
+        folded: bool,
+        places: &[Place],
+        rough: Option<&Rough>,
+    ) -> bool {
         let shown = if folded { text.folded().text.as_str() } else { text.raw() };
-        let mut cache = self.caches.get();
+        let mut rough = rough.map(|rough| (rough, rough.memory()));
+        let mut cache = None;
         let mut left = TRIES * (self.bound + shown.len());
         let mut no_match = |shown: &str, start: usize| {
             if left == 0 {
@@ -162,7 +170,14 @@ impl Walker {
             if !shown.is_char_boundary(start) {
                 return Some(0);
             }
-            let (end, steps) = self.matches(&mut cache, shown, start).ok()?;
+            if let Some((rough, memory)) = &mut rough
+                && let Some(steps) = rough.none(memory, shown, start)
+            {
+                left = left.saturating_sub(steps + 1);
+                return Some(steps);
+            }
+            let cache = cache.get_or_insert_with(|| self.caches.get());
+            let (end, steps) = self.matches(cache, shown, start).ok()?;
             left = left.saturating_sub(steps + 1);
             Some(steps).filter(|_| end.is_none())
         };

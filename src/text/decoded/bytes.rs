@@ -1,5 +1,7 @@
 //! Text out of decoded bytes.
 
+use std::str::Utf8Chunk;
+
 use super::super::view::Mapped;
 
 /// Of so many bytes at most one is not text.
@@ -36,12 +38,16 @@ pub(super) fn text(bytes: &[u8], covers: &dyn Fn(usize) -> Option<(usize, usize)
 
 /// Most of it is valid UTF-8 without control characters, or UTF-16 that holds ASCII.
 pub(super) fn looks_like_text(bytes: &[u8]) -> bool {
-    let mut bad = 0;
+    let odd = |c: &char| c.is_control() && !matches!(c, '\t'..='\r');
+    let bad = |chunk: Utf8Chunk<'_>| chunk.valid().chars().filter(odd).count() + chunk.invalid().len();
+    let mut left = Some(bytes.len() / BAD_SHARE);
     for chunk in bytes.utf8_chunks() {
-        let odd = |c: &char| c.is_control() && !matches!(c, '\t'..='\r');
-        bad += chunk.valid().chars().filter(odd).count() + chunk.invalid().len();
+        left = left.and_then(|left| left.checked_sub(bad(chunk)));
+        if left.is_none() {
+            break;
+        }
     }
-    !bytes.is_empty() && bad * BAD_SHARE <= bytes.len() || is_wide(bytes)
+    !bytes.is_empty() && left.is_some() || is_wide(bytes)
 }
 
 /// UTF-16, little-endian, of mostly ASCII.

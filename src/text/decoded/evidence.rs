@@ -153,8 +153,11 @@ fn run(text: &str, at: usize, evidence: &mut Evidence) {
         evidence.base64.push(run.start, run.end);
     }
     if !run.all_hex() && run.is_one_word() {
-        evidence.spaced.add_line(text, run.start);
-        if run.has_digits() {
+        let word = text.as_bytes().get(run.start..run.end).unwrap_or_default();
+        if spaced::is_written_together(word) {
+            evidence.spaced.add_line(text, run.start);
+        }
+        if run.has_digits() && spaced::is_written_together(&leet::translated(word)) {
             evidence.leet.add_line(text, run.start);
         }
     }

@@ -77,6 +77,9 @@ impl Words {
         }) {
             return None;
         }
+        if is_address(word, bytes.get(end..)?) {
+            return None;
+        }
         let replaced = replaced(word)?;
         let before = self.last.replace((start, end));
         match before {
@@ -87,11 +90,21 @@ impl Words {
     }
 }
 
+/// Whether a word before `rest` belongs to a mail address.
+fn is_address(word: &[u8], rest: &[u8]) -> bool {
+    word.iter().filter(|byte| **byte == b'@').count() == 1
+        && matches!(rest, [b'.', letter, ..] if letter.is_ascii_alphabetic())
+}
+
 /// How many separate digits or signs stand for letters; `None` if the word does not look like that.
 fn replaced(word: &[u8]) -> Option<usize> {
     let letters = word.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    let hexadecimal = word.iter().all(u8::is_ascii_hexdigit);
-    if letters < 2 && word.len() > 3 || letters == 0 || word.len() > LONGEST || hexadecimal && word.len() > 5
+    let hexadecimal = |word: &[u8]| word.iter().all(u8::is_ascii_hexdigit);
+    if letters < 2 && word.len() > 3
+        || letters == 0
+        || word.len() > LONGEST
+        || hexadecimal(word) && word.len() > 5
+        || matches!(word, [b'0', b'x' | b'X', number @ ..] if hexadecimal(number))
     {
         return None;
     }
@@ -145,19 +158,17 @@ pub(super) fn without_accents(text: &str, piece: Piece) -> Option<Mapped> {
 /// Every such word with the letters that are meant.
 pub(super) fn decode(text: &str, piece: Piece) -> Option<Mapped> {
     let part = text.get(piece.start..piece.end)?;
-    let mut decoded = part.as_bytes().to_vec();
-    let mut at = 0;
-    while at < decoded.len() {
-        let length = decoded.get(at..)?.iter().take_while(|byte| in_word(**byte)).count();
-        if let Some(word) = decoded.get_mut(at..at + length) {
-            translate(word);
-        }
-        at += length.max(1);
-    }
-    // Only ASCII was replaced, by ASCII.
     let mut mapped = Mapped::with_capacity(part.len());
-    mapped.push_same(std::str::from_utf8(&decoded).ok()?, piece.start);
+    // Only ASCII was replaced, by ASCII.
+    mapped.push_same(std::str::from_utf8(&translated(part.as_bytes())).ok()?, piece.start);
     Some(mapped)
+}
+
+/// Every word with the letters that are meant.
+pub(super) fn translated(text: &[u8]) -> Vec<u8> {
+    let mut text = text.to_vec();
+    text.chunk_by_mut(|one, other| in_word(*one) == in_word(*other)).for_each(translate);
+    text
 }
 
 fn translate(word: &mut [u8]) {

@@ -89,13 +89,14 @@ fn stays_as_it_is(bytes: &[u8]) -> bool {
         single += (letters & !(letters << 1 | before) & !(letters >> 1)).count_ones();
         before = letters >> 63;
     }
+    bytes.is_ascii() && (single as usize) < MIN_JOINED && !is_written_together(bytes)
+}
+
+/// Whether any words are written together.
+pub(super) fn is_written_together(bytes: &[u8]) -> bool {
     let together = |run: &&[u8]| run.len() >= MIN_TOGETHER;
-    bytes.is_ascii()
-        && (single as usize) < MIN_JOINED
-        && !bytes
-            .split(|byte| !byte.is_ascii_alphabetic())
-            .filter(together)
-            .any(|run| words::apart(run).is_some_and(|starts| !starts.is_empty()))
+    let mut runs = bytes.split(|byte| !byte.is_ascii_alphabetic()).filter(together);
+    runs.any(|run| words::apart(run).is_some_and(|starts| !starts.is_empty()))
 }
 
 /// Every row of such letters joined, and what is written together taken apart. A gap that is longer or other than the

@@ -8,7 +8,7 @@ pub(super) const MIN_TOGETHER: usize = 16;
 const KNOWN: usize = 7;
 
 /// What prose and orders to a model are made of.
-const WORDS: &str = "a able about above access account act action admin administrator after again agent all allow also always am an \
+const WORDS: &str = "able about above access account act action admin administrator after again agent all allow also always am an \
     and answer any anything api append apply approval approve are as ask assistant at authorize be because been before \
     behave being below bypass but by call can canary cannot card change chat code command commands comply confidential \
     confirm content context continue conversation convert copy could credential credentials customer data database debug \
@@ -28,28 +28,54 @@ const WORDS: &str = "a able about above access account act action admin administ
     unlimited unlock unrestricted until up upload url us use user username users using value values via virus visit want \
     warning was we web website were what when where which who will with without word words work would write yes you your";
 
-fn known() -> &'static [&'static str] {
-    static KNOWN: OnceLock<Vec<&'static str>> = OnceLock::new();
+/// Known words in order, and by their first two letters where they stand.
+struct Known {
+    words: Vec<&'static str>,
+    by_two: Vec<(usize, usize)>,
+}
+
+/// Two letters in lower case as a number.
+fn two(letters: &[u8]) -> Option<usize> {
+    let [one, other, ..] = letters else { return None };
+    let number = |letter: &u8| letter.checked_sub(b'a').filter(|number| *number < 26).map(usize::from);
+    Some(number(one)? * 26 + number(other)?)
+}
+
+fn known() -> &'static Known {
+    static KNOWN: OnceLock<Known> = OnceLock::new();
     KNOWN.get_or_init(|| {
         let mut words: Vec<&str> = WORDS.split_whitespace().collect();
         words.sort_unstable();
-        words
+        let mut by_two = vec![(0, 0); 26 * 26];
+        for (number, word) in words.iter().enumerate() {
+            if let Some((from, to)) = two(word.as_bytes()).and_then(|two| by_two.get_mut(two)) {
+                *from = if *to == 0 { number } else { *from };
+                *to = number + 1;
+            }
+        }
+        Known { words, by_two }
     })
 }
 
 /// Calls `word` with the length of every known word that letters begin with.
 fn begins(letters: &[u8], word: &mut dyn FnMut(usize)) {
-    let mut words = known();
-    for (at, letter) in letters.iter().enumerate() {
-        let byte = |word: &&str| word.as_bytes().get(at).copied().unwrap_or_default();
-        let from = words.partition_point(|word| byte(word) < *letter);
-        let to = words.partition_point(|word| byte(word) <= *letter);
-        words = words.get(from..to).unwrap_or_default();
+    if letters.first() == Some(&b'a') {
+        word(1);
+    }
+    let Known { words, by_two } = known();
+    let range = two(letters).and_then(|two| by_two.get(two));
+    let mut words = range.and_then(|(from, to)| words.get(*from..*to)).unwrap_or_default();
+    for at in 1..letters.len() {
         match words.first() {
             None => return,
             Some(first) if first.len() == at + 1 => word(at + 1),
             Some(_) => {}
         }
+        let byte = |word: &&str| word.as_bytes().get(at + 1).copied().unwrap_or_default();
+        let Some(next) = letters.get(at + 1) else { return };
+        let from = words.partition_point(|word| byte(word) < *next);
+        let to = words.partition_point(|word| byte(word) <= *next);
+        words = words.get(from..to).unwrap_or_default();
     }
 }
 

@@ -108,7 +108,7 @@ impl Scanner {
             return;
         };
         let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
-        let backs = pattern.backs(place.folded, same.len());
+        let backs = pattern.backs(text, place.folded, same.len());
         let mut left = STEPS * (shown.len() + FARTHEST);
         let (mut starts, mut rest) = (Vec::new(), Vec::new());
         for same in same.chunk_by(|one, other| one.place.number == other.place.number) {
