@@ -35,6 +35,7 @@ mod utf8;
 mod view;
 mod walker;
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
@@ -341,15 +342,24 @@ impl Finder {
         Ok(unite_all(hits).into_iter().map(|(_, hit)| hit).collect())
     }
 
-    /// Whether nothing matches in these places of a text, of its units from `base` on, as far as a quick look tells.
-    fn rules_out(&self, text: &Text<'_>, base: places::Unit, places: &[places::Place]) -> bool {
-        let Some(made) = self.made().filter(|_| !text.is_open()) else { return false };
-        places.chunk_by(|one, other| one.unit == other.unit).all(|places| {
+    /// Those of some places of a text, of its units from `base` on, at which it may match, as far as a quick look tells.
+    fn possible<'p>(
+        &self,
+        text: &Text<'_>,
+        base: places::Unit,
+        places: &'p [places::Place],
+    ) -> Cow<'p, [places::Place]> {
+        let Some(made) = self.made().filter(|_| !text.is_open()) else { return Cow::Borrowed(places) };
+        let mut left = Vec::new();
+        for places in places.chunk_by(|one, other| one.unit == other.unit) {
             let unit = places.first().map_or(0, |place| place.unit - base);
             let folded = unit % 2 == 1;
-            let pattern = made.matcher.leaf(unit as usize / 2).and_then(|leaf| leaf.pattern(folded));
-            pattern.is_some_and(|pattern| pattern.rules_out(text, folded, places))
-        })
+            match made.matcher.leaf(unit as usize / 2).and_then(|leaf| leaf.pattern(folded)) {
+                Some(pattern) => pattern.possible(text, folded, places, &mut left),
+                None => left.extend_from_slice(places),
+            }
+        }
+        Cow::Owned(left)
     }
 
     /// Every match in these places of one text, in any order.

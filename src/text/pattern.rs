@@ -12,9 +12,9 @@ use super::back::{Back, FARTHEST};
 use super::expression::Expression;
 use super::first::First;
 use super::literals::{self, Required};
-use super::places::Place;
-use super::view::Text;
+use super::places::{Place, possible};
 use super::rough::Rough;
+use super::view::Text;
 use super::walker::{Step, Tried, Walk, Walked, Walker};
 use super::{FindError, Stopped, ready};
 
@@ -178,15 +178,31 @@ impl Pattern {
         &self.expression.hir
     }
 
-    /// Whether it matches in none of these places of a text, as far as a quick look tells.
-    pub(super) fn rules_out(&self, text: &Text<'_>, folded: bool, places: &[Place]) -> bool {
-        let rough = self.quick.rough.get(usize::from(text.is_clean())).and_then(|rough| {
-            rough
-                .get_or_init(|| ready::make(|| Rough::forwards(&self.expression.hir, text.is_clean())))
-                .as_ref()
-        });
-        matches!(self.bound, Bound::Fixed(_))
-            && self.walker().is_some_and(|walker| walker.rules_out(text, folded, places, rough))
+    /// Adds to `left` the places of a text at which it may match, as far as a quick look tells.
+    pub(super) fn possible(&self, text: &Text<'_>, folded: bool, places: &[Place], left: &mut Vec<Place>) {
+        /// So many are tried once more, with its counts.
+        const FEW: usize = 8;
+        let (before, length) = (left.len(), text.raw().len());
+        let make = || ready::make(|| Rough::forwards(&self.expression.hir, text.is_clean()));
+        let rough = self.quick.rough.get(usize::from(text.is_clean()));
+        match rough.and_then(|rough| rough.get_or_init(make).as_ref()) {
+            Some(rough) => {
+                let mut none = rough.none(length);
+                // What is still open where a match is decided counts.
+                let decided = if self.is_endless() { self.bound() } else { usize::MAX };
+                let none = |shown: &str, start: usize| none(shown, start).filter(|steps| *steps < decided);
+                left.extend(possible(text, folded, places, none));
+            }
+            None => left.extend_from_slice(places),
+        }
+        let rest = left.get(before..).unwrap_or_default();
+        if !self.is_endless()
+            && (1..=FEW).contains(&rest.len())
+            && let Some(walker) = self.walker()
+            && possible(text, folded, rest, walker.none(length)).next().is_none()
+        {
+            left.truncate(before);
+        }
     }
 
     /// Gives `sink` each match that it accepts, from left to right without overlaps. If what it refuses is short, it is

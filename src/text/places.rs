@@ -50,6 +50,41 @@ pub(super) struct Place {
     pub(super) twin: Twin,
 }
 
+/// The places of a view, and of its twin, at which a match may begin: `none` tells how many bytes show that none does at a place of a
+/// text.
+pub(super) fn possible<'p>(
+    text: &Text<'_>,
+    folded: bool,
+    places: &'p [Place],
+    mut none: impl FnMut(&str, usize) -> Option<usize> + 'p,
+) -> impl Iterator<Item = &'p Place> {
+    /// Longest range that is looked at.
+    const FEW: u32 = 8;
+    let shown = if folded { text.folded().text.as_str() } else { text.raw() };
+    let mut none = move |shown: &str, start: usize| {
+        if shown.is_char_boundary(start) { none(shown, start) } else { Some(0) }
+    };
+    let mut none_at = move |place: &Place, start: usize| {
+        let Some(steps) = none(shown, start) else { return false };
+        // The bytes on both sides tell of borders.
+        place.twin == Twin::None
+            || place.twin.reads_same(text, start.saturating_sub(1)..start + steps + 1)
+            || none(&text.folded().text, text.folded().position(start)).is_some()
+    };
+    let mut may_match = move |place: &Place| {
+        place.last - place.first >= FEW
+            || !(place.first as usize..=place.last as usize).all(|start| none_at(place, start))
+    };
+    let (mut seen, mut kept) = (0, 0);
+    places.iter().filter(move |place| {
+        // Where most match, it is better to search at once.
+        let keep = kept > seen / 2 && kept > FEW || may_match(place);
+        seen += 1;
+        kept += u32::from(keep);
+        keep
+    })
+}
+
 /// The same places, with those of the folded view that they stand for.
 pub(super) fn with_twins<'p>(places: &'p [Place], text: &Text<'_>) -> Cow<'p, [Place]> {
     if places.iter().all(|place| place.twin == Twin::None) {

@@ -164,9 +164,23 @@ impl Scanner {
             Use::Phrase { neighbours, .. } => neighbours.begin_apart(),
             Use::Hint(_) => false,
         };
+        // In the raw text alone; the folded view may show other bytes.
+        let between = |uses: &[Use]| {
+            let mut all = (ByteSet::default(), ByteSet::default());
+            for one in uses {
+                let Use::Pattern(Place { folded: false, twin: Twin::None, around, .. }) = one else {
+                    return None;
+                };
+                let around = arounds.get(*around as usize)?;
+                all.0.insert_all(&around.before);
+                all.1.insert_all(&around.after);
+            }
+            Some(all)
+        };
         let sought = builder.uses.into_iter().map(|(literal, uses)| {
             let apart = uses.iter().all(apart);
-            (Sought { literal, apart }, uses)
+            let between = Some(&uses).filter(|_| literal.bytes.len() == 1).and_then(|uses| between(uses));
+            (Sought { literal, apart, between }, uses)
         });
         let (sought, uses): (Vec<Sought>, Vec<Vec<Use>>) = sought.unzip();
         let firsts = builder.firsts.all();
@@ -312,10 +326,11 @@ impl Scanner {
                 return Err(Stopped);
             }
             let base = self.base(first);
-            if finder.rules_out(text, base, places) {
+            let places = finder.possible(text, base, places);
+            if places.is_empty() {
                 continue;
             }
-            let hits = finder.find_at(text, &Places::At(base, &with_twins(places, text)), stop)?;
+            let hits = finder.find_at(text, &Places::At(base, &with_twins(&places, text)), stop)?;
             hits.into_iter().for_each(|hit| found(number as usize, hit));
         }
         gathered.clear();

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::{BLOCK, letters_and_digits};
 use super::eight::{HIGH, every};
+use super::first::ByteSet;
 use super::frequency::{self, SIEVED};
 use super::literals::Literal;
 use table::Table;
@@ -30,6 +31,14 @@ pub(super) struct Sought {
     pub(super) literal: Literal,
     /// It counts only where no letter or digit of ASCII stands before it.
     pub(super) apart: bool,
+    /// Of a single byte: it counts only between these.
+    pub(super) between: Option<(ByteSet, ByteSet)>,
+}
+
+impl Sought {
+    pub(super) fn anywhere(literal: Literal) -> Self {
+        Self { literal, apart: false, between: None }
+    }
 }
 
 /// Finds literals.
@@ -160,8 +169,8 @@ impl Sieve {
         self.sought.get(literal as usize).map_or(0, |sought| sought.literal.bytes.len())
     }
 
-    /// Calls `found` with each literal and where it begins, in no order. One that counts only apart may be left out
-    /// elsewhere.
+    /// Calls `found` with each literal and where it begins, in no order. One that counts only apart or between some bytes may be
+    /// left out elsewhere.
     pub(super) fn find(&self, bytes: &[u8], found: &mut dyn FnMut(u32, usize)) {
         let (mut at, mut in_word) = (0, false);
         while let Some(read) = bytes.get(at..).and_then(|rest| rest.first_chunk::<READ>()) {
@@ -184,7 +193,16 @@ impl Sieve {
             }
         }
         for (byte, literal) in &self.single {
-            memchr::memchr_iter(*byte, bytes).for_each(|at| found(*literal, at));
+            let places = memchr::memchr_iter(*byte, bytes);
+            match self.sought.get(*literal as usize).and_then(|sought| sought.between.as_ref()) {
+                Some((before, after)) => {
+                    let fits = |set: &ByteSet, byte: Option<&u8>| byte.is_none_or(|byte| set.contains(*byte));
+                    let before = |at: usize| fits(before, at.checked_sub(1).and_then(|at| bytes.get(at)));
+                    let counts = |at: &usize| fits(after, bytes.get(at + 1)) && before(*at);
+                    places.filter(counts).for_each(|at| found(*literal, at));
+                }
+                None => places.for_each(|at| found(*literal, at)),
+            }
         }
     }
 

@@ -10,13 +10,10 @@ use regex_syntax::hir::Hir;
 use super::expression::{SIZE_LIMIT, last_line};
 use super::first::First;
 use super::pattern::{Shown, ceil_boundary};
-use super::places::{Place, Twin};
-use super::rough::Rough;
-use super::view::Text;
 use super::{FindError, Stopped};
 
 /// Places are tried one by one as long as that reads so many times what searching them at once would.
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 
 /// Follows a pattern byte by byte.
 pub(super) struct Walker {
@@ -150,46 +147,19 @@ impl Walker {
         Tried::None
     }
 
-    /// Whether none of these places begins a match, each of them one byte: of a view, and of its twin. Not if that takes long to
-    /// tell.
-    pub(super) fn rules_out(
-        &self,
-        text: &Text<'_>,
-        folded: bool,
-        places: &[Place],
-        rough: Option<&Rough>,
-    ) -> bool {
-        let shown = if folded { text.folded().text.as_str() } else { text.raw() };
-        let mut rough = rough.map(|rough| (rough, rough.memory()));
-        let mut cache = None;
-        let mut left = TRIES * (self.bound + shown.len());
-        let mut no_match = |shown: &str, start: usize| {
+    /// Tells how many bytes show that no match begins at a place of a text; `None` where one does, or where telling it for all
+    /// of them takes long.
+    pub(super) fn none(&self, length: usize) -> impl FnMut(&str, usize) -> Option<usize> {
+        let mut cache = self.caches.get();
+        let mut left = TRIES * (self.bound + length);
+        move |shown, start| {
             if left == 0 {
                 return None;
             }
-            if !shown.is_char_boundary(start) {
-                return Some(0);
-            }
-            if let Some((rough, memory)) = &mut rough
-                && let Some(steps) = rough.none(memory, shown, start)
-            {
-                left = left.saturating_sub(steps + 1);
-                return Some(steps);
-            }
-            let cache = cache.get_or_insert_with(|| self.caches.get());
-            let (end, steps) = self.matches(cache, shown, start).ok()?;
+            let (end, steps) = self.matches(&mut cache, shown, start).ok()?;
             left = left.saturating_sub(steps + 1);
             Some(steps).filter(|_| end.is_none())
-        };
-        places.iter().all(|place| {
-            let start = place.first as usize;
-            let one = (place.first == place.last).then_some(start);
-            let Some(steps) = one.and_then(|start| no_match(shown, start)) else { return false };
-            // The bytes on both sides tell of borders.
-            place.twin == Twin::None
-                || place.twin.reads_same(text, start.saturating_sub(1)..start + steps + 1)
-                || no_match(&text.folded().text, text.folded().position(start)).is_some()
-        })
+        }
     }
 
     /// Where the match that begins at `start` ends, and how many bytes were read.

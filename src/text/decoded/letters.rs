@@ -38,9 +38,8 @@ impl Hints {
     pub(super) fn of(text: &str) -> Self {
         static SIEVE: OnceLock<(Sieve, Vec<Hint>)> = OnceLock::new();
         let (sieve, hints) = SIEVE.get_or_init(|| {
-            let sought = |literal| Sought { literal, apart: false };
             let (all, hints): (Vec<Sought>, _) =
-                hint_literals().map(|(literal, hint)| (sought(literal), hint)).unzip();
+                hint_literals().map(|(literal, hint)| (Sought::anywhere(literal), hint)).unzip();
             (Sieve::new(all), hints)
         });
         let mut all = Self::default();
