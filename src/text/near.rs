@@ -31,7 +31,10 @@ impl Near {
         let from = before.char_indices().rev().take(self.within).last().map_or(before.len(), |(at, _)| at);
         // Folding makes letters of other signs too, but not of those of ASCII.
         let letter = |c: char| c.is_ascii_alphabetic() || !c.is_ascii();
-        let has_word = |text: &str| (!self.lettered || text.contains(letter)) && self.words.is_in(text);
+        let has_word = |text: &str| {
+            (!self.lettered || text.contains(letter))
+                && (self.words.is_in(text) || humps(text).is_some_and(|text| self.words.is_in(&text)))
+        };
         if has_word(trim_start(before, from)) {
             return Some(true);
         }
@@ -40,6 +43,23 @@ impl Near {
             to => Some(has_word(trim_end(after, to.map_or(after.len(), |(at, _)| at)))),
         }
     }
+}
+
+/// A text with its names in camel case taken apart: `taxFileNumber` is three words, `NHSNumber` two. `None` where it has
+/// no such name.
+fn humps(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let upper = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_uppercase);
+    let lower = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_lowercase);
+    let begins = |at: usize| upper(at) && (lower(at - 1) || upper(at - 1) && lower(at + 1));
+    let mut apart = String::new();
+    let mut last = 0;
+    for at in (1..bytes.len()).filter(|at| begins(*at)) {
+        apart.push_str(text.get(last..at)?);
+        apart.push(' ');
+        last = at;
+    }
+    (last > 0).then(|| apart + text.get(last..).unwrap_or_default())
 }
 
 /// `text[from..]` without the rest of a word that begins before `from`.
@@ -59,5 +79,25 @@ fn trim_end(text: &str, to: usize) -> &str {
         window.trim_end_matches(char::is_alphanumeric)
     } else {
         window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_camel_case() {
+        for (text, apart) in [
+            ("taxFileNumber", Some("tax File Number")),
+            (" NHSNumber: ", Some(" NHS Number: ")),
+            ("userSSN", Some("user SSN")),
+            ("größeSSN Nr", Some("größe SSN Nr")),
+            ("tax_file_number", None),
+            ("SSN", None),
+            ("", None),
+        ] {
+            assert_eq!(humps(text).as_deref(), apart, "{text}");
+        }
     }
 }

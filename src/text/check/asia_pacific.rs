@@ -129,7 +129,7 @@ pub(super) fn th_tnin(text: &str) -> bool {
     let Some(digits) = digits(text).filter(|digits| digits.len() == 13) else { return false };
     let province = number(&digits, 1, 2);
     let sum = weighted(&digits, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
-    matches!(digits.first(), Some(1..=8))
+    matches!(digits.first(), Some(1..=9))
         && matches!(province, 10..=27 | 30..=58 | 60..=67 | 70..=77 | 80..=86 | 90..=96)
         && digits.last() == Some(&((11 - sum % 11) % 10))
 }

@@ -96,6 +96,9 @@ const COUNTRIES: &[(u32, usize, usize)] = &[
     (98, 10, 10),
 ];
 
+/// Codes of islands where five digits are enough.
+const SMALL: &[u32] = &[247, 290, 500, 677, 682, 683, 688, 690];
+
 /// A telephone number: international with a country code and a number as long as that country has (E.164), or of the
 /// North American form, three digits, three and four. Two- and three-digit groups as in dates, one digit repeated, and
 /// runs without separators that the North American plan can't assign do not count.
@@ -137,7 +140,8 @@ fn international(digits: &[u32], prefix: usize) -> bool {
         }
         None => {
             matches!(number(digits, 0, 2), 21..=26 | 29 | 35 | 37 | 38 | 42 | 50 | 59 | 67..=69 | 85 | 87 | 88 | 96 | 97 | 99)
-                && (6..=12).contains(&national(3))
+                && (if SMALL.contains(&number(digits, 0, 3)) { 5..=12 } else { 6..=12 })
+                    .contains(&national(3))
         }
     };
     long_enough && (8..=15 + prefix).contains(&digits.len())
@@ -291,6 +295,7 @@ mod tests {
             "0049 30 901820",
             "+44 (0)20 7946 0958",
             "+353 1 234 5678",
+            "+677 74410",
         ] {
             assert!(phone(good), "{good}");
         }
@@ -304,6 +309,7 @@ mod tests {
             "0551234567",
             "+1 212 555 010",
             "+65 6123 45678",
+            "+262 14301",
         ] {
             assert!(!phone(bad), "{bad}");
         }

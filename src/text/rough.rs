@@ -1,0 +1,121 @@
+//! What a pattern matches at most, followed without counting.
+//!
+//! With the counts of its repetitions, the automaton of a pattern has thousands of states, most of which a text meets once and
+//! pays for being made. Without them there are a few, which are soon all known. So a place is tried with these first: most are none
+//! by that alone, and one too many only costs that the pattern itself is tried there.
+
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson::{Compiler, Config, WhichCaptures};
+use regex_automata::util::pool::{Pool, PoolGuard};
+use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::hir::{Hir, HirKind, Repetition};
+
+use super::expression::SIZE_LIMIT;
+use super::uniform::in_ascii;
+use super::walker::TRIES;
+
+/// Most repetitions that are counted.
+const FEW: u32 = 2;
+/// Fewest repetitions of a single character that are counted.
+const LONG: u32 = 64;
+/// Bytes that are read from a place at most.
+const FARTHEST: usize = 512;
+
+/// Makes memory for walks.
+type Make = Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>;
+
+/// Follows what a pattern matches at most, forwards or backwards.
+pub(super) struct Rough {
+    pub(super) dfa: DFA,
+    caches: Pool<Cache, Make>,
+}
+
+impl std::fmt::Debug for Rough {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rough").finish_non_exhaustive()
+    }
+}
+
+/// Memory for walks.
+pub(super) type Memory<'r> = PoolGuard<'r, Cache, Make>;
+
+impl Rough {
+    /// To be read forwards; in texts of nothing but ASCII if `ascii` says so. `None` where there is none, or nothing matches.
+    pub(super) fn forwards(hir: &Hir, ascii: bool) -> Option<Self> {
+        let hir = if ascii { in_ascii(hir)? } else { hir.clone() };
+        Self::new(&uncounted(&hir, LONG), false)
+    }
+
+    /// To be read backwards.
+    pub(super) fn backwards(hir: &Hir, ascii: bool) -> Option<Self> {
+        let hir = if ascii { in_ascii(hir)? } else { hir.clone() };
+        Self::new(&uncounted(&hir, 1), true)
+    }
+
+    fn new(hir: &Hir, reverse: bool) -> Option<Self> {
+        let nfa = Config::new()
+            .nfa_size_limit(Some(SIZE_LIMIT))
+            .which_captures(WhichCaptures::None)
+            .reverse(reverse);
+        let nfa = Compiler::new().configure(nfa).build_from_hir(hir).ok()?;
+        let config = DFA::config().prefilter(None).skip_cache_capacity_check(true).match_kind(MatchKind::All);
+        let dfa = DFA::builder().configure(config).build_from_nfa(nfa).ok()?;
+        let of = dfa.clone();
+        Some(Self { dfa, caches: Pool::new(Box::new(move || of.create_cache())) })
+    }
+
+    pub(super) fn memory(&self) -> Memory<'_> {
+        self.caches.get()
+    }
+
+    /// Tells how many bytes show that no match begins at a place of a text of about this length; `None` where one may, or where
+    /// telling it for all of them takes long.
+    pub(super) fn none(&self, length: usize) -> impl FnMut(&str, usize) -> Option<usize> {
+        let mut memory = self.memory();
+        let mut left = TRIES * (FARTHEST + length);
+        move |text, start| {
+            if left == 0 {
+                return None;
+            }
+            let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
+            let mut state = self.dfa.start_state_forward(&mut memory, &input).ok()?;
+            let rest = text.as_bytes().get(start..)?;
+            for (steps, byte) in rest.iter().take(FARTHEST).enumerate() {
+                state = self.dfa.next_state(&mut memory, state, *byte).ok()?;
+                if state.is_tagged() {
+                    left = left.saturating_sub(steps + 1);
+                    return Some(steps).filter(|_| state.is_dead());
+                }
+            }
+            left = left.saturating_sub(rest.len().min(FARTHEST) + 1);
+            if rest.len() > FARTHEST {
+                return None;
+            }
+            let state = self.dfa.next_eoi_state(&mut memory, state).ok()?;
+            Some(rest.len()).filter(|_| !state.is_match())
+        }
+    }
+}
+
+/// The same with any number of repetitions where they are counted beyond a few, but for up to `long` characters that it takes
+/// at least.
+fn uncounted(hir: &Hir, long: u32) -> Hir {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => {
+            let few = repetition.max.is_some_and(|max| max <= FEW);
+            let least = if matches!(repetition.sub.kind(), HirKind::Class(_)) { long } else { 1 };
+            Hir::repetition(Repetition {
+                min: if few { repetition.min } else { repetition.min.min(least) },
+                max: if few { repetition.max } else { None },
+                greedy: true,
+                sub: Box::new(uncounted(&repetition.sub, long)),
+            })
+        }
+        HirKind::Capture(capture) => uncounted(&capture.sub, long),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(|part| uncounted(part, long)).collect()),
+        HirKind::Alternation(parts) => {
+            Hir::alternation(parts.iter().map(|part| uncounted(part, long)).collect())
+        }
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => hir.clone(),
+    }
+}
