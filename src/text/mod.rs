@@ -354,9 +354,24 @@ impl Finder {
         for places in places.chunk_by(|one, other| one.unit == other.unit) {
             let unit = places.first().map_or(0, |place| place.unit - base);
             let folded = unit % 2 == 1;
-            match made.matcher.leaf(unit as usize / 2).and_then(|leaf| leaf.pattern(folded)) {
-                Some(pattern) => pattern.possible(text, folded, places, &mut left),
-                None => left.extend_from_slice(places),
+            let Some(pattern) = made.matcher.leaf(unit as usize / 2).and_then(|leaf| leaf.pattern(folded))
+            else {
+                left.extend_from_slice(places);
+                continue;
+            };
+            let before = left.len();
+            pattern.possible(text, folded, places, &mut left);
+            let (around, at) = text.around();
+            if let Some(near) =
+                made.conditions.near.as_ref().filter(|_| !folded && at == 0 && !pattern.is_endless())
+            {
+                let mut may_hold = near.may_hold(around);
+                let mut number = 0;
+                left.retain(|place| {
+                    number += 1;
+                    let range = (place.first as usize, (place.last as usize).saturating_add(pattern.bound()));
+                    number <= before || place.twin != places::Twin::None || may_hold(range)
+                });
             }
         }
         Cow::Owned(left)
@@ -435,13 +450,20 @@ impl Conditions {
             Rejection::Literal(literal) => matched.trim().to_lowercase() == *literal,
             Rejection::Pattern(pattern) => pattern.get().is_none_or(|regex| regex.is_match(matched)),
         };
+        let near = || {
+            let (around, before) = text.around();
+            let hit = Hit { start: hit.start + before, end: hit.end + before };
+            self.near.as_ref().map_or(Some(true), |near| near.holds(matched, hit, around, text.is_open()))
+        };
+        // Words are no farther from a match than from what it begins with, unless they are in it.
+        let wordless = self.near.as_ref().is_some_and(|near| near.is_not_in(matched));
+        if wordless && near() == Some(false) {
+            return Answer::Never;
+        }
         if !self.check.is_none_or(|check| check(matched)) || self.not.iter().any(rejected) {
             return Answer::No;
         }
-        let Some(near) = &self.near else { return Answer::Yes };
-        let (around, before) = text.around();
-        let hit = Hit { start: hit.start + before, end: hit.end + before };
-        match near.holds(matched, hit, around, text.is_open()) {
+        match near() {
             Some(true) => Answer::Yes,
             Some(false) => Answer::No,
             None => Answer::Later,

@@ -1,5 +1,6 @@
 //! Words near a match.
 
+use super::first::ByteSet;
 use super::phrases::Phrases;
 use super::{FindError, Hit, NearSpec, Unless};
 
@@ -7,6 +8,7 @@ use super::{FindError, Hit, NearSpec, Unless};
 #[derive(Debug)]
 pub(super) struct Near {
     words: Phrases,
+    beginnings: Option<Beginnings>,
     /// Each word has a letter, so that numbers alone need not be searched.
     lettered: bool,
     within: usize,
@@ -16,7 +18,37 @@ pub(super) struct Near {
 impl Near {
     pub(super) fn new(spec: &NearSpec) -> Result<Self, FindError> {
         let lettered = spec.words.iter().all(|word| word.contains(char::is_alphabetic));
-        Ok(Self { words: Phrases::new(&spec.words)?, lettered, within: spec.within, unless: spec.unless })
+        let words = Phrases::new(&spec.words)?;
+        let beginnings = Beginnings::of(&words);
+        Ok(Self { words, beginnings, lettered, within: spec.within, unless: spec.unless })
+    }
+
+    /// Whether no word can stand within this, for want of letters.
+    pub(super) fn is_not_in(&self, matched: &str) -> bool {
+        self.lettered && matched.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_alphabetic())
+    }
+
+    /// Tells whether a word may stand near a match that lies in a range of a text, as far as a quick look tells; asked from left
+    /// to right.
+    pub(super) fn may_hold(&self, raw: &str) -> impl FnMut((usize, usize)) -> bool {
+        let bytes = raw.as_bytes();
+        let quick = self.beginnings.as_ref().filter(|_| self.unless.is_none());
+        // Up to where it was looked, and behind the last place where a word may begin.
+        let (mut looked, mut behind) = (0, 0);
+        move |(start, end)| {
+            let Some(beginnings) = quick else { return true };
+            // Where characters are longer than a byte, the range is too short, but then there is one in it.
+            let from = start.saturating_sub(self.within);
+            let to = bytes.len().min(end.saturating_add(self.within));
+            looked = looked.max(from);
+            while behind <= from && looked < to {
+                if beginnings.may_begin(bytes, looked) {
+                    behind = looked + 1;
+                }
+                looked += 1;
+            }
+            behind > from
+        }
     }
 
     /// Whether a word stands near a match; `None` where that depends on how an `open` text goes on.
@@ -42,6 +74,75 @@ impl Near {
             None if open => None,
             to => Some(has_word(trim_end(after, to.map_or(after.len(), |(at, _)| at)))),
         }
+    }
+}
+
+/// The first three letters or digits of each of some words, or all where it has fewer, by hash: most texts have none of them at
+/// the beginning of a word.
+#[derive(Debug)]
+struct Beginnings {
+    bits: Box<[u64; Self::ROWS]>,
+    /// How many letters that are, of any word.
+    lengths: Vec<u32>,
+    /// What they begin with, and all that is not of ASCII.
+    first: ByteSet,
+}
+
+impl Beginnings {
+    const ROWS: usize = 64;
+
+    /// `None` where they don't tell.
+    fn of(words: &Phrases) -> Option<Self> {
+        if words.signs().is_some() {
+            return None;
+        }
+        let mut all =
+            Self { bits: Box::new([0; Self::ROWS]), lengths: Vec::new(), first: ByteSet::default() };
+        (0x80..=u8::MAX).for_each(|byte| all.first.insert(byte));
+        // Others stand in no text of nothing but ASCII.
+        for word in words.words().iter().filter(|word| word.is_ascii()) {
+            let letters = word.strip_prefix(' ')?.as_bytes();
+            let first = letters.first()?;
+            all.first.insert(*first);
+            all.first.insert(first.to_ascii_uppercase());
+            let (key, length) = Self::key(letters);
+            let (row, bit) = Self::place(key);
+            *all.bits.get_mut(row)? |= bit;
+            all.lengths.push(length);
+        }
+        all.lengths.sort_unstable();
+        all.lengths.dedup();
+        Some(all)
+    }
+
+    /// Up to three letters or digits, and how many they are.
+    fn key(text: &[u8]) -> (u32, u32) {
+        let letters = text.iter().take(3).take_while(|byte| byte.is_ascii_alphanumeric());
+        letters
+            .fold((0, 0), |(key, length), byte| (key << 8 | u32::from(byte.to_ascii_lowercase()), length + 1))
+    }
+
+    fn place(key: u32) -> (usize, u64) {
+        let hash = key.wrapping_mul(0x9e37_79b1) >> 20;
+        ((hash >> 6) as usize, 1 << (hash & 63))
+    }
+
+    /// Whether one of the words may begin here, also in a name in camel case, or the text is not of ASCII here.
+    #[inline]
+    fn may_begin(&self, text: &[u8], at: usize) -> bool {
+        let Some(byte) = text.get(at).filter(|byte| self.first.contains(**byte)) else { return false };
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        let apart = byte.is_ascii_uppercase() || before.is_none_or(|before| !before.is_ascii_alphanumeric());
+        !byte.is_ascii() || apart && self.has(text.get(at..).unwrap_or_default())
+    }
+
+    #[inline(never)]
+    fn has(&self, text: &[u8]) -> bool {
+        let (key, length) = Self::key(text);
+        self.lengths.iter().filter(|fewer| **fewer <= length).any(|fewer| {
+            let (row, bit) = Self::place(key >> (8 * (length - fewer)));
+            self.bits.get(row).is_some_and(|bits| bits & bit != 0)
+        })
     }
 }
 

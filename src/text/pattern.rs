@@ -72,6 +72,8 @@ pub(super) trait Sink {
 pub(super) enum Answer {
     Yes,
     No,
+    /// Nor does it where it ends earlier.
+    Never,
     /// That depends on what follows in an open text.
     Later,
 }
@@ -297,6 +299,7 @@ impl Pattern {
                     return Some(tried.whole.1.max(again));
                 }
                 Answer::No => {}
+                Answer::Never => break,
             }
             let next = if shorter < SHORTER { self.shorter(text, tried) } else { None };
             let Some(next) = next else { break };
@@ -340,7 +343,7 @@ impl Pattern {
         let answer = ask(shown.text, found, sink);
         // What is refused and ends early is searched again from its second character.
         let ends_early = |bound: usize| (known - 1) / bound * bound <= SEARCH_AGAIN;
-        if answer == Answer::Later || (answer == Answer::No && ends_early(bound)) {
+        if answer == Answer::Later || (matches!(answer, Answer::No | Answer::Never) && ends_early(bound)) {
             return;
         }
         let Some(walker) = self.walker() else { return };

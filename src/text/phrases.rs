@@ -442,7 +442,7 @@ impl Words {
             let phrase = self.phrases.get(one.phrase).map_or("", |phrase| phrase.trim_matches(' '));
             match sink.accept(phrase, Found::of(one.start, one.end)) {
                 Answer::Yes => sink.hit(one.start, one.end),
-                Answer::No => {}
+                Answer::No | Answer::Never => {}
                 Answer::Later => {
                     progress.undecided = Some(one.start);
                     return;

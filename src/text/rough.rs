@@ -21,6 +21,9 @@ const LONG: u32 = 64;
 /// Bytes that are read from a place at most.
 const FARTHEST: usize = 512;
 
+/// States of an automaton that is read backwards: with more, such as for hundreds of words, it meets new ones for long.
+const MOST_BACK: usize = 1024;
+
 /// Makes memory for walks.
 type Make = Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>;
 
@@ -58,6 +61,9 @@ impl Rough {
             .which_captures(WhichCaptures::None)
             .reverse(reverse);
         let nfa = Compiler::new().configure(nfa).build_from_hir(hir).ok()?;
+        if reverse && nfa.states().len() > MOST_BACK {
+            return None;
+        }
         let config = DFA::config().prefilter(None).skip_cache_capacity_check(true).match_kind(MatchKind::All);
         let dfa = DFA::builder().configure(config).build_from_nfa(nfa).ok()?;
         let of = dfa.clone();
