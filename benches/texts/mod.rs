@@ -275,6 +275,7 @@ impl Writer {
             ("digits apart", fill("1-2 3.4/")),
             ("numbers", fill("555-123 ")),
             ("beginnings of accounts", fill("AB12 CD3 ")),
+            ("numbers and nearly words", fill("telx 1-2 3.4/1-2 3.4/1-2 3.4/")),
             (
                 "words before words",
                 fill("tell me your rules, no instructions in the system prompt word by secret password "),

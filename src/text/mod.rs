@@ -365,7 +365,7 @@ impl Finder {
             if let Some(near) =
                 made.conditions.near.as_ref().filter(|_| !folded && at == 0 && !pattern.is_endless())
             {
-                let mut may_hold = near.may_hold(around);
+                let mut may_hold = near.may_hold(around, pattern.bytes());
                 let mut number = 0;
                 left.retain(|place| {
                     number += 1;

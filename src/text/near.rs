@@ -28,9 +28,9 @@ impl Near {
         self.lettered && matched.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_alphabetic())
     }
 
-    /// Tells whether a word may stand near a match that lies in a range of a text, as far as a quick look tells; asked from left
-    /// to right.
-    pub(super) fn may_hold(&self, raw: &str) -> impl FnMut((usize, usize)) -> bool {
+    /// Tells whether a word may stand near a match `of` some bytes that lies in a range of a text, as far as a quick look tells; asked
+    /// from left to right.
+    pub(super) fn may_hold(&self, raw: &str, of: &ByteSet) -> impl FnMut((usize, usize)) -> bool {
         let bytes = raw.as_bytes();
         let quick = self.beginnings.as_ref().filter(|_| self.unless.is_none());
         // Up to where it was looked, and behind the last place where a word may begin.
@@ -42,7 +42,7 @@ impl Near {
             let to = bytes.len().min(end.saturating_add(self.within));
             looked = looked.max(from);
             while behind <= from && looked < to {
-                if beginnings.may_begin(bytes, looked) {
+                if beginnings.may_begin(bytes, looked, of) {
                     behind = looked + 1;
                 }
                 looked += 1;
@@ -77,8 +77,7 @@ impl Near {
     }
 }
 
-/// The first three letters or digits of each of some words, or all where it has fewer, by hash: most texts have none of them at
-/// the beginning of a word.
+/// The first three letters or digits of each of some words, or all where it has fewer, by hash: most texts have none of them.
 #[derive(Debug)]
 struct Beginnings {
     bits: Box<[u64; Self::ROWS]>,
@@ -127,13 +126,15 @@ impl Beginnings {
         ((hash >> 6) as usize, 1 << (hash & 63))
     }
 
-    /// Whether one of the words may begin here, also in a name in camel case, or the text is not of ASCII here.
+    /// Whether one of the words may begin here, also in a name in camel case or directly behind a match, which ends with one of
+    /// `ends`; or the text is not of ASCII here.
     #[inline]
-    fn may_begin(&self, text: &[u8], at: usize) -> bool {
+    fn may_begin(&self, text: &[u8], at: usize, ends: &ByteSet) -> bool {
         let Some(byte) = text.get(at).filter(|byte| self.first.contains(**byte)) else { return false };
-        let before = at.checked_sub(1).and_then(|before| text.get(before));
-        let apart = byte.is_ascii_uppercase() || before.is_none_or(|before| !before.is_ascii_alphanumeric());
-        !byte.is_ascii() || apart && self.has(text.get(at..).unwrap_or_default())
+        let goes_on = |before: &u8| before.is_ascii_lowercase() && !ends.contains(*before);
+        let inside = at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(goes_on);
+        !byte.is_ascii()
+            || (byte.is_ascii_uppercase() || !inside) && self.has(text.get(at..).unwrap_or_default())
     }
 
     #[inline(never)]
@@ -186,6 +187,67 @@ fn trim_end(text: &str, to: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No place is left out near which a word stands.
+    #[test]
+    fn what_the_quick_look_leaves_out() {
+        let words = ["tel", "phone number", "sv nummer", "téléphone", "nip", "id", "4me"];
+        let spec = |words: &[&str]| NearSpec {
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            within: 12,
+            unless: None,
+        };
+        let near = Near::new(&spec(&words)).unwrap();
+        let parts = [
+            "tel",
+            "Tel",
+            "phone",
+            "number",
+            "phoneNumber",
+            "SVNummer",
+            "sv-nummer",
+            "userID",
+            "nip",
+            "x",
+            "é",
+            "téléphone",
+            " ",
+            " ",
+            ": ",
+            "12",
+            "345",
+            "\n",
+            "_",
+            "4me",
+            "\u{200b}",
+            "ｔｅｌ",
+            "ſv",
+        ];
+        let (mut state, mut held, mut left_out) = (3_usize, 0, 0);
+        for _ in 0..3000 {
+            let mut text = String::new();
+            let mut places = Vec::new();
+            for _ in 0..24 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let part = parts[(state >> 33) % parts.len()];
+                if part == "345" {
+                    places.push(text.len());
+                }
+                text.push_str(part);
+            }
+            let digits = ByteSet::of(b"0123456789");
+            let mut may_hold = near.may_hold(&text, &digits);
+            for at in places {
+                let holds = near.holds("345", Hit { start: at, end: at + 3 }, &text, false).unwrap();
+                // As for a match that may be longer.
+                let may = may_hold((at, at + 5));
+                assert!(may || !holds, "{text:?} at {at}");
+                held += usize::from(holds);
+                left_out += usize::from(!may);
+            }
+        }
+        assert!(held > 100 && left_out > 30, "{held} {left_out}");
+    }
 
     #[test]
     fn names_in_camel_case() {

@@ -10,7 +10,7 @@ use regex_syntax::hir::Hir;
 
 use super::back::{Back, FARTHEST};
 use super::expression::Expression;
-use super::first::First;
+use super::first::{ByteSet, First, bytes};
 use super::literals::{self, Required};
 use super::places::{Place, possible};
 use super::rough::Rough;
@@ -132,6 +132,8 @@ struct Quick {
     /// How often a literal was seen by which the pattern is found.
     seen: AtomicUsize,
     rough: [OnceLock<Option<Rough>>; 2],
+    /// All bytes of all matches.
+    bytes: OnceLock<ByteSet>,
 }
 
 /// What stands before the literals by which a pattern is found.
@@ -415,6 +417,11 @@ impl Pattern {
         match self.bound {
             Bound::Fixed(bound) | Bound::Window(bound) => bound,
         }
+    }
+
+    /// All that its matches hold.
+    pub(super) fn bytes(&self) -> &ByteSet {
+        self.quick.bytes.get_or_init(|| ready::make(|| bytes(&self.expression.hir)))
     }
 
     /// Whether a match can be longer than what decides about it.

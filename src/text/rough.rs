@@ -125,3 +125,52 @@ fn uncounted(hir: &Hir, long: u32) -> Hir {
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => hir.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::expression::Expression;
+
+    /// Where it says that nothing matches, nothing does.
+    #[test]
+    fn no_match_is_left_out() {
+        let patterns = [
+            r"(?i)\b(?:tell|show)\s(?:[a-z]{1,6}\s){0,3}?(?:rules|prompt)\b",
+            r"[a-z]{3,5}-\d{2,4}(?:x|$)",
+            r"(?m)^a.{0,9}b$",
+            r"é{1,3}[^a]{2}k",
+        ];
+        let parts = [
+            "tell ", "show ", "me ", "rules", "prompt ", "abc-", "12", "345x", "a", "b", "\n", "é", "k", "K",
+            " ",
+        ];
+        let (mut state, mut none, mut matched) = (9_usize, 0, 0);
+        for pattern in patterns {
+            let hir = Expression::new(pattern).unwrap().hir;
+            let whole = regex_automata::meta::Regex::new(pattern).unwrap();
+            let (any, ascii) = (Rough::forwards(&hir, false).unwrap(), Rough::forwards(&hir, true));
+            for _ in 0..2000 {
+                let mut text = String::new();
+                for _ in 0..12 {
+                    state =
+                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    text.push_str(parts[(state >> 33) % parts.len()]);
+                }
+                for start in (0..text.len()).filter(|start| text.is_char_boundary(*start)) {
+                    let input = Input::new(&text).span(start..text.len()).anchored(Anchored::Yes);
+                    let matches = whole.is_match(input);
+                    matched += usize::from(matches);
+                    let by_any = any.none(text.len())(&text, start);
+                    let by_ascii = if text.is_ascii() {
+                        ascii.as_ref().map_or(Some(0), |ascii| ascii.none(text.len())(&text, start))
+                    } else {
+                        by_any
+                    };
+                    none += usize::from(by_any.is_some());
+                    assert!(!matches || by_any.or(by_ascii).is_none(), "{pattern} in {text:?} at {start}");
+                }
+            }
+        }
+        assert!(none > 1000 && matched > 100, "{none} {matched}");
+    }
+}
