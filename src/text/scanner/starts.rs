@@ -80,7 +80,10 @@ impl Scanner {
     ) {
         let mut sightings = gathered.sightings.replace(Vec::new()).unwrap_or_default();
         let mut folded = Vec::new();
-        sightings.sort_unstable_by_key(|Sighting { place, at }| (place.unit, place.number, *at));
+        // Compared at once.
+        sightings.sort_unstable_by_key(|Sighting { place, at }| {
+            u128::from(place.unit) << 96 | u128::from(place.number) << 64 | *at as u128
+        });
         for same in sightings.chunk_by(|one, other| one.place.unit == other.place.unit) {
             self.walk_back_from(finder, text, gathered, same, &mut folded);
         }

@@ -60,7 +60,7 @@ fn what_says_the_same_is_told_once() {
     assert_eq!(changes(3).len(), 2, "{:?}", changes(3));
     // All that refuse, where less is not enough.
     let all = changes(4);
-    assert_eq!((all.len(), all[0].0, all[0].1.as_array().unwrap().len()), (1, "allow", 4), "{all:?}");
+    assert_eq!((all.len(), all[0].0, all[0].1.as_array().unwrap().len()), (1, "allow", 5), "{all:?}");
     // A waiver, and not that the rule might find nothing.
     assert_eq!(changes(5), [("allow", json!([{ "what": "waived", "rule": "moderation/violence" }]))]);
     let text = r#"{"stage":"tool_call","session":"s1","user":{"id":"u","roles":["engineer"]},"agent":"coder","tool":"transfer","arguments":{"amount":9,"iban":"DE89370400440532013000"}}"#;
