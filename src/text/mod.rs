@@ -366,12 +366,12 @@ impl Finder {
                 made.conditions.near.as_ref().filter(|_| !folded && at == 0 && !pattern.is_endless())
             {
                 let mut may_hold = near.may_hold(around, pattern.bytes());
-                let mut number = 0;
-                left.retain(|place| {
-                    number += 1;
+                let mut of_unit = left.split_off(before);
+                of_unit.retain(|place| {
                     let range = (place.first as usize, (place.last as usize).saturating_add(pattern.bound()));
-                    number <= before || place.twin != places::Twin::None || may_hold(range)
+                    place.twin != places::Twin::None || may_hold(range)
                 });
+                left.append(&mut of_unit);
             }
         }
         Cow::Owned(left)
@@ -457,13 +457,14 @@ impl Conditions {
         };
         // Words are no farther from a match than from what it begins with, unless they are in it.
         let wordless = self.near.as_ref().is_some_and(|near| near.is_not_in(matched));
-        if wordless && near() == Some(false) {
+        let early = wordless.then(near);
+        if early == Some(Some(false)) {
             return Answer::Never;
         }
         if !self.check.is_none_or(|check| check(matched)) || self.not.iter().any(rejected) {
             return Answer::No;
         }
-        match near() {
+        match early.unwrap_or_else(near) {
             Some(true) => Answer::Yes,
             Some(false) => Answer::No,
             None => Answer::Later,

@@ -25,7 +25,8 @@ const FARTHEST: usize = 512;
 const MOST_BACK: usize = 1024;
 
 /// Makes memory for walks.
-type Make = Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>;
+pub(super) type Make =
+    Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>;
 
 /// Follows what a pattern matches at most, forwards or backwards.
 pub(super) struct Rough {

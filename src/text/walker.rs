@@ -10,6 +10,7 @@ use regex_syntax::hir::Hir;
 use super::expression::{SIZE_LIMIT, last_line};
 use super::first::First;
 use super::pattern::{Shown, ceil_boundary};
+use super::rough::Make;
 use super::{FindError, Stopped};
 
 /// Places are tried one by one as long as that reads so many times what searching them at once would.
@@ -19,10 +20,7 @@ pub(super) const TRIES: usize = 4;
 pub(super) struct Walker {
     bound: usize,
     dfa: DFA,
-    caches: Pool<
-        Cache,
-        Box<dyn Fn() -> Cache + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>,
-    >,
+    caches: Pool<Cache, Make>,
 }
 
 impl std::fmt::Debug for Walker {
