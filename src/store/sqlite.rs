@@ -81,7 +81,7 @@ impl SqliteStore {
         let mut connection =
             Connection::open_with_flags(path, flags).map_err(|error| failed(error.into()))?;
         connection.busy_timeout(wait).map_err(error)?;
-        let (origin, index) = schema::prepare(&mut connection, path, access, origin)?;
+        let (origin, index) = schema::prepare(&mut connection, path, access, origin, wait)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(Self { connection, origin, index, names: Names::default(), wait })
     }
@@ -136,6 +136,22 @@ fn begin(connection: &Connection, wait: Duration) -> Result<Transaction<'_>, Sto
     };
     connection.busy_timeout(wait).map_err(error)?;
     begun
+}
+
+/// Turns the write-ahead log on. Programs that make one file together stand in each other's way there, and the database says so at
+/// once, however long it may wait for locks elsewhere.
+fn write_ahead(connection: &Connection, wait: Duration) -> rusqlite::Result<()> {
+    let asked = Instant::now();
+    loop {
+        let mode: rusqlite::Result<String> =
+            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+        match mode.map_err(|failed| (failed.sqlite_error_code(), failed)) {
+            Err((Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _)) if asked.elapsed() < wait => {
+                std::thread::sleep(RETRY);
+            }
+            done => return done.map(drop).map_err(|(_, failed)| failed),
+        }
+    }
 }
 
 /// Moves everything out of the write-ahead log into the database, where removed rows are overwritten, and empties it. Most of it

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{begin, clean, error, not_a_log};
+use super::{begin, clean, error, not_a_log, write_ahead};
 use crate::store::{KeyId, KeyOf, Keys, StoreError, WrappedKey};
 
 /// Marks a file of SQLite as a file of keys: `RFKY`.
@@ -55,10 +55,12 @@ impl SqliteKeys {
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_WRITE;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| failed(error.into()))?;
         connection.busy_timeout(wait).map_err(error)?;
-        let ready = connection.execute_batch(
-            "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON;
-             PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
-        );
+        let ready = connection
+            .execute_batch(
+                "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON;",
+            )
+            .and_then(|()| write_ahead(&connection, wait))
+            .and_then(|()| connection.execute_batch("PRAGMA synchronous = FULL;"));
         ready.map_err(|source| failed(source.into()))?;
         let known = {
             let transaction = begin(&connection, wait)?;

@@ -1,10 +1,11 @@
 //! The tables, version by version.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::{Access, error, not_a_log};
+use super::{Access, error, not_a_log, write_ahead};
 use crate::store::StoreError;
 
 /// Marks a file of SQLite as an audit log: `RFAL`.
@@ -110,6 +111,7 @@ pub(super) fn prepare(
     path: &Path,
     access: Access,
     origin: &str,
+    wait: Duration,
 ) -> Result<(String, Index), StoreError> {
     let told = |failed: rusqlite::Error| match failed.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => not_a_log(path),
@@ -125,7 +127,7 @@ pub(super) fn prepare(
         connection.execute_batch("PRAGMA secure_delete = ON;").map_err(told)?;
         let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(told)?;
         if mode != "wal" {
-            connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(told)?;
+            write_ahead(connection, wait).map_err(told)?;
         }
         connection.execute_batch("PRAGMA synchronous = FULL;").map_err(told)?;
     }

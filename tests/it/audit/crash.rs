@@ -52,7 +52,6 @@ fn child(place: &Place, name: &str, limit: u64) -> Child {
         .env("RINGFENCE_TEST_NAME", name)
         .env("RINGFENCE_TEST_LIMIT", limit.to_string())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .unwrap()
 }
