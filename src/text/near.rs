@@ -1,8 +1,12 @@
 //! Words near a match.
 
+mod beginnings;
+
 use super::first::ByteSet;
 use super::phrases::Phrases;
+use super::view::is_plain;
 use super::{FindError, Hit, NearSpec, Unless};
+use beginnings::Beginnings;
 
 /// Words that must stand near a match.
 #[derive(Debug)]
@@ -65,7 +69,7 @@ impl Near {
         let letter = |c: char| c.is_ascii_alphabetic() || !c.is_ascii();
         let has_word = |text: &str| {
             (!self.lettered || text.contains(letter))
-                && (self.words.is_in(text) || humps(text).is_some_and(|text| self.words.is_in(&text)))
+                && (self.is_in(text) || humps(text).is_some_and(|text| self.is_in(&text)))
         };
         if has_word(trim_start(before, from)) {
             return Some(true);
@@ -75,75 +79,12 @@ impl Near {
             to => Some(has_word(trim_end(after, to.map_or(after.len(), |(at, _)| at)))),
         }
     }
-}
 
-/// The first three letters or digits of each of some words, or all where it has fewer, by hash: most texts have none of them.
-#[derive(Debug)]
-struct Beginnings {
-    bits: Box<[u64; Self::ROWS]>,
-    /// How many letters that are, of any word.
-    lengths: Vec<u32>,
-    /// What they begin with, and all that is not of ASCII.
-    first: ByteSet,
-}
-
-impl Beginnings {
-    const ROWS: usize = 64;
-
-    /// `None` where they don't tell.
-    fn of(words: &Phrases) -> Option<Self> {
-        if words.signs().is_some() {
-            return None;
+    fn is_in(&self, text: &str) -> bool {
+        match &self.beginnings {
+            Some(beginnings) if is_plain(text.as_bytes()) => beginnings.stand_in(text, &self.words),
+            _ => self.words.is_in(text),
         }
-        let mut all =
-            Self { bits: Box::new([0; Self::ROWS]), lengths: Vec::new(), first: ByteSet::default() };
-        (0x80..=u8::MAX).for_each(|byte| all.first.insert(byte));
-        // Others stand in no text of nothing but ASCII.
-        for word in words.words().iter().filter(|word| word.is_ascii()) {
-            let letters = word.strip_prefix(' ')?.as_bytes();
-            let first = letters.first()?;
-            all.first.insert(*first);
-            all.first.insert(first.to_ascii_uppercase());
-            let (key, length) = Self::key(letters);
-            let (row, bit) = Self::place(key);
-            *all.bits.get_mut(row)? |= bit;
-            all.lengths.push(length);
-        }
-        all.lengths.sort_unstable();
-        all.lengths.dedup();
-        Some(all)
-    }
-
-    /// Up to three letters or digits, and how many they are.
-    fn key(text: &[u8]) -> (u32, u32) {
-        let letters = text.iter().take(3).take_while(|byte| byte.is_ascii_alphanumeric());
-        letters
-            .fold((0, 0), |(key, length), byte| (key << 8 | u32::from(byte.to_ascii_lowercase()), length + 1))
-    }
-
-    fn place(key: u32) -> (usize, u64) {
-        let hash = key.wrapping_mul(0x9e37_79b1) >> 20;
-        ((hash >> 6) as usize, 1 << (hash & 63))
-    }
-
-    /// Whether one of the words may begin here, also in a name in camel case or directly behind a match, which ends with one of
-    /// `ends`; or the text is not of ASCII here.
-    #[inline]
-    fn may_begin(&self, text: &[u8], at: usize, ends: &ByteSet) -> bool {
-        let Some(byte) = text.get(at).filter(|byte| self.first.contains(**byte)) else { return false };
-        let goes_on = |before: &u8| before.is_ascii_lowercase() && !ends.contains(*before);
-        let inside = at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(goes_on);
-        !byte.is_ascii()
-            || (byte.is_ascii_uppercase() || !inside) && self.has(text.get(at..).unwrap_or_default())
-    }
-
-    #[inline(never)]
-    fn has(&self, text: &[u8]) -> bool {
-        let (key, length) = Self::key(text);
-        self.lengths.iter().filter(|fewer| **fewer <= length).any(|fewer| {
-            let (row, bit) = Self::place(key >> (8 * (length - fewer)));
-            self.bits.get(row).is_some_and(|bits| bits & bit != 0)
-        })
     }
 }
 

@@ -171,6 +171,30 @@ pub(super) struct Gathered {
     touched: Vec<Unit>,
 }
 
+/// From so many on, things are put to their groups before they are compared.
+pub(super) const MANY: usize = 128;
+
+/// Puts those of one group together, of which there are so many, in the order in which they come.
+pub(super) fn group<T: Copy>(all: &mut Vec<T>, groups: usize, of: impl Fn(&T) -> usize) {
+    let mut ends = vec![0_usize; groups + 1];
+    for one in &*all {
+        ends.get_mut(of(one) + 1).into_iter().for_each(|end| *end += 1);
+    }
+    // Where each group begins, and as it is filled, where it ends.
+    let mut sum = 0;
+    ends.iter_mut().for_each(|end| {
+        sum += *end;
+        *end = sum;
+    });
+    let mut grouped = all.clone();
+    for one in &*all {
+        let Some(end) = ends.get_mut(of(one)) else { continue };
+        grouped.get_mut(*end).into_iter().for_each(|to| *to = *one);
+        *end += 1;
+    }
+    *all = grouped;
+}
+
 /// Orders places by all that tells them apart.
 fn sort(places: &mut [Place]) {
     // Compared at once.
@@ -192,32 +216,14 @@ impl Gathered {
 
     /// All places, by unit.
     pub(super) fn sorted(&mut self) -> &[Place] {
-        /// From so many on, they are put to their units first.
-        const MANY: usize = 128;
         if self.places.len() < MANY {
             sort(&mut self.places);
             return &self.places;
         }
-        let mut ends = vec![0_usize; self.latest.len() + 1];
-        for place in &self.places {
-            ends.get_mut(place.unit as usize + 1).into_iter().for_each(|end| *end += 1);
-        }
-        // Where the places of each unit begin, and as they are put there, where they end.
-        let mut sum = 0;
-        ends.iter_mut().for_each(|end| {
-            sum += *end;
-            *end = sum;
-        });
-        let mut sorted = self.places.clone();
-        for place in &self.places {
-            let Some(end) = ends.get_mut(place.unit as usize) else { continue };
-            sorted.get_mut(*end).into_iter().for_each(|to| *to = *place);
-            *end += 1;
-        }
-        for of_unit in sorted.chunk_by_mut(|one, other| one.unit == other.unit) {
+        group(&mut self.places, self.latest.len(), |place| place.unit as usize);
+        for of_unit in self.places.chunk_by_mut(|one, other| one.unit == other.unit) {
             sort(of_unit);
         }
-        self.places = sorted;
         &self.places
     }
 

@@ -4,7 +4,7 @@ use super::{MAX_LITERAL, Place, Scanner, Sighting, View, copied};
 use crate::text::Finder;
 use crate::text::back::{FARTHEST, is_far};
 use crate::text::first::PLACES;
-use crate::text::places::{Gathered, Twin};
+use crate::text::places::{Gathered, MANY, Twin, group};
 use crate::text::view::Text;
 
 /// Of one pattern, so many bytes are read back for each byte of a text.
@@ -80,10 +80,16 @@ impl Scanner {
     ) {
         let mut sightings = gathered.sightings.replace(Vec::new()).unwrap_or_default();
         let mut folded = Vec::new();
-        // Compared at once.
-        sightings.sort_unstable_by_key(|Sighting { place, at }| {
-            u128::from(place.unit) << 96 | u128::from(place.number) << 64 | *at as u128
-        });
+        if sightings.len() < MANY {
+            // Compared at once.
+            sightings.sort_unstable_by_key(|Sighting { place, .. }| {
+                u64::from(place.unit) << u32::BITS | u64::from(place.number)
+            });
+        } else {
+            let numbers = sightings.iter().map(|sighting| sighting.place.number as usize + 1).max();
+            group(&mut sightings, numbers.unwrap_or(0), |sighting| sighting.place.number as usize);
+            group(&mut sightings, self.units.len(), |sighting| sighting.place.unit as usize);
+        }
         for same in sightings.chunk_by(|one, other| one.place.unit == other.place.unit) {
             self.walk_back_from(finder, text, gathered, same, &mut folded);
         }

@@ -1,0 +1,116 @@
+//! How words begin: a quick look for any of many.
+
+use crate::text::first::ByteSet;
+use crate::text::phrases::{Phrases, Standing, stands};
+
+/// The first three letters or digits of each of some words, or all where it has fewer: most texts have none of them.
+#[derive(Debug)]
+pub(super) struct Beginnings {
+    /// By hash.
+    bits: Box<[u64; Self::ROWS]>,
+    /// How many letters that are, of any word.
+    lengths: Vec<u32>,
+    /// What they begin with, and all that is not of ASCII.
+    first: ByteSet,
+    /// Those of words of nothing but ASCII, what follows in the word, and the words' numbers, in order.
+    words: Vec<(u32, u8, usize)>,
+}
+
+impl Beginnings {
+    const ROWS: usize = 64;
+
+    /// `None` where they don't tell.
+    pub(super) fn of(words: &Phrases) -> Option<Self> {
+        if words.signs().is_some() {
+            return None;
+        }
+        let mut all = Self {
+            bits: Box::new([0; Self::ROWS]),
+            lengths: Vec::new(),
+            first: ByteSet::default(),
+            words: Vec::new(),
+        };
+        (0x80..=u8::MAX).for_each(|byte| all.first.insert(byte));
+        // Others stand in no text of nothing but ASCII.
+        for (number, word) in words.words().iter().enumerate().filter(|(_, word)| word.is_ascii()) {
+            let letters = word.strip_prefix(' ')?.as_bytes();
+            let first = letters.first()?;
+            all.first.insert(*first);
+            all.first.insert(first.to_ascii_uppercase());
+            let (key, length) = Self::key(letters);
+            let (row, bit) = Self::place(key);
+            *all.bits.get_mut(row)? |= bit;
+            all.lengths.push(length);
+            let next = letters.get(length as usize).copied().unwrap_or(b' ');
+            all.words.push((key, next, number));
+        }
+        all.lengths.sort_unstable();
+        all.lengths.dedup();
+        all.words.sort_unstable();
+        Some(all)
+    }
+
+    /// Up to three letters or digits, and how many they are.
+    fn key(text: &[u8]) -> (u32, u32) {
+        let letters = text.iter().take(3).take_while(|byte| byte.is_ascii_alphanumeric());
+        letters
+            .fold((0, 0), |(key, length), byte| (key << 8 | u32::from(byte.to_ascii_lowercase()), length + 1))
+    }
+
+    fn place(key: u32) -> (usize, u64) {
+        let hash = key.wrapping_mul(0x9e37_79b1) >> 20;
+        ((hash >> 6) as usize, 1 << (hash & 63))
+    }
+
+    /// Whether one of the words may begin here, also in a name in camel case or directly behind a match, which ends with one of
+    /// `ends`; or the text is not of ASCII here.
+    #[inline]
+    pub(super) fn may_begin(&self, text: &[u8], at: usize, ends: &ByteSet) -> bool {
+        let Some(byte) = text.get(at).filter(|byte| self.first.contains(**byte)) else { return false };
+        let goes_on = |before: &u8| before.is_ascii_lowercase() && !ends.contains(*before);
+        let inside = at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(goes_on);
+        !byte.is_ascii()
+            || (byte.is_ascii_uppercase() || !inside) && self.has(text.get(at..).unwrap_or_default())
+    }
+
+    #[inline(never)]
+    fn has(&self, text: &[u8]) -> bool {
+        self.keys(text).next().is_some()
+    }
+
+    /// Those of the beginnings that a text may have.
+    fn keys(&self, text: &[u8]) -> impl Iterator<Item = u32> {
+        let (key, length) = Self::key(text);
+        let known = self.lengths.iter().filter(move |fewer| **fewer <= length);
+        known.map(move |fewer| key >> (8 * (length - fewer))).filter(|key| {
+            let (row, bit) = Self::place(*key);
+            self.bits.get(row).is_some_and(|bits| bits & bit != 0)
+        })
+    }
+
+    /// Whether any of the `words` stands in a plain text.
+    pub(super) fn stand_in(&self, text: &str, words: &Phrases) -> bool {
+        let bytes = text.as_bytes();
+        let mut inside = false;
+        bytes.iter().enumerate().any(|(at, byte)| {
+            let begins =
+                !std::mem::replace(&mut inside, byte.is_ascii_alphanumeric()) && self.first.contains(*byte);
+            begins
+                && self.keys(bytes.get(at..).unwrap_or_default()).any(|key| self.stands(text, at, key, words))
+        })
+    }
+
+    /// Whether any of those of the `words` stands here that begin so.
+    fn stands(&self, text: &str, at: usize, key: u32, words: &Phrases) -> bool {
+        let length = (u32::BITS - key.leading_zeros()).div_ceil(8) as usize;
+        let next = text.as_bytes().get(at + length).copied().filter(u8::is_ascii_alphanumeric);
+        let next = next.map_or(b' ', |byte| byte.to_ascii_lowercase());
+        let from = self.words.partition_point(|(other, then, _)| (*other, *then) < (key, next));
+        let alike =
+            self.words.iter().skip(from).take_while(|(other, then, _)| (*other, *then) == (key, next));
+        alike.filter_map(|(.., number)| words.words().get(*number)).any(|word| {
+            // Behind the border.
+            stands(Standing::Clean(text), at, word, 1).is_some()
+        })
+    }
+}
