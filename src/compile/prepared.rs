@@ -66,4 +66,13 @@ mod tests {
             assert_eq!(Prepared::load().map(|prepared| prepared.rules.len()), Some(inner.rules.len()));
         }
     }
+
+    /// What a bundle's examples made is given back: most of its rules find nothing for as long as it is used.
+    #[test]
+    fn nothing_is_kept_of_finders_that_were_proven() {
+        let starter = bundle::starter();
+        let Engine(inner) = compile(&starter, &CompileOptions::default()).unwrap().engine;
+        let finders: Vec<_> = inner.rules.iter().filter_map(|rule| rule.finder()).collect();
+        assert!(!finders.is_empty() && !finders.iter().any(|finder| finder.is_made()));
+    }
 }

@@ -4,7 +4,7 @@ use super::Engine;
 use super::clean::ROUNDS;
 use super::scan::RuleSet;
 use crate::rule::Rule;
-use crate::text::{Finder, MAX_PART, Runs, SHORT_LINES};
+use crate::text::{Finder, Held, MAX_PART, SHORT_LINES};
 use crate::verdict::Action;
 
 /// How much of a stream is held back, in bytes, by the rules that do not hold it back to its end.
@@ -36,14 +36,14 @@ impl Engine {
         let finders: Vec<_> = finders.collect();
         let redacts = |action: Action| action == Action::Redact;
         let holds = |(rule, finder): &&(&Rule, &Finder)| redacts(rule.action) && finder.is_signals();
-        let flowing: Vec<_> = finders.iter().filter(|one| !holds(one)).collect();
-        let rule = flowing.iter().map(|(rule, finder)| (&*rule.id, finder.hold_back(Runs::Short)));
+        let flowing: Vec<(&Rule, Held)> =
+            finders.iter().filter(|one| !holds(one)).map(|(rule, finder)| (*rule, finder.held())).collect();
+        let rule = flowing.iter().map(|(rule, held)| (&*rule.id, held.short));
         // In each round: what is open, and matches that overlap it.
         let round = |any_action: bool| {
             let all = flowing.iter().filter(|(rule, _)| any_action || redacts(rule.action));
-            let most = |bytes: usize, (_, finder): &&(_, &Finder)| {
-                bytes.max(finder.hold_back(Runs::Long).saturating_add(finder.longest(Runs::Long)))
-            };
+            let most =
+                |bytes: usize, (_, held): &(&Rule, Held)| bytes.max(held.long.saturating_add(held.longest));
             all.fold(0, most).saturating_add(2 * MAX_PART)
         };
         let rounds = if flowing.iter().any(|(rule, _)| redacts(rule.action)) { ROUNDS } else { 1 };

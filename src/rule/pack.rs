@@ -206,7 +206,7 @@ fn compile_rule(
         return None;
     }
     check_parts(&spec.parts, &stages, reporter);
-    let find = spec.find.value.compile(&id, spec.find.range(), scope, reporter)?;
+    let mut find = spec.find.value.compile(&id, spec.find.range(), scope, reporter)?;
     let replacement = match spec.replace {
         Some(replace) => {
             if action != Action::Redact {
@@ -269,6 +269,10 @@ fn compile_rule(
                     .help("choose a `replace` that does not look like what it stands for"),
             );
         }
+    }
+    if let Find::Text(finder) = &mut find {
+        // Many of a bundle's rules find nothing for as long as it is used.
+        finder.forget();
     }
     let mut tags: Vec<Arc<str>> =
         defaults.tags.iter().chain(&spec.tags).map(|tag| tag.value.as_str().into()).collect();

@@ -19,37 +19,44 @@ pub const SHORT_LINES: usize = MIN_LINES;
 
 /// How text is counted that folds to nothing, or to one space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runs {
+enum Runs {
     /// White space, marks and invisible characters come one by one, and spell nothing.
     Short,
     /// They come in runs as long as a run is taken for one.
     Long,
 }
 
+/// The most bytes that one open match of a finder holds back, from its first byte on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Where white space, marks and invisible characters come one by one, and spell nothing.
+    pub short: usize,
+    /// Where they come in runs as long as a run is taken for one.
+    pub long: usize,
+    /// The longest match, or part of one, that comes out then.
+    pub longest: usize,
+}
+
 impl Finder {
-    /// The most bytes that one open match of this finder holds back, from its first byte on.
+    /// What one open match of this finder holds back.
     #[must_use]
-    pub fn hold_back(&self, runs: Runs) -> usize {
-        let bytes = self.undecoded(runs).saturating_add(self.near_bytes());
-        let decoded = if self.decodes(runs) { DECODED } else { 0 };
-        bytes.max(decoded).saturating_add(bytes / WAIT).saturating_add(STEP)
-    }
-
-    /// The longest match, or part of one, that comes out.
-    #[must_use]
-    pub fn longest(&self, runs: Runs) -> usize {
-        self.undecoded(runs).max(if self.decodes(runs) { BLOCK } else { 0 })
-    }
-
-    fn undecoded(&self, runs: Runs) -> usize {
-        self.leaves().map(|leaf| leaf.hold_back(runs)).max().unwrap_or(0)
-    }
-
-    /// Whether it reads what such text says decoded.
-    fn decodes(&self, runs: Runs) -> bool {
-        match runs {
-            Runs::Short => self.holds_lines(),
-            Runs::Long => self.views.decodes(),
+    pub fn held(&self) -> Held {
+        let (mut short, mut long) = (0, 0);
+        self.each_leaf(|_, leaf| {
+            short = short.max(leaf.hold_back(Runs::Short));
+            long = long.max(leaf.hold_back(Runs::Long));
+        });
+        let most = |undecoded: usize, decodes: bool| {
+            let bytes = undecoded.saturating_add(self.near_bytes());
+            let decoded = if decodes { DECODED } else { 0 };
+            bytes.max(decoded).saturating_add(bytes / WAIT).saturating_add(STEP)
+        };
+        let decodes = self.views.decodes();
+        Held {
+            // Hidden text is not decoded where nothing is hidden.
+            short: most(short, self.holds_lines()),
+            long: most(long, decodes),
+            longest: long.max(if decodes { BLOCK } else { 0 }),
         }
     }
 }

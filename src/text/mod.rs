@@ -42,7 +42,7 @@ use serde::{Deserialize, Serialize};
 
 use expression::Expression;
 pub(crate) use fold::{is_invisible, look_alike};
-pub use hold_back::{Runs, SHORT_LINES};
+pub use hold_back::{Held, SHORT_LINES};
 use matcher::Matcher;
 use near::Near;
 use pattern::Answer;
@@ -284,8 +284,23 @@ impl Finder {
         self.made.get_or_init(|| ready::make(|| Made::new(&self.spec).ok())).as_ref()
     }
 
-    fn leaves(&self) -> impl Iterator<Item = &matcher::Leaf> {
-        self.made().into_iter().flat_map(|made| made.matcher.leaves())
+    /// Calls `with` with each of its leaves and their numbers. What is made for that is not kept.
+    fn each_leaf(&self, mut with: impl FnMut(usize, &matcher::Leaf)) {
+        let here = self.made.get().is_none().then(|| ready::make(|| Made::new(&self.spec).ok())).flatten();
+        let made = self.made.get().and_then(Option::as_ref).or(here.as_ref());
+        let leaves = made.into_iter().flat_map(|made| made.matcher.leaves());
+        leaves.enumerate().for_each(|(number, leaf)| with(number, leaf));
+    }
+
+    /// Gives back the memory of all but what it is made from: it is made again when it is used.
+    pub(crate) fn forget(&mut self) {
+        self.made = OnceLock::new();
+    }
+
+    /// Whether more is kept than what it is made from.
+    #[cfg(test)]
+    pub(crate) fn is_made(&self) -> bool {
+        self.made.get().is_some()
     }
 
     /// The pattern of one of its leaves, in a view.
@@ -300,6 +315,7 @@ impl Finder {
     pub fn prove(&self) -> Result<(), FindError> {
         let Some(made) = self.made() else { return Made::new(&self.spec).map(drop) };
         made.matcher.prove()?;
+        made.conditions.near.as_ref().map_or(Ok(()), Near::prove)?;
         made.conditions.not.iter().try_for_each(|rejection| match rejection {
             Rejection::Literal(_) => Ok(()),
             Rejection::Pattern(pattern) => pattern.prove(),

@@ -27,6 +27,10 @@ impl Near {
         Ok(Self { words, beginnings, lettered, within: spec.within, unless: spec.unless })
     }
 
+    pub(super) fn prove(&self) -> Result<(), FindError> {
+        self.words.prove()
+    }
+
     /// Whether no word can stand within this, for want of letters.
     pub(super) fn is_not_in(&self, matched: &str) -> bool {
         self.lettered && matched.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_alphabetic())

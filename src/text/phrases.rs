@@ -1,5 +1,7 @@
 //! Phrases: whole words in order, whatever stands between them.
 
+use std::sync::OnceLock;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,7 @@ use super::fold::{MAX_GAP, MAX_GAP_BYTES, MAX_RUN};
 use super::frequency;
 use super::literals::Literal;
 use super::pattern::{Answer, Found, Pattern, Progress, Shown, Sink};
+use super::ready;
 use super::view::{Mapped, Text};
 
 /// Longest part of a word that is looked for.
@@ -26,7 +29,8 @@ pub(super) struct Phrases {
 /// Phrases without signs, as they stand in a squashed text.
 #[derive(Debug)]
 struct Words {
-    automaton: AhoCorasick,
+    /// Made when it is first used: where places are known, it is not. `None` where it would be too large.
+    automaton: OnceLock<Option<AhoCorasick>>,
     /// A space at the beginning or end is a word border.
     phrases: Vec<String>,
 }
@@ -50,15 +54,22 @@ pub(super) struct Anchor {
 }
 
 impl Words {
-    fn new(phrases: Vec<String>) -> Result<Self, FindError> {
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&phrases);
-        let automaton = automaton.map_err(|error| FindError::Pattern { message: error.to_string() })?;
-        Ok(Self { automaton, phrases })
+    fn new(phrases: Vec<String>) -> Self {
+        Self { automaton: OnceLock::new(), phrases }
+    }
+
+    fn automaton(&self) -> Option<&AhoCorasick> {
+        let make = || AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.phrases).ok();
+        self.automaton.get_or_init(|| ready::make(make)).as_ref()
     }
 
     /// The next phrase from `at` on, without the borders.
     fn next(&self, squashed: &str, at: usize) -> Option<(usize, usize)> {
-        let found = self.automaton.find(aho_corasick::Input::new(squashed).span(at..squashed.len()))?;
+        let Some(automaton) = self.automaton() else {
+            // Whatever is there counts.
+            return Some((at, squashed.len())).filter(|(at, end)| at < end);
+        };
+        let found = automaton.find(aho_corasick::Input::new(squashed).span(at..squashed.len()))?;
         let phrase = self.phrases.get(found.pattern().as_usize())?;
         let (before, after) = (phrase.starts_with(' '), phrase.ends_with(' '));
         Some((found.start() + usize::from(before), found.end() - usize::from(after)))
@@ -336,12 +347,15 @@ impl Phrases {
         if words.is_empty() && signs.is_empty() {
             return Err(FindError::EmptyPhrase);
         }
-        let words = if words.is_empty() { None } else { Some(Words::new(words)?) };
+        let words = if words.is_empty() { None } else { Some(Words::new(words)) };
         let signs = if signs.is_empty() { None } else { Some(Pattern::new(&signs.join("|"), None)?) };
         Ok(Self { words, signs })
     }
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
+        if self.words.as_ref().is_some_and(|words| words.automaton().is_none()) {
+            return Err(FindError::Pattern { message: "the phrases are too large together".to_owned() });
+        }
         self.signs.as_ref().map_or(Ok(()), Pattern::prove)
     }
 

@@ -146,10 +146,10 @@ impl Scanner {
             near_bytes = near_bytes.max(finder.near_bytes());
             decoding.extend(finder.views.decodes().then_some(number));
             let base = Unit::try_from(units.len()).unwrap_or(Unit::MAX);
-            for (leaf_number, leaf) in finder.leaves().enumerate() {
+            finder.each_leaf(|leaf_number, leaf| {
                 builder.leaf(base, leaf_number, leaf);
                 units.extend([u32::try_from(number).unwrap_or(u32::MAX); 2]);
-            }
+            });
         }
         if !decoding.is_empty() {
             for (literal, hint) in hint_literals() {

@@ -114,3 +114,64 @@ impl Beginnings {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found where it can begin is what is found in the whole text.
+    #[test]
+    fn words_stand_where_they_are_found() {
+        let words = [
+            "tel",
+            "tel no",
+            "telephone",
+            "phone number",
+            "sv nummer",
+            "id",
+            "a c no",
+            "4me",
+            "no.",
+            "téléphone",
+        ];
+        let words = Phrases::new(&words.map(str::to_owned)).unwrap();
+        let beginnings = Beginnings::of(&words).unwrap();
+        let parts = [
+            "tel",
+            "Tel",
+            "TEL NO",
+            "telephones",
+            "phone",
+            "number",
+            " ",
+            "  ",
+            "-",
+            ", ",
+            "\n",
+            "_",
+            "sv",
+            "nummer",
+            "a/c",
+            "no",
+            "id",
+            "4",
+            "me",
+            "4me",
+            "x",
+            " - . - . - . - . - . - . - . ",
+        ];
+        let (mut state, mut held, mut not) = (3_usize, 0, 0);
+        for _ in 0..4000 {
+            let mut text = String::new();
+            for _ in 0..8 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(parts[(state >> 33) % parts.len()]);
+            }
+            let stands = words.is_in(&text);
+            assert_eq!(beginnings.stand_in(&text, &words), stands, "{text:?}");
+            held += usize::from(stands);
+            not += usize::from(!stands);
+        }
+        assert!(held > 100 && not > 100, "{held} {not}");
+    }
+}
