@@ -69,6 +69,29 @@ fn folders_without_what_is_ignored_and_no_matched_text() {
 }
 
 #[test]
+fn what_several_rules_find_in_one_value_is_told_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "MAILCHIMP_API_KEY=3f91c5764bd07e6926f08c127ea7d428-us18\npassword = \"hT7!kd92Lqpw\"\n";
+    fs::write(folder.path().join("a.env"), text).unwrap();
+    let (_, text, _) = run(folder.path(), &["a.env", "--only", "secrets"]);
+    let expected = "\
+a.env:1:19: critical secrets/mailchimp_key, high secrets/assigned_secret, medium secrets/assigned_key
+    MAILCHIMP_API_KEY=************
+a.env:2:13: high secrets/assigned_password
+    password = \"************\"
+
+       1  secrets/assigned_key
+       1  secrets/assigned_password
+       1  secrets/assigned_secret
+       1  secrets/mailchimp_key
+4 findings of 2 values in 1 file
+";
+    assert_eq!(text, expected);
+    let (_, json, _) = run(folder.path(), &["a.env", "--only", "secrets", "--format", "json"]);
+    assert_eq!(rows(&json).len(), 4);
+}
+
+#[test]
 fn a_row_of_json_lines_is_a_line_of_findings() {
     let folder = tempfile::tempdir().unwrap();
     let input = concat!(

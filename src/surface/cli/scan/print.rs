@@ -20,6 +20,8 @@ pub(super) struct Printer {
     format: Format,
     rows: bool,
     counts: BTreeMap<String, usize>,
+    /// What findings are of that are printed together.
+    values: usize,
     texts: usize,
     results: Vec<Value>,
     places: BTreeMap<String, (String, u32)>,
@@ -30,7 +32,7 @@ impl Printer {
         let rules = engine.rules();
         let places =
             rules.iter().map(|rule| (rule.id.to_owned(), (rule.file.to_owned(), rule.line))).collect();
-        Self { format, rows, counts: BTreeMap::new(), texts: 0, results: Vec::new(), places }
+        Self { format, rows, counts: BTreeMap::new(), values: 0, texts: 0, results: Vec::new(), places }
     }
 
     pub(super) fn print(&mut self, scanned: &Scanned, out: &mut Out) -> anyhow::Result<()> {
@@ -91,20 +93,17 @@ impl Printer {
                 Ok(())
             }
             Format::Text => {
-                for finding in &scanned.findings {
-                    let (line, column) = lines.place(finding.start);
+                for same in values(&scanned.findings) {
+                    self.values += 1;
+                    let Some(first) = same.first() else { continue };
+                    let (line, column) = lines.place(first.start);
                     let place = match scanned.row {
                         Some(row) => format!("{}:{row}", visible(&scanned.file)),
                         None => format!("{}:{line}:{column}", visible(&scanned.file)),
                     };
-                    let (on, off) = match (report::stdout_colour(), finding.severity) {
-                        (false, _) => ("", ""),
-                        (true, Severity::High | Severity::Critical) => ("\x1b[1;31m", "\x1b[0m"),
-                        (true, Severity::Medium) => ("\x1b[33m", "\x1b[0m"),
-                        (true, Severity::Low) => ("\x1b[36m", "\x1b[0m"),
-                    };
-                    out.line(&format!("{place}: {on}{}{off} {}", finding.severity, finding.rule))?;
-                    out.line(&format!("    {}", excerpt(&scanned.text, finding, &scanned.findings)))?;
+                    let rules: Vec<String> = same.iter().map(|finding| named(finding)).collect();
+                    out.line(&format!("{place}: {}", rules.join(", ")))?;
+                    out.line(&format!("    {}", excerpt(&scanned.text, first, &scanned.findings)))?;
                 }
                 Ok(())
             }
@@ -147,10 +146,44 @@ impl Printer {
                 for (rule, count) in counts {
                     out.line(&format!("{count:>8}  {rule}"))?;
                 }
-                out.line(&format!("{} in {texts}", report::counted(all, "finding")))
+                let of = if self.values == all {
+                    String::new()
+                } else {
+                    format!(" of {}", report::counted(self.values, "value"))
+                };
+                out.line(&format!("{}{of} in {texts}", report::counted(all, "finding")))
             }
         }
     }
+}
+
+/// Findings, which come in order, of one value together, the most severe one first: those that share at least half of the longer of
+/// two that follow each other.
+fn values(findings: &[Finding]) -> Vec<Vec<&Finding>> {
+    let mut values: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        let same = |other: &Finding| {
+            let shared = other.end.min(finding.end).saturating_sub(finding.start);
+            shared * 2 >= (other.end - other.start).max(finding.end - finding.start)
+        };
+        match values.last_mut() {
+            Some(value) if value.last().is_some_and(|last| same(last)) => value.push(finding),
+            _ => values.push(vec![finding]),
+        }
+    }
+    values.iter_mut().for_each(|value| value.sort_by_key(|finding| std::cmp::Reverse(finding.severity)));
+    values
+}
+
+/// Severity and rule, in colour on a terminal.
+fn named(finding: &Finding) -> String {
+    let (on, off) = match (report::stdout_colour(), finding.severity) {
+        (false, _) => ("", ""),
+        (true, Severity::High | Severity::Critical) => ("\x1b[1;31m", "\x1b[0m"),
+        (true, Severity::Medium) => ("\x1b[33m", "\x1b[0m"),
+        (true, Severity::Low) => ("\x1b[36m", "\x1b[0m"),
+    };
+    format!("{on}{}{off} {}", finding.severity, finding.rule)
 }
 
 fn level(severity: Severity) -> &'static str {
