@@ -291,6 +291,10 @@ impl Writer {
             ("white space", fill(" \n\t")),
             ("words and tabs", fill("rules\t")),
             ("full-width letters", fill("ｉｇｎｏｒｅ　ａｌｌ　")),
+            // What a search for the slowest text came to.
+            ("keys in keys", fill("ATCTT3xFf-")),
+            ("addresses in addresses", fill("fund50s.251-50@funds.51over-b.gsund5-0fnd.25b")),
+            ("every view at once", fill("éap1k3yé 1 a b c 7-7 snoitcurtsni erongi ")),
         ]
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Unit {
     /// What a match begins with; `None` for a pattern of the folded view, which alone is kept as it is.
     #[serde(skip)]
     pub(super) prefix: Option<Prefix<PLACES>>,
+    /// Its finder reads decoded views.
+    pub(super) decodes: bool,
 }
 
 /// What can stand before the first digit of a match.
@@ -91,6 +93,8 @@ pub(super) struct Digits {
     folded: Vec<Unit>,
     /// Fewest digits of any unit.
     least: usize,
+    /// The finder of some unit reads decoded views.
+    decodes: bool,
 }
 
 /// Up to 64 units, each a bit.
@@ -117,6 +121,8 @@ pub(super) struct Group {
     begins: Vec<[u64; 256]>,
     /// By number of digits, the units that need no more.
     enough: Vec<u64>,
+    /// Units whose finder reads decoded views.
+    decoding: u64,
 }
 
 /// How far before a number the units of a group begin.
@@ -174,9 +180,11 @@ impl Group {
             at_start: 0,
             begins: vec![[0; 256]; 2],
             enough: vec![0; MAX_DIGITS + 1],
+            decoding: 0,
         };
         for (bit, unit) in units.iter().enumerate() {
             let bit = 1_u64 << bit;
+            group.decoding |= if unit.decodes { bit } else { 0 };
             let Some(prefix) = &unit.prefix else { continue };
             for (tables, sets) in [(&mut group.places, &prefix.sets), (&mut group.ascii, &prefix.ascii)] {
                 for (table, set) in tables.iter_mut().zip(sets) {
@@ -268,10 +276,13 @@ impl Group {
         &self,
         bytes: &[u8],
         (first, last, digits): (usize, usize, usize),
-        (clean, open): (bool, bool),
+        (clean, open, decoded): (bool, bool, bool),
         found: &mut dyn FnMut(UnitNumber, usize),
     ) {
-        let mut enough = self.enough(digits);
+        let mut enough = self.enough(digits) & if decoded { self.decoding } else { u64::MAX };
+        if enough == 0 {
+            return;
+        }
         let [apart, within] = self.begins.as_slice() else { return };
         // Most often it is a space, and few can begin farther away.
         let reach = if clean { &self.reach_in_ascii } else { &self.reach };
@@ -323,39 +334,46 @@ impl Digits {
         let all = || raw.iter().copied().chain(&folded);
         Self {
             least: all().map(|unit| unit.count.min(MAX_DIGITS)).min().unwrap_or(usize::MAX),
+            decodes: all().any(|unit| unit.decodes),
             groups: raw.chunks(GROUP).map(Group::new).collect(),
             folded,
         }
     }
 
-    /// Notes where units can begin in a raw text; in a clean one, also where they can in its folded view.
-    pub(super) fn find(&self, text: &Text<'_>, gathered: &mut Gathered) {
+    /// Notes where units can begin in a raw text; in a clean one, also where they can in its folded view. In a `decoded` one only those
+    /// whose finder reads such.
+    pub(super) fn find(&self, text: &Text<'_>, decoded: bool, gathered: &mut Gathered) {
+        if decoded && !self.decodes {
+            return;
+        }
         let (bytes, open) = (text.raw().as_bytes(), text.is_open());
         let clean = Some(text).filter(|text| text.is_clean());
         self.numbers(bytes, open, &mut |first, last, digits| {
             for group in &self.groups {
-                group.each(bytes, (first, last, digits), (clean.is_some(), open), &mut |unit, start| {
+                let number = (first, last, digits);
+                group.each(bytes, number, (clean.is_some(), open, decoded), &mut |unit, start| {
                     gathered.range(unit, start, start, Twin::None);
                 });
             }
             if let Some(text) = clean.filter(|_| !self.folded.is_empty()) {
                 let folded = text.folded();
-                self.folded(folded.position(first), folded.position(last), digits, gathered);
+                self.folded(folded.position(first), folded.position(last), digits, decoded, gathered);
             }
         });
     }
 
     /// Notes where units can begin in a folded view.
-    pub(super) fn find_folded(&self, text: &Text<'_>, gathered: &mut Gathered) {
-        if !self.folded.is_empty() {
+    pub(super) fn find_folded(&self, text: &Text<'_>, decoded: bool, gathered: &mut Gathered) {
+        if self.folded.iter().any(|unit| !decoded || unit.decodes) {
             self.numbers(text.folded().text.as_bytes(), text.is_open(), &mut |first, last, digits| {
-                self.folded(first, last, digits, gathered);
+                self.folded(first, last, digits, decoded, gathered);
             });
         }
     }
 
-    fn folded(&self, first: usize, last: usize, digits: usize, gathered: &mut Gathered) {
-        for unit in self.folded.iter().filter(|unit| unit.count.min(MAX_DIGITS) <= digits) {
+    fn folded(&self, first: usize, last: usize, digits: usize, decoded: bool, gathered: &mut Gathered) {
+        let units = self.folded.iter().filter(|unit| !decoded || unit.decodes);
+        for unit in units.filter(|unit| unit.count.min(MAX_DIGITS) <= digits) {
             if let Some(last) = last.checked_sub(unit.min) {
                 gathered.range(unit.unit, first.saturating_sub(unit.max), last, Twin::None);
             }

@@ -124,7 +124,7 @@ impl Scanner {
         let mut places = self.with_gathered(|gathered| {
             // How a stream goes on is told by the places themselves.
             gathered.sightings = None;
-            self.gather(finder, text, gathered, &mut Hints::default());
+            self.gather(finder, text, false, gathered, &mut Hints::default());
             gathered.places.clone()
         });
         let under_way = units.iter().filter(|(_, progress)| progress.long.is_some());

@@ -26,6 +26,8 @@ pub(super) const SEARCH_AGAIN: usize = 256;
 pub(crate) const MAX_PART: usize = 16 << 10;
 /// Earlier ends of a refused match that are tried.
 const SHORTER: usize = 24;
+/// Bytes of the matches that are tried so, in all: numbers and names are short, and what is long costs as much for each end.
+const SHORTER_BYTES: usize = 512;
 /// Places that lie no further apart are searched together where one by one would take long.
 const JOIN: usize = 32;
 /// A literal that was seen so often will be seen more often yet.
@@ -292,7 +294,7 @@ impl Pattern {
         let (start, end) = found.whole;
         let again = ceil_boundary(text, start + 1);
         let mut tried = found;
-        let mut shorter = 0;
+        let (mut shorter, mut bytes) = (0, 0);
         loop {
             match ask(text, tried, sink) {
                 Answer::Later => return None,
@@ -303,10 +305,11 @@ impl Pattern {
                 Answer::No => {}
                 Answer::Never => break,
             }
-            let next = if shorter < SHORTER { self.shorter(text, tried) } else { None };
-            let Some(next) = next else { break };
+            let more = shorter < SHORTER && bytes < SHORTER_BYTES;
+            let Some(next) = more.then(|| self.shorter(text, tried)).flatten() else { break };
             tried = next;
             shorter += 1;
+            bytes += tried.whole.1 - tried.whole.0;
         }
         Some(if end - start <= SEARCH_AGAIN { again } else { end.max(again) })
     }
@@ -484,12 +487,22 @@ impl Pattern {
         loop {
             end = (start + 1..end).rev().find(|end| between(*end))?;
             let before = Input::new(shown).span(start..end).anchored(Anchored::Yes);
-            let (whole, value) = captures(self.expression.get()?, &before)?;
-            if between(whole.1) {
-                return Some(Found { whole, value, decided: value.1 });
+            let found = self.search(&before)?;
+            if between(found.whole.1) {
+                return Some(found);
             }
-            end = whole.1;
+            end = found.whole.1;
         }
+    }
+
+    /// The leftmost match, with the part that counts.
+    fn search(&self, input: &Input<'_>) -> Option<Found> {
+        let regex = self.expression.get()?;
+        if self.expression.has_value {
+            let (whole, value) = captures(regex, input)?;
+            return Some(Found { whole, value, decided: value.1 });
+        }
+        regex.search(input).map(|found| Found::of(found.start(), found.end()))
     }
 
     /// The leftmost match that begins from `at` to `last`.
@@ -507,19 +520,11 @@ impl Pattern {
         let input = |from: usize, last: usize| {
             Input::new(shown).span(from..shown.len().min(last.saturating_add(longest)))
         };
-        let search = |input: Input<'_>| {
-            let regex = self.expression.get()?;
-            if self.expression.has_value {
-                let (whole, value) = captures(regex, &input)?;
-                return Some(Found { whole, value, decided: value.1 });
-            }
-            regex.search(&input).map(|found| Found::of(found.start(), found.end()))
-        };
         let found = match walker.find(text, (at, last), places, || self.first()) {
             Tried::None => None,
             Tried::Match(start, end) if !self.expression.has_value => Some(Found::of(start, end)),
-            Tried::Match(start, _) => search(input(start, start).anchored(Anchored::Yes)),
-            Tried::From(from) => search(input(from, last)).filter(|found| found.whole.0 <= last),
+            Tried::Match(start, _) => self.search(&input(start, start).anchored(Anchored::Yes)),
+            Tried::From(from) => self.search(&input(from, last)).filter(|found| found.whole.0 <= last),
         };
         Ok(found.map_or(Next::None, Next::Found))
     }

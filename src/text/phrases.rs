@@ -21,7 +21,7 @@ const SIGNS: &[char] = &['<', '>', '[', ']', '{', '}', '|', ':', '/', '#'];
 /// A set of phrases.
 #[derive(Debug)]
 pub(super) struct Phrases {
-    words: Option<Words>,
+    words: Option<Box<Words>>,
     /// Phrases with signs: a pattern of the folded view.
     signs: Option<Pattern>,
 }
@@ -347,7 +347,7 @@ impl Phrases {
         if words.is_empty() && signs.is_empty() {
             return Err(FindError::EmptyPhrase);
         }
-        let words = if words.is_empty() { None } else { Some(Words::new(words)) };
+        let words = if words.is_empty() { None } else { Some(Box::new(Words::new(words))) };
         let signs = if signs.is_empty() { None } else { Some(Pattern::new(&signs.join("|"), None)?) };
         Ok(Self { words, signs })
     }

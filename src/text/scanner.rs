@@ -145,6 +145,7 @@ impl Scanner {
         for (number, finder) in finders {
             near_bytes = near_bytes.max(finder.near_bytes());
             decoding.extend(finder.views.decodes().then_some(number));
+            builder.decodes = finder.views.decodes();
             let base = Unit::try_from(units.len()).unwrap_or(Unit::MAX);
             finder.each_leaf(|leaf_number, leaf| {
                 builder.leaf(base, leaf_number, leaf);
@@ -252,7 +253,7 @@ impl Scanner {
     ) -> Result<Vec<(usize, Hit)>, Stopped> {
         let mut hints = Hints::default();
         let mut hits = Vec::new();
-        self.gather(finder, text, gathered, &mut hints);
+        self.gather(finder, text, false, gathered, &mut hints);
         self.confirm(finder, text, Views::default(), gathered, stop, &mut |number, hit| {
             hits.push((number, hit));
         })?;
@@ -276,7 +277,7 @@ impl Scanner {
         stop: &dyn Fn() -> bool,
         found: &mut dyn FnMut(usize, Hit),
     ) -> Result<(), Stopped> {
-        self.gather(finder, text, gathered, &mut Hints::default());
+        self.gather(finder, text, true, gathered, &mut Hints::default());
         self.confirm(finder, text, views, gathered, stop, found)
     }
 
@@ -365,11 +366,12 @@ impl Scanner {
         &self.phrases
     }
 
-    /// Notes where finders that are wanted can match, and maybe others.
+    /// Notes where finders that are wanted can match, and maybe others; in a `decoded` text those that read such.
     pub(super) fn gather<'f>(
         &self,
         finder: &dyn Fn(usize) -> Option<&'f Finder>,
         text: &Text<'_>,
+        decoded: bool,
         gathered: &mut Gathered,
         hints: &mut Hints,
     ) {
@@ -377,7 +379,7 @@ impl Scanner {
         let view = if text.is_clean() { View::Both } else { View::Mixed };
         self.sieve
             .find(raw.as_bytes(), &mut |literal, at| self.note(literal, at, view, text, gathered, hints));
-        self.digits.find(text, gathered);
+        self.digits.find(text, decoded, gathered);
         if view == View::Mixed {
             let folded = text.folded();
             for window in changed(raw.as_bytes(), folded) {
@@ -389,7 +391,7 @@ impl Scanner {
                     }
                 });
             }
-            self.digits.find_folded(text, gathered);
+            self.digits.find_folded(text, decoded, gathered);
         }
         let wanted = |unit: &Unit| self.finder_of(*unit).and_then(finder).is_some();
         let mut unusual = None;

@@ -65,7 +65,15 @@ impl Builder {
             return;
         }
         let prefix = Some(prefix(hir, false));
-        let late = digits::Unit { unit, min: 0, max: 0, count: 0, lead: digits::Lead::any(0), prefix };
+        let late = digits::Unit {
+            unit,
+            min: 0,
+            max: 0,
+            count: 0,
+            lead: digits::Lead::any(0),
+            prefix,
+            decodes: true,
+        };
         if folded { self.folded.push((late, within)) } else { self.raw.push((late, within)) }
     }
 

@@ -15,22 +15,22 @@ const FILE_ENDINGS: &[&str] = &[
 /// is no file ending.
 pub(super) fn email(text: &str) -> bool {
     let Some((local, host)) = text.trim().rsplit_once('@') else { return false };
-    let labels: Vec<&str> = host.split('.').collect();
+    let Some((_, top)) = host.rsplit_once('.') else { return false };
+    // Most often this tells.
+    let named = (2..=24).contains(&top.len()) && top.chars().all(char::is_alphabetic);
+    let coded = top.len() > 5 && top.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("xn--"));
+    if !(named || coded) {
+        return false;
+    }
     let label =
-        |label: &&str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
-    let Some(top) = labels.last() else { return false };
-    let lower = top.to_ascii_lowercase();
-    let plausible = (2..=24).contains(&top.len()) && top.chars().all(char::is_alphabetic)
-        || lower.starts_with("xn--") && top.len() > 5;
+        |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
     (1..=64).contains(&local.len())
         && !local.starts_with('.')
         && !local.ends_with('.')
         && !local.contains("..")
-        && labels.len() > 1
         && host.len() <= 253
-        && labels.iter().all(label)
-        && plausible
-        && !FILE_ENDINGS.contains(&lower.as_str())
+        && host.split('.').all(label)
+        && !FILE_ENDINGS.iter().any(|ending| ending.eq_ignore_ascii_case(top))
 }
 
 /// An address of version 4 or 6 as the standard library parses it (strict: four decimal octets, RFC 4291 forms), but

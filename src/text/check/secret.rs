@@ -4,20 +4,21 @@
 /// or more.
 pub(super) fn entropy(text: &str) -> bool {
     let text = text.trim();
+    let total = text.len();
+    if total < 12 {
+        return false;
+    }
     let mut counts = [0u32; 256];
     for byte in text.bytes() {
         if let Some(count) = counts.get_mut(usize::from(byte)) {
             *count += 1;
         }
     }
-    let total = text.len();
-    if total < 12 {
-        return false;
-    }
     #[expect(clippy::cast_precision_loss, reason = "counts of a short text")]
     let share = |count: u32| f64::from(count) / total as f64;
-    let bits: f64 =
-        counts.iter().filter(|count| **count > 0).map(|count| -share(*count) * share(*count).log2()).sum();
+    // Each byte once.
+    let once = text.bytes().filter_map(|byte| counts.get_mut(usize::from(byte)).map(std::mem::take));
+    let bits: f64 = once.filter(|count| *count > 0).map(|count| -share(count) * share(count).log2()).sum();
     let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     bits >= if hexadecimal { 3.0 } else { 3.5 }
 }

@@ -1,5 +1,7 @@
 //! Letters that stand apart: `i g n o r e`, `i.g.n.o.r.e`, `i-g-n-o-r-e`.
 
+use std::ops::ControlFlow;
+
 use super::super::block::{self, BLOCK, letters_and_digits};
 use super::super::pattern::floor_boundary;
 use super::super::view::Mapped;
@@ -20,50 +22,80 @@ const AROUND: usize = 48;
 /// Letters that stand apart in a row, each with its place.
 type Chain = Vec<(usize, char)>;
 
-/// Calls `found` with every row of letters that stand apart.
-fn chains(text: &str, mut found: impl FnMut(&[(usize, char)])) {
+/// Calls `found` with every row of letters that stand apart, and where it was over, until that wants no more. `before` stands before
+/// the text.
+fn chains(
+    text: &str,
+    before: Option<char>,
+    mut found: impl FnMut(&[(usize, char)], usize) -> ControlFlow<()>,
+) {
     let mut chain: Chain = Vec::new();
     let mut gap = 0;
-    let mut before: Option<char> = None;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        let is_letter = c.is_alphanumeric();
-        let in_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        if is_letter && !in_word(before) && !in_word(chars.peek().map(|(_, next)| *next)) {
-            if gap > MAX_GAP {
-                found(&chain);
-                chain.clear();
+    // Of each character once: whether the one before it is a letter, and whether it is one itself.
+    let mut before = before.is_some_and(char::is_alphanumeric);
+    let mut chars = text.char_indices().map(|(at, c)| (at, c, c.is_alphanumeric())).peekable();
+    while let Some((at, c, is_letter)) = chars.next() {
+        let alone = is_letter && !before && !chars.peek().is_some_and(|(.., next)| *next);
+        before = is_letter;
+        if !is_letter {
+            gap += 1;
+            continue;
+        }
+        if !alone || gap > MAX_GAP {
+            if found(&chain, at).is_break() {
+                return;
             }
+            chain.clear();
+        }
+        if alone {
             chain.push((at, c));
             gap = 0;
-        } else if is_letter {
-            found(&chain);
-            chain.clear();
-        } else {
-            gap += 1;
         }
-        before = Some(c);
     }
-    found(&chain);
+    // Nothing comes behind it.
+    let _ = found(&chain, text.len());
 }
 
 /// The row of letters around a place, if they look spaced apart: all of them within sight.
 pub(super) fn chain_at(text: &str, at: usize) -> Option<(usize, usize)> {
     let from = floor_boundary(text, at.saturating_sub(AROUND));
     let to = floor_boundary(text, text.len().min(at + 8 + AROUND));
+    let (from, before) = begins(text, from, floor_boundary(text, at));
     let mut around = None;
-    chains(text.get(from..to)?, |chain| {
+    chains(text.get(from..to)?, before, |chain, over| {
         if let (Some((first, _)), Some((last, c))) = (chain.first(), chain.last())
             && chain.len() >= MIN_LETTERS as usize
             && chain.iter().filter(|(_, c)| c.is_alphabetic()).count() >= MIN_ALPHABETIC
             && from + last >= at
             && from + first < at + 8
-            && around.is_none()
         {
             around = Some((from + first, from + last + c.len_utf8()));
         }
+        if around.is_some() || from + over >= at + 8 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     around
+}
+
+/// Where the row of letters before `at` begins, or before, but not before `from`; and what stands before that.
+fn begins(text: &str, from: usize, at: usize) -> (usize, Option<char>) {
+    let mut gap = 0;
+    let mut after = text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_alphanumeric);
+    let chars = text.get(from..at).unwrap_or_default().char_indices().rev();
+    let mut chars = chars.map(|(place, c)| (from + place, c, c.is_alphanumeric())).peekable();
+    while let Some((place, c, is_letter)) = chars.next() {
+        // A word ends it, and a long gap.
+        let in_word = is_letter && (after || chars.peek().is_some_and(|(.., before)| *before));
+        gap = if is_letter { 0 } else { gap + 1 };
+        if in_word || gap > MAX_GAP {
+            return (place + c.len_utf8(), Some(c));
+        }
+        after = is_letter;
+    }
+    (from, None)
 }
 
 /// Whether a row of letters may go on behind a text.
@@ -115,13 +147,14 @@ fn rewritten(part: &str, piece: Piece) -> Option<Mapped> {
         chars.map(move |(at, c)| (c, (from + at, from + at + c.len_utf8())))
     };
     let mut at = 0;
-    chains(part, |chain| {
-        let (Some(first), Some(last)) = (chain.first(), chain.last()) else { return };
+    chains(part, None, |chain, _| {
+        let go_on = ControlFlow::Continue(());
+        let (Some(first), Some(last)) = (chain.first(), chain.last()) else { return go_on };
         if chain.len() < MIN_JOINED {
-            return;
+            return go_on;
         }
         let gaps = || chain.windows(2).filter_map(|two| Some(between(part, two.first()?, two.last()?)));
-        let Some(shortest) = gaps().min_by_key(|gap| gap.chars().count()) else { return };
+        let Some(shortest) = gaps().min_by_key(|gap| gap.chars().count()) else { return go_on };
         joined.extend(same(at..first.0));
         let mut before: Option<&(usize, char)> = None;
         for letter in chain {
@@ -134,6 +167,7 @@ fn rewritten(part: &str, piece: Piece) -> Option<Mapped> {
             before = Some(letter);
         }
         at = last.0 + last.1.len_utf8();
+        go_on
     });
     joined.extend(same(at..part.len()));
     let mut decoded = Mapped::with_capacity(joined.len());
@@ -164,6 +198,39 @@ fn rewritten(part: &str, piece: Piece) -> Option<Mapped> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A row is found from inside as from the beginning of what is in sight.
+    #[test]
+    fn a_row_around_a_place() {
+        let parts =
+            ["a", "b ", " c", ".", "-", " - - - - ", "of", "é", " é ", "\n", "7 ", "x.y", "なん", "1"];
+        let (mut state, mut found) = (5_usize, 0);
+        for round in 0..3000 {
+            let mut text = String::new();
+            for _ in 0..10 + round % 60 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(parts[(state >> 33) % parts.len()]);
+            }
+            for at in (0..text.len()).step_by(8) {
+                let from = floor_boundary(&text, at.saturating_sub(AROUND));
+                let to = floor_boundary(&text, text.len().min(at + 8 + AROUND));
+                let mut expected = None;
+                chains(&text[from..to], None, |chain, _| {
+                    let letters = chain.iter().filter(|(_, c)| c.is_alphabetic()).count();
+                    if chain.len() >= MIN_LETTERS as usize && letters >= MIN_ALPHABETIC && expected.is_none()
+                    {
+                        let (first, (last, c)) = (from + chain[0].0, chain[chain.len() - 1]);
+                        let around = from + last >= at && first < at + 8;
+                        expected = around.then_some((first, from + last + c.len_utf8()));
+                    }
+                    ControlFlow::Continue(())
+                });
+                assert_eq!(chain_at(&text, at), expected, "{text:?} at {at}");
+                found += usize::from(expected.is_some());
+            }
+        }
+        assert!(found > 100, "{found}");
+    }
 
     /// Nothing is passed over that would be joined or taken apart.
     #[test]

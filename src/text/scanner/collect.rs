@@ -29,6 +29,8 @@ pub(super) struct Builder {
     pub(super) starts: Vec<(Unit, bool, u32)>,
     pub(super) phrases: Vec<Box<str>>,
     pub(super) tails: tails::Builder,
+    /// The finder that is collected now reads decoded views.
+    pub(super) decodes: bool,
 }
 
 /// Different things in the order in which they came.
@@ -66,7 +68,8 @@ impl Builder {
                     most_before_digits(&hir, count).map(|most| Lead::new(&hir, most.min(max)))
                 });
                 let lead = lead.unwrap_or_else(|| Lead::any(max));
-                self.digits.push(digits::Unit { unit, min, max, lead, count, prefix });
+                let decodes = self.decodes;
+                self.digits.push(digits::Unit { unit, min, max, lead, count, prefix, decodes });
             }
             Trigger::Bytes(_) if folded => self.always.push(unit),
             Trigger::Bytes(set) => self.bytes.push((unit, set)),
