@@ -377,8 +377,10 @@ impl Scanner {
     ) {
         let raw = text.raw();
         let view = if text.is_clean() { View::Both } else { View::Mixed };
-        self.sieve
-            .find(raw.as_bytes(), &mut |literal, at| self.note(literal, at, view, text, gathered, hints));
+        self.sieve.find(raw.as_bytes(), &mut |literal, at| {
+            self.note(literal, at, view, text, gathered, hints);
+            self.walk_back_from_many(finder, text, gathered);
+        });
         self.digits.find(text, decoded, gathered);
         if view == View::Mixed {
             let folded = text.folded();
@@ -388,6 +390,7 @@ impl Scanner {
                     let at = window.start + at;
                     if !is_copied(text, at, self.sieve.length(literal)) {
                         self.note(literal, at, View::Folded, text, gathered, hints);
+                        self.walk_back_from_many(finder, text, gathered);
                     }
                 });
             }

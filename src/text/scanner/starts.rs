@@ -9,6 +9,8 @@ use crate::text::view::Text;
 
 /// Of one pattern, so many bytes are read back for each byte of a text.
 const STEPS: usize = 8;
+/// Literals with a long way back that are kept, so that a text of nothing else takes no more memory. Tests are short.
+const FULL: usize = if cfg!(test) { 8 } else { 1 << 14 };
 
 impl Scanner {
     /// Whether a literal that a place is told by stands between what can stand around it; and where, in the text that the
@@ -71,6 +73,19 @@ impl Scanner {
         }
     }
 
+    /// The same as [`Self::walk_back`], once there are many.
+    #[inline]
+    pub(super) fn walk_back_from_many<'f>(
+        &self,
+        finder: &dyn Fn(usize) -> Option<&'f Finder>,
+        text: &Text<'_>,
+        gathered: &mut Gathered,
+    ) {
+        if gathered.sightings.as_ref().is_some_and(|sightings| sightings.len() >= FULL) {
+            self.walk_back(finder, text, gathered);
+        }
+    }
+
     /// Notes where matches can begin that hold the literals from which to walk back, of finders that are wanted.
     pub(super) fn walk_back<'f>(
         &self,
@@ -118,7 +133,10 @@ impl Scanner {
         };
         let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
         let backs = pattern.backs(text, place.folded, same.len());
-        let mut left = STEPS * (shown.len() + FARTHEST);
+        // They stand in a part of the text.
+        let places = || same.iter().map(|sighting| sighting.at);
+        let within = places().max().zip(places().min()).map_or(0, |(last, first)| last - first);
+        let mut left = STEPS * (within + FARTHEST);
         let (mut starts, mut rest) = (Vec::new(), Vec::new());
         for same in same.chunk_by(|one, other| one.place.number == other.place.number) {
             let number = same.first().map_or(0, |sighting| sighting.place.number as usize);
@@ -156,6 +174,8 @@ impl Scanner {
                 folded.push(sighting.folded(text));
             }
         }
+        // They were given for one view; literals behind may stand for both.
+        gathered.forget(place.unit);
     }
 
     /// Notes where a match can begin that has a literal at `at`. Whether that is done for the folded view, too.
