@@ -125,33 +125,31 @@ impl Store for SqliteStore {
 /// Begins to write. The database itself would sleep for longer and longer, up to a tenth of a second, while another program's
 /// transaction takes a few milliseconds.
 fn begin(connection: &Connection, wait: Duration) -> Result<Transaction<'_>, StoreError> {
-    let asked = Instant::now();
     connection.busy_timeout(Duration::ZERO).map_err(error)?;
-    let begun = loop {
-        let begun = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(error);
-        if !matches!(begun, Err(StoreError::Locked)) || asked.elapsed() >= wait {
-            break begun;
-        }
-        std::thread::sleep(RETRY);
-    };
+    let begun = once_free(wait, || Transaction::new_unchecked(connection, TransactionBehavior::Immediate));
     connection.busy_timeout(wait).map_err(error)?;
-    begun
+    begun.map_err(error)
 }
 
 /// Turns the write-ahead log on. Programs that make one file together stand in each other's way there, and the database says so at
 /// once, however long it may wait for locks elsewhere.
 fn write_ahead(connection: &Connection, wait: Duration) -> rusqlite::Result<()> {
+    once_free(wait, || connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())))
+}
+
+/// Tries something again while another program's lock is in the way, for so long.
+fn once_free<T>(wait: Duration, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let asked = Instant::now();
     loop {
-        let mode: rusqlite::Result<String> =
-            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
-        match mode.map_err(|failed| (failed.sqlite_error_code(), failed)) {
-            Err((Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _)) if asked.elapsed() < wait => {
-                std::thread::sleep(RETRY);
-            }
-            done => return done.map(drop).map_err(|(_, failed)| failed),
+        match attempt() {
+            Err(failed) if is_locked(&failed) && asked.elapsed() < wait => std::thread::sleep(RETRY),
+            done => return done,
         }
     }
+}
+
+fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// Moves everything out of the write-ahead log into the database, where removed rows are overwritten, and empties it. Most of it
@@ -178,8 +176,10 @@ fn clean(connection: &Connection, wait: Duration) -> Result<bool, StoreError> {
 
 /// The database's error in the words of [`StoreError`].
 fn error(error: rusqlite::Error) -> StoreError {
+    if is_locked(&error) {
+        return StoreError::Locked;
+    }
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked,
         Some(ErrorCode::ReadOnly) => StoreError::ReadOnly,
         Some(ErrorCode::DiskFull) => StoreError::Full,
         Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged { what: error.to_string() },
