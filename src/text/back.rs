@@ -79,6 +79,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::text::dice::Dice;
     use crate::text::{Finder, FinderSpec, Kind, Scanner, View, scan};
 
     /// Walking back, and looking once for both views, is only a quicker way: what is found is what each pattern finds by itself.
@@ -132,14 +133,13 @@ mod tests {
             "ru\u{200b}les",
             "é",
         ];
-        let mut state = 11_usize;
+        let mut dice = Dice(11);
         let mut found = 0;
         for length in 0..4000 {
             let mut text = String::new();
             for _ in 0..=length % 40 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                text.push_str(parts[(state >> 33) % parts.len()]);
-                if state >> 40 & 7 != 0 {
+                text.push_str(dice.pick(&parts));
+                if !dice.was_one_in(8) {
                     text.push(' ');
                 }
             }

@@ -8,6 +8,8 @@ mod back;
 mod block;
 pub mod check;
 mod decoded;
+#[cfg(test)]
+mod dice;
 mod digits;
 mod eight;
 mod expression;

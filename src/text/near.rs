@@ -132,6 +132,7 @@ fn trim_end(text: &str, to: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::dice::Dice;
 
     /// No place is left out near which a word stands.
     #[test]
@@ -168,13 +169,12 @@ mod tests {
             "ｔｅｌ",
             "ſv",
         ];
-        let (mut state, mut held, mut left_out) = (3_usize, 0, 0);
+        let (mut dice, mut held, mut left_out) = (Dice(3), 0, 0);
         for _ in 0..3000 {
             let mut text = String::new();
             let mut places = Vec::new();
             for _ in 0..24 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let part = parts[(state >> 33) % parts.len()];
+                let part = dice.pick(&parts);
                 if part == "345" {
                     places.push(text.len());
                 }

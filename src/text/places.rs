@@ -298,16 +298,16 @@ impl Gathered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::dice::Dice;
 
     #[test]
     fn many_places_are_ordered_as_few_are() {
-        let mut state = 3_usize;
+        let mut dice = Dice(3);
         for count in (0..400).step_by(7) {
             let mut gathered = Gathered::new(9);
             for _ in 0..count {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let (unit, at) = (state >> 33, state >> 40 & 0xff);
-                gathered.range((unit % 9) as Unit, at, at + state % 3, Twin::None);
+                let (unit, at) = (dice.next(), dice.0 >> 40 & 0xff);
+                gathered.range((unit % 9) as Unit, at, at + dice.0 % 3, Twin::None);
             }
             let mut expected = gathered.places.clone();
             expected.sort_unstable();

@@ -130,6 +130,7 @@ fn uncounted(hir: &Hir, long: u32) -> Hir {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::dice::Dice;
     use crate::text::expression::Expression;
 
     /// Where it says that nothing matches, nothing does.
@@ -145,7 +146,7 @@ mod tests {
             "tell ", "show ", "me ", "rules", "prompt ", "abc-", "12", "345x", "a", "b", "\n", "é", "k", "K",
             " ",
         ];
-        let (mut state, mut none, mut matched) = (9_usize, 0, 0);
+        let (mut dice, mut none, mut matched) = (Dice(9), 0, 0);
         for pattern in patterns {
             let hir = Expression::new(pattern).unwrap().hir;
             let whole = regex_automata::meta::Regex::new(pattern).unwrap();
@@ -153,9 +154,7 @@ mod tests {
             for _ in 0..2000 {
                 let mut text = String::new();
                 for _ in 0..12 {
-                    state =
-                        state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    text.push_str(parts[(state >> 33) % parts.len()]);
+                    text.push_str(dice.pick(&parts));
                 }
                 for start in (0..text.len()).filter(|start| text.is_char_boundary(*start)) {
                     let input = Input::new(&text).span(start..text.len()).anchored(Anchored::Yes);

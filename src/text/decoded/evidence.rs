@@ -240,18 +240,18 @@ impl Eight {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::dice::Dice;
 
     /// No chunk is passed over at which something would be done.
     #[test]
     fn chunks_that_are_looked_at() {
-        let mut state = 7_usize;
+        let mut dice = Dice(7);
         for round in 0..20_000 {
             let alphabets = ["a ", "ab .", "i.g n-o", "ab1 @", "abcdefgh ", "é a.", "aé b 7"];
             let letters: Vec<char> = alphabets[round % alphabets.len()].chars().collect();
             let mut text = String::new();
             while text.len() < 3 * BLOCK {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                text.push(letters[(state >> 33) % letters.len()]);
+                text.push(dice.pick(&letters));
             }
             let (blocks, _) = text.as_bytes().as_chunks::<BLOCK>();
             let mut before = 0;

@@ -198,18 +198,18 @@ fn rewritten(part: &str, piece: Piece) -> Option<Mapped> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::dice::Dice;
 
     /// A row is found from inside as from the beginning of what is in sight.
     #[test]
     fn a_row_around_a_place() {
         let parts =
             ["a", "b ", " c", ".", "-", " - - - - ", "of", "é", " é ", "\n", "7 ", "x.y", "なん", "1"];
-        let (mut state, mut found) = (5_usize, 0);
+        let (mut dice, mut found) = (Dice(5), 0);
         for round in 0..3000 {
             let mut text = String::new();
             for _ in 0..10 + round % 60 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                text.push_str(parts[(state >> 33) % parts.len()]);
+                text.push_str(dice.pick(&parts));
             }
             for at in (0..text.len()).step_by(8) {
                 let from = floor_boundary(&text, at.saturating_sub(AROUND));
@@ -250,13 +250,12 @@ mod tests {
             "\n",
             "7",
         ];
-        let (mut state, mut stay, mut change) = (5_usize, 0, 0);
+        let (mut dice, mut stay, mut change) = (Dice(5), 0, 0);
         for round in 0..20_000 {
             let mut text = String::new();
             for _ in 0..round % 40 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                text.push_str(parts[(state >> 33) % parts.len()]);
-                if state >> 40 & 3 == 0 {
+                text.push_str(dice.pick(&parts));
+                if dice.was_one_in(4) {
                     text.push_str("which she had");
                 }
             }

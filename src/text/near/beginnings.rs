@@ -118,6 +118,7 @@ impl Beginnings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::dice::Dice;
 
     /// What is found where it can begin is what is found in the whole text.
     #[test]
@@ -160,12 +161,11 @@ mod tests {
             "x",
             " - . - . - . - . - . - . - . ",
         ];
-        let (mut state, mut held, mut not) = (3_usize, 0, 0);
+        let (mut dice, mut held, mut not) = (Dice(3), 0, 0);
         for _ in 0..4000 {
             let mut text = String::new();
             for _ in 0..8 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                text.push_str(parts[(state >> 33) % parts.len()]);
+                text.push_str(dice.pick(&parts));
             }
             let stands = words.is_in(&text);
             assert_eq!(beginnings.stand_in(&text, &words), stands, "{text:?}");
