@@ -152,6 +152,8 @@ pub(super) fn unit(base: Unit, leaf: usize, folded: bool) -> Unit {
 /// Where a match of a unit can begin that has a literal, for the literal that was seen last.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tried {
+    /// How far back it reached.
+    low: u32,
     to: u32,
     /// Number of what can stand before the literal.
     lead: u32,
@@ -250,8 +252,10 @@ impl Gathered {
     ) -> Range<usize> {
         let Some(tried) = self.tried.get_mut(unit as usize) else { return at..at };
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let known = tried.lead == lead && tried.to > 0 && tried.to as usize <= at;
-        let low = if known { tried.to as usize } else { 0 }.max(at.saturating_sub(max));
+        let low = at.saturating_sub(max);
+        let reached = small(low);
+        let known = tried.lead == lead && tried.to > 0 && tried.to as usize <= at && tried.low <= reached;
+        let low = if known { low.max(tried.to as usize) } else { low };
         let before = bytes.get(low..at).unwrap_or_default().iter().rev();
         let from = at - before.take_while(|byte| leads.contains(**byte)).count();
         let Some(to) = at.checked_sub(min).filter(|last| *last >= from).map(|last| last + 1) else {
@@ -261,7 +265,8 @@ impl Gathered {
         if tried.to == 0 {
             self.touched.push(unit);
         }
-        *tried = Tried { to: small(to), lead };
+        let joined = known && reached <= tried.to;
+        *tried = Tried { low: if joined { tried.low } else { reached }, to: small(to), lead };
         from..to
     }
 
@@ -299,6 +304,20 @@ impl Gathered {
 mod tests {
     use super::*;
     use crate::text::dice::Dice;
+
+    /// Of two places of one unit that a literal tells, with the same before it, the nearer one does not stand for the other.
+    #[test]
+    fn a_literal_at_two_distances() {
+        let text = [b'a'; 40];
+        let mut gathered = Gathered::new(1);
+        let mut starts =
+            |at: usize, within: (usize, usize)| gathered.starts((0, 7), at, within, &text, &ByteSet::ALL);
+        assert_eq!(starts(20, (2, 4)), 16..19);
+        assert_eq!(starts(20, (6, 9)), 11..15);
+        assert_eq!(starts(22, (6, 9)), 15..17);
+        assert_eq!(starts(36, (2, 4)), 32..35);
+        assert_eq!(starts(36, (6, 12)), 24..31);
+    }
 
     #[test]
     fn many_places_are_ordered_as_few_are() {
