@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use regex_automata::meta::Regex;
 use ringfence::engine::RuleSet;
 use ringfence::{Bundle, CompileOptions, Engine, Event, Guard, User, compile};
-use texts::{Seed, Writer, windows};
+use texts::{Seed, Writer, accented, cyrillic, han, respelt, windows};
 
 /// Bytes of a document.
 const DOCUMENT: usize = 64 << 10;
@@ -122,6 +122,12 @@ fn throughput(engine: &Engine, rules: &RuleSet) {
         ("code", documents(&mut |bytes| writer.code(bytes))),
         ("dense", documents(&mut |bytes| writer.dense(bytes))),
     ];
+    // Not alike in bytes, nor in letters, but in words.
+    for (name, letter) in
+        [("accents", accented as fn(u32) -> u32), ("Cyrillic letters", cyrillic), ("ideographs", han)]
+    {
+        rows.push((name, documents(&mut |bytes| respelt(&writer.prose(bytes), letter))));
+    }
     if let Some(file) = std::env::var_os("RINGFENCE_BENCH_TEXT") {
         let text = std::fs::read(&file).unwrap();
         let mut text = windows(&String::from_utf8_lossy(&text), DOCUMENT);
@@ -130,7 +136,8 @@ fn throughput(engine: &Engine, rules: &RuleSet) {
     }
     // Rules are compiled when they are first needed.
     let mut others = Writer::new(2);
-    scan_all(engine, rules, &[others.prose(1 << 20), others.code(1 << 20), others.dense(1 << 20)]);
+    let letters = respelt(&others.prose(1 << 19), cyrillic) + &respelt(&others.prose(1 << 19), accented);
+    scan_all(engine, rules, &[others.prose(1 << 20), others.code(1 << 20), others.dense(1 << 20), letters]);
     for (name, texts) in &rows {
         let (first, best, hits) = passes(texts, |texts| scan_all(engine, rules, texts));
         let (_, memchr, _) =

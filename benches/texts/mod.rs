@@ -299,6 +299,27 @@ impl Writer {
     }
 }
 
+/// The same text with other letters: as prose of other scripts looks to whoever reads its bytes.
+pub fn respelt(text: &str, letter: impl Fn(u32) -> u32) -> String {
+    let other =
+        |c: char| if c.is_ascii_lowercase() { letter(u32::from(c) - u32::from('a')) } else { u32::from(c) };
+    text.chars().filter_map(|c| char::from_u32(other(c))).collect()
+}
+
+/// An accent on three letters in a hundred, as in French.
+pub fn accented(number: u32) -> u32 {
+    if matches!(number, 6 | 21) { 0xe9 } else { 0x61 + number }
+}
+
+pub fn cyrillic(number: u32) -> u32 {
+    0x430 + number
+}
+
+/// Ideographs for letters.
+pub fn han(number: u32) -> u32 {
+    0x4e00 + 97 * number
+}
+
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len() / 3 * 4 + 4);

@@ -475,16 +475,22 @@ impl Encoded {
                 encoded.lengths = 1 << 1;
             }
             Class::Unicode(class) => {
+                // A character that comes later begins with the same byte or one that comes later.
+                let first = |c: char| {
+                    let mut bytes = [0; 4];
+                    c.encode_utf8(&mut bytes);
+                    let [first, ..] = bytes;
+                    first
+                };
                 for range in class.ranges() {
                     if range.start().is_ascii() {
-                        let last = if range.end().is_ascii() { range.end() as u8 } else { 0x7f };
-                        encoded.first.insert_range(range.start() as u8, last);
+                        encoded.first.insert_range(first(range.start()), first(range.end()).min(0x7f));
+                    }
+                    if !range.end().is_ascii() {
+                        encoded.first.insert_range(first(range.start().max('\u{80}')), first(range.end()));
                     }
                     let least = range.start().len_utf8();
                     (least..=range.end().len_utf8()).for_each(|length| encoded.lengths |= 1 << length);
-                }
-                if encoded.lengths & !(1 << 1) != 0 {
-                    encoded.first.insert_range(0xc2, 0xf4);
                 }
             }
         }

@@ -1,5 +1,7 @@
 //! The folded view: what a text says, however it is spelt.
 
+use std::sync::LazyLock;
+
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::block::{BLOCK, within};
@@ -20,14 +22,14 @@ pub(super) const MAX_RUN: usize = 128;
 ///
 /// `broken` where the text before it ends in a run of such characters that [`MAX_RUN`] breaks here.
 pub(super) fn fold(text: &str, broken: bool) -> Mapped {
-    let bytes = text.as_bytes();
     let mut folded = Mapped::with_capacity(text.len());
     let mut cluster = String::new();
     let mut at = 0;
     // Where the latest run of what folds to a space or nothing began.
     let mut run_from = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let run = plain_run(bytes.get(at..).unwrap_or_default());
+        let plain = if rest.starts_with(|c: char| c.is_ascii()) { rest.as_bytes() } else { b"" };
+        let run = plain_run(plain);
         if run > 0 && !(rest.starts_with(' ') && folded.text.ends_with(' ')) {
             folded.push_lower(rest.get(..run).unwrap_or_default(), at);
             at += run;
@@ -36,7 +38,7 @@ pub(super) fn fold(text: &str, broken: bool) -> Mapped {
             folded.settle(folded.text.len().saturating_sub(1), at - 1);
             continue;
         }
-        let space = space_run(bytes.get(at..).unwrap_or_default(), MAX_RUN.saturating_sub(at - run_from));
+        let space = space_run(plain, MAX_RUN.saturating_sub(at - run_from));
         if space > 0 && at + space - run_from <= MAX_RUN && !(broken && at == 0) {
             push(&mut folded, ' ', (at, at + 1));
             if space > 1 {
@@ -48,6 +50,14 @@ pub(super) fn fold(text: &str, broken: bool) -> Mapped {
         let mut chars = rest.char_indices().peekable();
         let Some((_, c)) = chars.next() else { break };
         let mut end = at + c.len_utf8();
+        let single = single(c).filter(|_| chars.peek().is_none_or(|(_, next)| !is_mark(*next)));
+        if let Some(shown) = single.filter(|_| !(broken && at == 0)) {
+            folded.push(shown, (at, end));
+            folded.settle(folded.text.len() - shown.len_utf8(), at);
+            run_from = end;
+            at = end;
+            continue;
+        }
         // A base and its marks are normalised together: apart they compose differently.
         cluster.clear();
         cluster.push(c);
@@ -74,14 +84,7 @@ pub(super) fn fold(text: &str, broken: bool) -> Mapped {
         if marks == 0 && c.is_ascii() {
             push(&mut folded, c, (at, end));
         } else {
-            for composed in ComposingNormalizerBorrowed::new_nfkc().normalize_iter(cluster.chars()) {
-                if is_mark(composed) || is_invisible(composed) {
-                    continue;
-                }
-                for lower in composed.to_lowercase() {
-                    push(&mut folded, look_alike(lower), (at, end));
-                }
-            }
+            each_shown(&cluster, |shown| push(&mut folded, shown, (at, end)));
         }
         if folded.text.get(before..).is_some_and(|pushed| !pushed.is_empty() && !pushed.starts_with(' ')) {
             folded.settle(before, at);
@@ -90,6 +93,43 @@ pub(super) fn fold(text: &str, broken: bool) -> Mapped {
         at = end;
     }
     folded
+}
+
+/// Calls `found` with each character that is shown for a base and its marks.
+fn each_shown(cluster: &str, mut found: impl FnMut(char)) {
+    for composed in ComposingNormalizerBorrowed::new_nfkc().normalize_iter(cluster.chars()) {
+        if !is_mark(composed) && !is_invisible(composed) {
+            composed.to_lowercase().map(look_alike).for_each(&mut found);
+        }
+    }
+}
+
+/// The one character, not a space, that is shown for this one without marks: of letters of common scripts.
+fn single(c: char) -> Option<char> {
+    const FIRST: u32 = 0x80;
+    const BEHIND: u32 = 0x800;
+    /// By number, those of two bytes; of some that is not told.
+    static OF_TWO_BYTES: LazyLock<Vec<Option<char>>> = LazyLock::new(|| {
+        let of = |c: u32| {
+            let c = char::from_u32(c).filter(|c| !is_mark(*c))?;
+            let mut shown = Vec::new();
+            each_shown(c.encode_utf8(&mut [0; 4]), |one| shown.push(one));
+            let one = shown
+                .pop()
+                .filter(|one| shown.is_empty() && !one.is_whitespace() && !one.is_ascii_control())?;
+            Some(one).filter(|one| !is_invisible(*one))
+        };
+        (FIRST..BEHIND).map(of).collect()
+    });
+    match c {
+        '\u{80}'..'\u{800}' => OF_TWO_BYTES.get((u32::from(c) - FIRST) as usize).copied().flatten(),
+        // Kana without the marks between them, ideographs and syllables are shown as they are.
+        '\u{3041}'..='\u{3096}'
+        | '\u{30a1}'..='\u{30fa}'
+        | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}' => Some(c),
+        _ => None,
+    }
 }
 
 /// The same of a plain text, if no white space in it is long enough to be broken.
@@ -213,7 +253,9 @@ fn push(folded: &mut Mapped, c: char, from: (usize, usize)) {
 
 /// Combining marks of the blocks that stack on letters.
 fn is_mark(c: char) -> bool {
-    matches!(c,
+    // Most are none of them.
+    c >= '\u{300}'
+        && matches!(c,
         '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{610}'..='\u{61a}'
         | '\u{64b}'..='\u{65f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}'
         | '\u{3099}'..='\u{309a}' | '\u{fe20}'..='\u{fe2f}')
@@ -278,6 +320,26 @@ mod tests {
         let at = folded.text.find("instructions").unwrap();
         let hit = folded.original(at, at + "instructions".len()).unwrap();
         assert_eq!(&text[hit.start..hit.end], "іnstruсtions");
+    }
+
+    /// What is told of a character at once is what is shown for it.
+    #[test]
+    fn single_characters() {
+        let mut told = 0;
+        for c in '\u{80}'..=char::MAX {
+            if let Some(one) = single(c) {
+                let mut shown = Vec::new();
+                each_shown(c.encode_utf8(&mut [0; 4]), |one| shown.push(one));
+                assert_eq!(shown, [one], "{c:?}");
+                assert!(is_solid(c) && is_solid(one), "{c:?}");
+                told += 1;
+            }
+        }
+        assert!(told > 30_000, "{told}");
+        assert_eq!(
+            ["é", "Ж", "А", "Ω"].map(|text| text.chars().next().and_then(single)),
+            ['é', 'ж', 'a', 'ω'].map(Some)
+        );
     }
 
     #[test]

@@ -79,6 +79,7 @@ impl Words {
 /// A text in which phrases stand.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Standing<'t> {
+    /// A text of nothing but ASCII.
     Clean(&'t str),
     Folded(&'t Mapped),
     /// It goes on behind what is known of it.
@@ -139,14 +140,14 @@ impl Neighbours {
         self.before != Neighbour::Unknown
     }
 
-    /// Whether the phrase can stand around its word, in a text of nothing but ASCII.
+    /// Whether the phrase can stand around its word.
     #[inline]
     pub(super) fn fit(self, sides: Sides) -> bool {
         self.before.fits(sides.before) && self.after.fits(sides.after)
     }
 }
 
-/// What stands on both sides of a word, in a text of nothing but ASCII.
+/// What stands on both sides of a word.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sides {
     before: Side,
@@ -154,18 +155,23 @@ pub(super) struct Sides {
 }
 
 impl Sides {
-    pub(super) fn new(bytes: &[u8], start: usize, end: usize) -> Self {
+    pub(super) fn new(standing: Standing<'_>, start: usize, end: usize) -> Self {
+        let (bytes, open) = match standing {
+            Standing::Clean(text) => (text.as_bytes(), false),
+            Standing::Folded(mapped) => (mapped.text.as_bytes(), false),
+            Standing::Open(mapped) => (mapped.text.as_bytes(), true),
+        };
         let (before, after) = (bytes.get(..start).unwrap_or_default(), bytes.get(end..).unwrap_or_default());
         let few = |four: &mut dyn Iterator<Item = &u8>| {
             (0..32).step_by(8).zip(four).fold(0, |word, (at, byte)| word | u32::from(*byte) << at)
         };
         Self {
-            before: Side::new(before.iter().rev(), |gap| {
+            before: Side::new(before.iter().rev(), false, |gap| {
                 let rest = before.get(..before.len() - gap).unwrap_or_default();
                 let four = rest.last_chunk().map(|four| u32::from_be_bytes(*four));
                 four.unwrap_or_else(|| few(&mut rest.iter().rev()))
             }),
-            after: Side::new(after.iter(), |gap| {
+            after: Side::new(after.iter(), open, |gap| {
                 let rest = after.get(gap..).unwrap_or_default();
                 let four = rest.first_chunk().map(|four| u32::from_le_bytes(*four));
                 four.unwrap_or_else(|| few(&mut rest.iter()))
@@ -180,7 +186,7 @@ enum Side {
     Inside,
     /// The text is over, there or behind a few signs.
     Over,
-    /// More than a few signs stand there.
+    /// More than a few signs stand there, or what is not told at once.
     Signs,
     /// Behind signs another word begins, with these bytes, the nearest one lowest.
     Word(u32),
@@ -191,18 +197,18 @@ impl Side {
     const SIGNS: usize = 4;
 
     #[inline]
-    fn new<'b>(bytes: impl Iterator<Item = &'b u8>, word: impl Fn(usize) -> u32) -> Self {
+    fn new<'b>(bytes: impl Iterator<Item = &'b u8>, open: bool, word: impl Fn(usize) -> u32) -> Self {
         let mut signs = 0;
         for byte in bytes {
             if byte.is_ascii_alphanumeric() {
                 return if signs == 0 { Self::Inside } else { Self::Word(word(signs) | SMALL) };
             }
             signs += 1;
-            if signs > Self::SIGNS {
+            if signs > Self::SIGNS || !byte.is_ascii() {
                 return Self::Signs;
             }
         }
-        Self::Over
+        if open { Self::Signs } else { Self::Over }
     }
 }
 

@@ -24,7 +24,7 @@ use super::phrases::{Neighbours, Sides, Standing, stands};
 use super::places::{Gathered, Places, Twin, Unit, with_twins};
 use super::sieve::{Sieve, Sought};
 use super::tails::Tails;
-use super::view::{Mapped, Text, Views, is_plain};
+use super::view::{Text, Views};
 use super::{Finder, Hit, Stopped, unite_all};
 use collect::Builder;
 
@@ -94,6 +94,35 @@ enum Use {
     Phrase { unit: Unit, text: u32, phrase: u32, before: u32, neighbours: Neighbours },
     /// The text around may be encoded.
     Hint(Hint),
+}
+
+/// A literal that was found.
+#[derive(Debug)]
+struct Seen {
+    literal: u32,
+    at: usize,
+    length: usize,
+    view: View,
+    copied: OnceCell<Option<usize>>,
+}
+
+impl Seen {
+    /// Where the folded view shows it as it is copied there from a raw text.
+    fn copied(&self, text: &Text<'_>) -> Option<usize> {
+        *self.copied.get_or_init(|| copied(text, self.at, self.length))
+    }
+
+    /// Whether the folded view shows it here, and the raw text does not: then it was not found there.
+    fn is_new(&self, text: &Text<'_>, changes: &[Range<usize>]) -> bool {
+        let end = self.at + self.length;
+        let before = changes.partition_point(|change| change.end <= self.at);
+        if changes.get(before).is_some_and(|change| change.start < end) {
+            return true;
+        }
+        // White space is changed everywhere.
+        let shown = text.folded().text.as_bytes().get(self.at..end);
+        shown.is_none_or(|shown| shown.contains(&b' '))
+    }
 }
 
 /// Where a match of a unit may begin: from `max` to `min` bytes before a literal.
@@ -378,18 +407,19 @@ impl Scanner {
         let raw = text.raw();
         let view = if text.is_clean() { View::Both } else { View::Mixed };
         self.sieve.find(raw.as_bytes(), &mut |literal, at| {
-            self.note(literal, at, view, text, gathered, hints);
+            self.note(self.seen(literal, at, view), text, gathered, hints);
             self.walk_back_from_many(finder, text, gathered);
         });
         self.digits.find(text, decoded, gathered);
         if view == View::Mixed {
             let folded = text.folded();
-            for window in changed(raw.as_bytes(), folded) {
+            let changes = folded.changes(raw.as_bytes());
+            for window in windows(&changes, folded.text.len()) {
                 let shown = folded.text.as_bytes().get(window.clone()).unwrap_or_default();
                 self.sieve.find(shown, &mut |literal, at| {
-                    let at = window.start + at;
-                    if !is_copied(text, at, self.sieve.length(literal)) {
-                        self.note(literal, at, View::Folded, text, gathered, hints);
+                    let seen = self.seen(literal, window.start + at, View::Folded);
+                    if seen.is_new(text, &changes) {
+                        self.note(seen, text, gathered, hints);
                         self.walk_back_from_many(finder, text, gathered);
                     }
                 });
@@ -397,22 +427,32 @@ impl Scanner {
             self.digits.find_folded(text, decoded, gathered);
         }
         let wanted = |unit: &Unit| self.finder_of(*unit).and_then(finder).is_some();
-        let mut unusual = None;
-        for (unit, set) in self.bytes.iter().filter(|(unit, _)| wanted(unit)) {
-            let mut look = |(at, block): (usize, &[u8])| {
-                let found = (at..).zip(block).filter(|(_, byte)| set.contains(**byte));
-                found.for_each(|(at, _)| gathered.range(*unit, at, at, Twin::None));
-            };
-            if set.is_unseen() {
-                let blocks = unusual.get_or_insert_with(|| unusual_blocks(text));
-                blocks.iter().copied().for_each(look);
-            } else {
-                look((0, raw.as_bytes()));
-            }
-        }
+        self.bytes(text, &wanted, gathered);
         self.at_start(text, gathered);
         for unit in &self.always {
             gathered.range(*unit, 0, u32::MAX as usize, Twin::None);
+        }
+    }
+
+    /// Notes units that are wanted where bytes stand with which their matches begin.
+    fn bytes(&self, text: &Text<'_>, wanted: &dyn Fn(&Unit) -> bool, gathered: &mut Gathered) {
+        let mut unusual = None;
+        for unseen in [true, false] {
+            let units = || self.bytes.iter().filter(|(unit, set)| set.is_unseen() == unseen && wanted(unit));
+            let mut any = ByteSet::default();
+            units().for_each(|(_, set)| any.insert_all(set));
+            if any == ByteSet::default() {
+                continue;
+            }
+            let all = [(0, text.raw().as_bytes())];
+            let blocks: &[(usize, &[u8])] =
+                if unseen { unusual.get_or_insert_with(|| unusual_blocks(text)) } else { &all };
+            for (at, block) in blocks {
+                for (at, byte) in (*at..).zip(*block).filter(|(_, byte)| any.contains(**byte)) {
+                    let here = units().filter(|(_, set)| set.contains(*byte));
+                    here.for_each(|(unit, _)| gathered.range(*unit, at, at, Twin::None));
+                }
+            }
         }
     }
 
@@ -450,35 +490,30 @@ impl Scanner {
         }
     }
 
+    fn seen(&self, literal: u32, at: usize, view: View) -> Seen {
+        Seen { literal, at, length: self.sieve.length(literal), view, copied: OnceCell::new() }
+    }
+
     /// Notes what it means that a literal is there.
-    fn note(
-        &self,
-        literal: u32,
-        at: usize,
-        view: View,
-        text: &Text<'_>,
-        gathered: &mut Gathered,
-        hints: &mut Hints,
-    ) {
-        let length = || self.sieve.length(literal);
+    fn note(&self, seen: Seen, text: &Text<'_>, gathered: &mut Gathered, hints: &mut Hints) {
+        let Seen { at, length, view, .. } = seen;
         let mut sides = None;
-        let mut fit = |neighbours: Neighbours| {
-            let sides = sides.get_or_insert_with(|| Sides::new(text.raw().as_bytes(), at, at + length()));
-            neighbours.fit(*sides)
-        };
-        for one in self.uses.get(literal as usize).map_or(&[][..], Vec::as_slice) {
+        for one in self.uses.get(seen.literal as usize).map_or(&[][..], Vec::as_slice) {
             match *one {
-                Use::Pattern(place) => self.pattern(&place, literal, at, view, text, gathered),
-                Use::Phrase { neighbours, .. } if view == View::Both && !fit(neighbours) => {}
-                Use::Phrase { unit, text: words, phrase, before, .. } => {
+                Use::Pattern(place) => self.pattern(&place, &seen, text, gathered),
+                Use::Phrase { unit, text: words, phrase, before, neighbours } => {
                     let (standing, at) = match view {
                         View::Both => (Standing::Clean(text.raw()), Some(at)),
-                        View::Mixed => (Standing::folded(text), copied(text, at, length())),
+                        View::Mixed => (Standing::folded(text), seen.copied(text)),
                         View::Folded => (Standing::folded(text), Some(at)),
                     };
+                    let Some(at) = at else { continue };
+                    let sides = sides.get_or_insert_with(|| Sides::new(standing, at, at + length));
+                    if !neighbours.fit(*sides) {
+                        continue;
+                    }
                     let words = self.phrases.get(words as usize).map_or("", |words| words);
-                    let stands = at.and_then(|at| stands(standing, at, words, before as usize));
-                    if let Some((start, end)) = stands {
+                    if let Some((start, end)) = stands(standing, at, words, before as usize) {
                         gathered.phrase(unit, start, end, phrase);
                     }
                 }
@@ -519,35 +554,15 @@ fn unusual_blocks<'t>(text: &Text<'t>) -> Vec<(usize, &'t [u8])> {
 fn copied(text: &Text<'_>, at: usize, length: usize) -> Option<usize> {
     let (raw, folded) = (text.raw().as_bytes(), text.folded());
     let shown = folded.position(at);
-    let same = |raw: &[u8], folded: &[u8]| raw.is_ascii() && raw.eq_ignore_ascii_case(folded);
     let copy = raw.get(at..at + length).zip(folded.text.as_bytes().get(shown..shown + length));
-    copy.is_some_and(|(raw, folded)| same(raw, folded)).then_some(shown)
+    copy.is_some_and(|(raw, folded)| raw.eq_ignore_ascii_case(folded)).then_some(shown)
 }
 
-/// Whether [`copied`] gives this place of the folded view.
-fn is_copied(text: &Text<'_>, at: usize, length: usize) -> bool {
-    let original = text.folded().original(at, at + length).filter(|hit| hit.end - hit.start == length);
-    original.is_some_and(|hit| copied(text, hit.start, length) == Some(at))
-}
-
-/// The parts of the folded view in which a literal can stand that is not copied from the raw text.
-fn changed(raw: &[u8], folded: &Mapped) -> Vec<Range<usize>> {
+/// What stands around changes, as far as a literal reaches that is changed.
+fn windows(changes: &[Range<usize>], length: usize) -> Vec<Range<usize>> {
     let mut windows: Vec<Range<usize>> = Vec::new();
-    let mut at = 0;
-    while let Some(rest) = raw.get(at..).filter(|rest| !rest.is_empty()) {
-        if let Some(block) = rest.first_chunk::<BLOCK>()
-            && is_plain(block)
-        {
-            at += BLOCK;
-            continue;
-        }
-        let Some(first) = rest.iter().position(|byte| !is_plain(&[*byte])) else { break };
-        let from = at + first;
-        let run = rest.iter().skip(first).take_while(|byte| !is_plain(&[**byte])).count();
-        at = from + run;
-        // A mark changes the letter before it.
-        let start = folded.place(from.saturating_sub(1)).saturating_sub(MAX_LITERAL);
-        let end = (folded.place_behind(at) + MAX_LITERAL).min(folded.text.len());
+    for change in changes {
+        let (start, end) = (change.start.saturating_sub(MAX_LITERAL), (change.end + MAX_LITERAL).min(length));
         match windows.last_mut() {
             Some(last) if start <= last.end => last.end = last.end.max(end),
             _ => windows.push(start..end),

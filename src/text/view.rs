@@ -2,6 +2,8 @@
 
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde::{Deserialize, Serialize};
 
@@ -201,6 +203,8 @@ pub(super) struct Mapped {
     end: usize,
     /// Where runs were broken, in the original.
     breaks: Vec<usize>,
+    /// The segment that was asked for last: the next one is most often that or the one behind it.
+    latest: AtomicUsize,
 }
 
 /// A part of a made-up text.
@@ -389,14 +393,28 @@ impl Mapped {
     }
 
     fn segment_at(&self, at: usize) -> Option<&Segment> {
-        let after = self.segments.partition_point(|segment| segment.at as usize <= at);
-        self.segments.get(after.checked_sub(1)?)
+        self.last_from(at, |segment| segment.at as usize)
+    }
+
+    /// The last segment that begins up to a place, here or in the original.
+    fn last_from(&self, at: usize, begins: impl Fn(&Segment) -> usize) -> Option<&Segment> {
+        let latest = self.latest.load(Relaxed);
+        let mut near = self.segments.get(latest..)?.iter().map(&begins).take(3);
+        let mut number = near.by_ref().take_while(|begin| *begin <= at).count();
+        // One more would be needed to tell where it ends.
+        number = if number == 0 || number == 3 {
+            self.segments.partition_point(|segment| begins(segment) <= at)
+        } else {
+            latest + number
+        };
+        let number = number.checked_sub(1)?;
+        self.latest.store(number, Relaxed);
+        self.segments.get(number)
     }
 
     /// Where a byte of the original went, one that was copied.
     pub(super) fn position(&self, original: usize) -> usize {
-        let after = self.segments.partition_point(|segment| segment.from as usize <= original);
-        let segment = after.checked_sub(1).and_then(|number| self.segments.get(number));
+        let segment = self.last_from(original, |segment| segment.from as usize);
         segment.map_or(0, |segment| {
             let inside = if segment.copy { original - segment.from as usize } else { 0 };
             (segment.at as usize + inside).min(self.text.len())
@@ -405,10 +423,50 @@ impl Mapped {
 
     /// Where a range of the original stands here that was copied as it is, in one piece.
     pub(super) fn copy_of(&self, from: usize, to: usize) -> Option<usize> {
-        let after = self.segments.partition_point(|segment| segment.from as usize <= from);
-        let segment = self.segments.get(after.checked_sub(1)?)?;
+        let segment = self.last_from(from, |segment| segment.from as usize)?;
         (segment.copy && to <= segment.to as usize)
             .then(|| segment.at as usize + (from - segment.from as usize))
+    }
+
+    /// The parts that are other than in the original, but for the case of ASCII and for white space. Where something is left out
+    /// there, that is the character before.
+    pub(super) fn changes(&self, original: &[u8]) -> Vec<Range<usize>> {
+        let mut changes: Vec<Range<usize>> = Vec::new();
+        let mut add = |start: usize, end: usize| match changes.last_mut() {
+            Some(last) if start <= last.end => last.end = last.end.max(end),
+            _ => changes.push(start..end),
+        };
+        let ends = self.segments.iter().skip(1).map(|next| next.at as usize).chain([self.text.len()]);
+        let mut known = 0;
+        for (segment, end) in self.segments.iter().zip(ends) {
+            let start = segment.at as usize;
+            if segment.from > known && start > 0 {
+                add(start - 1, start);
+            }
+            known = segment.to;
+            let shown = self.text.as_bytes().get(start..end).unwrap_or_default();
+            let stands_for = original.get(segment.from as usize..segment.to as usize).unwrap_or_default();
+            if !segment.copy || stands_for.len() != shown.len() {
+                if shown != b" " {
+                    add(start, end);
+                }
+                continue;
+            }
+            const TOGETHER: usize = 32;
+            let same = |original: u8, shown: u8| {
+                original.to_ascii_lowercase() == shown || (shown == b' ' && matches!(original, b'\t'..=b'\r'))
+            };
+            for (at, (original, shown)) in
+                (start..).step_by(TOGETHER).zip(stands_for.chunks(TOGETHER).zip(shown.chunks(TOGETHER)))
+            {
+                let pairs = || original.iter().zip(shown).map(|(original, shown)| same(*original, *shown));
+                // Without a branch per byte, so that it is done many bytes at a time.
+                if !pairs().fold(true, |all, same| all & same) {
+                    (at..).zip(pairs()).filter(|(_, same)| !same).for_each(|(at, _)| add(at, at + 1));
+                }
+            }
+        }
+        changes
     }
 
     /// Every character with where it stands here and what it stands for.

@@ -212,12 +212,19 @@ impl Eight {
         Self { bytes, word, low: !(((word & !HIGH) + every(0x50)) | word) & HIGH }
     }
 
-    /// Those that are not low, with low ones or the border on both sides. Of a character of several bytes only the first
-    /// counts.
+    /// Characters that are not low, with low ones or the border on both sides, by their first bytes.
     fn alone(self) -> u64 {
+        let bytes = !self.low & HIGH;
+        if self.word & HIGH == 0 {
+            return bytes & !(bytes << 8) & !(bytes >> 8);
+        }
         let continued = self.word & !(self.word << 1) & HIGH;
-        let letters = !self.low & !continued & HIGH;
-        letters & !(letters << 8) & !(letters >> 8)
+        let letters = bytes & !continued;
+        // Directly behind another one, of up to four bytes.
+        let next = letters & bytes << 8;
+        let through = |bytes: u32| (1..bytes).fold(HIGH, |all, byte| all & continued >> (8 * byte));
+        let followed = (1..=4).fold(0, |all, bytes| all | (next >> (8 * bytes) & through(bytes)));
+        letters & !next & !followed
     }
 
     /// Every other one is the same sign.
@@ -278,5 +285,7 @@ mod tests {
         assert_eq!(Eight::new(*b"0:9;/?A`").signs(), 0x0000_0000_0080_0080);
         assert!(Eight::new(*b"i_g_n_o_").alternates() && !Eight::new(*b"ignore__").alternates());
         assert_eq!(Eight::new("и ж я".as_bytes().try_into().unwrap()).alone().count_ones(), 3);
+        assert_eq!(Eight::new("иж aж".as_bytes().try_into().unwrap()).alone(), 0);
+        assert_eq!(Eight::new("的 a 😀".as_bytes()[..8].try_into().unwrap()).alone(), 0x80_0080_0000_0080);
     }
 }

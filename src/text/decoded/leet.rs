@@ -145,13 +145,17 @@ pub(super) fn without_accents(text: &str, piece: Piece) -> Option<Mapped> {
     let part = text.get(piece.start..piece.end)?;
     let mut plain = Mapped::with_capacity(part.len());
     let normalizer = DecomposingNormalizerBorrowed::new_nfd();
-    for (at, c) in part.char_indices() {
-        let range = (piece.start + at, piece.start + at + c.len_utf8());
-        match normalizer.normalize_iter(std::iter::once(c)).next().filter(char::is_ascii_alphabetic) {
-            Some(base) if !c.is_ascii() => plain.push_decoded(base, range),
-            _ => plain.push(c, range),
+    let mut copied = 0;
+    for (at, c) in part.char_indices().filter(|(_, c)| !c.is_ascii()) {
+        if let Some(base) =
+            normalizer.normalize_iter(std::iter::once(c)).next().filter(char::is_ascii_alphabetic)
+        {
+            plain.push_same(part.get(copied..at)?, piece.start + copied);
+            copied = at + c.len_utf8();
+            plain.push_decoded(base, (piece.start + at, piece.start + copied));
         }
     }
+    plain.push_same(part.get(copied..)?, piece.start + copied);
     Some(plain)
 }
 

@@ -1,6 +1,6 @@
 //! Where a match can begin that holds a literal which was found.
 
-use super::{MAX_LITERAL, Place, Scanner, Sighting, View, copied};
+use super::{MAX_LITERAL, Place, Scanner, Seen, Sighting, View};
 use crate::text::Finder;
 use crate::text::back::{FARTHEST, is_far};
 use crate::text::first::PLACES;
@@ -16,16 +16,9 @@ impl Scanner {
     /// Whether a literal that a place is told by stands between what can stand around it; and where, in the text that the
     /// unit reads.
     #[inline]
-    fn stands_so(
-        &self,
-        place: &Place,
-        literal: u32,
-        at: usize,
-        view: View,
-        text: &Text<'_>,
-    ) -> Option<usize> {
+    fn stands_so(&self, place: &Place, seen: &Seen, text: &Text<'_>) -> Option<usize> {
         let around = self.arounds.get(place.around as usize)?;
-        let length = self.sieve.length(literal);
+        let Seen { at, length, view, .. } = *seen;
         let fits = |shown: &[u8], at: usize, byte: fn(u8) -> u8| {
             let before = at.checked_sub(1).and_then(|at| shown.get(at));
             before.is_none_or(|before| around.before.contains(byte(*before)))
@@ -37,28 +30,20 @@ impl Scanner {
         }
         match view {
             View::Both => fits(text.raw().as_bytes(), at, folded_byte).then(|| text.folded().position(at)),
-            View::Mixed => copied(text, at, length),
+            View::Mixed => seen.copied(text),
             View::Folded => Some(at),
         }
         .filter(|at| view == View::Both || fits(text.folded().text.as_bytes(), *at, |byte| byte))
     }
 
     /// Notes what it means that a literal of a pattern is there.
-    pub(super) fn pattern(
-        &self,
-        place: &Place,
-        literal: u32,
-        at: usize,
-        view: View,
-        text: &Text<'_>,
-        gathered: &mut Gathered,
-    ) {
-        if let Some(at) = self.stands_so(place, literal, at, view, text) {
+    pub(super) fn pattern(&self, place: &Place, seen: &Seen, text: &Text<'_>, gathered: &mut Gathered) {
+        if let Some(at) = self.stands_so(place, seen, text) {
             if is_far(place.max as usize)
                 && let Some(sightings) = &mut gathered.sightings
             {
                 // In a clean text, the folded view is looked at with it.
-                let twin = if view == View::Both { place.twin } else { Twin::None };
+                let twin = if seen.view == View::Both { place.twin } else { Twin::None };
                 sightings.push(Sighting { place: Place { twin, ..*place }, at });
                 if twin != Twin::None {
                     return;
@@ -69,7 +54,7 @@ impl Scanner {
         }
         if place.twin != Twin::None {
             gathered.forget(place.unit);
-            self.pattern(&place.folded(), literal, at, view, text, gathered);
+            self.pattern(&place.folded(), seen, text, gathered);
         }
     }
 
