@@ -294,6 +294,8 @@ impl Writer {
             // What a search for the slowest text came to.
             ("keys in keys", fill("ATCTT3xFf-")),
             ("addresses in addresses", fill("fund50s.251-50@funds.51over-b.gsund5-0fnd.25b")),
+            ("keys of no use", fill("ATCTT3xFfexample-")),
+            ("numbers beside letters", fill("ié@oA1\u{a0}aderéru@ 1 123568938@記ieé@poeA1\u{a0}der@")),
             ("every view at once", fill("éap1k3yé 1 a b c 7-7 snoitcurtsni erongi ")),
         ]
     }

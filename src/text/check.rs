@@ -96,6 +96,27 @@ pub fn named(name: &str) -> Option<Check> {
     TABLE.iter().find(|(known, _)| *known == name).map(|(_, check)| *check)
 }
 
+/// How much of a text that a check refuses is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrong {
+    /// Any beginning of it, too.
+    Beginnings,
+    /// What stands from here on, whatever stands before it.
+    From(usize),
+}
+
+/// Tells of what a check refused how much of it is wrong, where it can: so that less is tried in its place.
+pub(super) type Explain = fn(&str) -> Option<Wrong>;
+
+/// What a check of a name tells so.
+pub(super) fn explained(name: &str) -> Option<Explain> {
+    match name {
+        "email" => Some(contact::wrong_host),
+        "entropy" => Some(secret::few_bytes),
+        _ => None,
+    }
+}
+
 /// The digits of a text as numbers; `None` where it holds anything but digits and separators.
 fn digits(text: &str) -> Option<Vec<u32>> {
     let mut digits = Vec::with_capacity(20);

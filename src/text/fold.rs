@@ -239,6 +239,29 @@ pub(super) fn squash(folded: &Mapped, open: bool) -> Mapped {
     squashed
 }
 
+/// The same of the folded view of a text of at most [`MAX_GAP_BYTES`], without where it comes from.
+pub(super) fn squash_short(folded: &str) -> String {
+    let mut squashed = String::with_capacity(folded.len() + 2);
+    squashed.push(' ');
+    let mut gap = 0;
+    for c in folded.chars() {
+        let in_word = if c.is_ascii() { c.is_ascii_alphanumeric() } else { c.is_alphanumeric() };
+        if in_word {
+            gap = 0;
+            squashed.push(c);
+            continue;
+        }
+        gap += 1;
+        if !squashed.ends_with(' ') || gap == MAX_GAP + 1 {
+            squashed.push(' ');
+        }
+    }
+    if !squashed.ends_with(' ') {
+        squashed.push(' ');
+    }
+    squashed
+}
+
 fn push(folded: &mut Mapped, c: char, from: (usize, usize)) {
     if c.is_whitespace() {
         if folded.text.ends_with(' ') {
@@ -357,6 +380,14 @@ mod tests {
                 prop_assert_eq!(folded.shown(), all.shown());
             } else {
                 prop_assert!(text.bytes().filter(|byte| *byte <= b' ').count() >= MAX_RUN);
+            }
+        }
+
+        #[test]
+        fn short_texts_are_squashed_alike(parts in proptest::collection::vec("\\PC{0,4}|[ .,-]{0,70}|[a-zé]{1,5}", 0..12)) {
+            let folded = fold(&parts.concat(), false);
+            if parts.concat().len() <= MAX_GAP_BYTES {
+                prop_assert_eq!(squash_short(&folded.text), squash(&folded, false).text);
             }
         }
 

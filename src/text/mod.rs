@@ -40,8 +40,10 @@ mod walker;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+use regex_automata::Input;
 use serde::{Deserialize, Serialize};
 
+use check::Wrong;
 use expression::Expression;
 pub(crate) use fold::{is_invisible, look_alike};
 pub use hold_back::{Held, SHORT_LINES};
@@ -224,6 +226,7 @@ struct Made {
 
 impl Made {
     fn new(spec: &FinderSpec) -> Result<Self, FindError> {
+        let explain = spec.check.as_deref().and_then(check::explained);
         let check = match &spec.check {
             Some(name) => {
                 Some(check::named(name).ok_or_else(|| FindError::UnknownCheck { name: name.clone() })?)
@@ -240,7 +243,7 @@ impl Made {
             })
             .collect::<Result<_, _>>()?;
         let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;
-        Ok(Self { matcher, conditions: Conditions { check, near, not } })
+        Ok(Self { matcher, conditions: Conditions { check, explain, near, not } })
     }
 }
 
@@ -248,6 +251,7 @@ impl Made {
 #[derive(Debug)]
 struct Conditions {
     check: Option<check::Check>,
+    explain: Option<check::Explain>,
     near: Option<Near>,
     not: Vec<Rejection>,
 }
@@ -256,6 +260,22 @@ struct Conditions {
 enum Rejection {
     Literal(String),
     Pattern(Expression),
+}
+
+impl Rejection {
+    fn refuse(&self, matched: &str) -> Option<Answer> {
+        match self {
+            Rejection::Literal(literal) => (matched.trim().to_lowercase() == *literal).then_some(Answer::No),
+            Rejection::Pattern(pattern) => {
+                // Without what it should look for, nothing is known of a text.
+                let Some(regex) = pattern.get() else { return Some(Answer::No) };
+                let found = regex.search_half(&Input::new(matched).earliest(true))?;
+                // It stands there whatever follows.
+                let anyhow = pattern.hir.properties().look_set().is_empty();
+                Some(if anyhow { Answer::NoUpTo(found.offset()) } else { Answer::No })
+            }
+        }
+    }
 }
 
 impl Finder {
@@ -464,14 +484,10 @@ fn decoded_hits(
 impl Conditions {
     /// Whether a match counts: `matched` as its view shows it, `hit` in the original text.
     fn accept(&self, matched: &str, hit: Hit, text: &Text<'_>) -> Answer {
-        let rejected = |rejection: &Rejection| match rejection {
-            Rejection::Literal(literal) => matched.trim().to_lowercase() == *literal,
-            Rejection::Pattern(pattern) => pattern.get().is_none_or(|regex| regex.is_match(matched)),
-        };
         let near = || {
-            let (around, before) = text.around();
+            let before = text.around().1;
             let hit = Hit { start: hit.start + before, end: hit.end + before };
-            self.near.as_ref().map_or(Some(true), |near| near.holds(matched, hit, around, text.is_open()))
+            self.near.as_ref().map_or(Some(true), |near| near.holds(matched, hit, text))
         };
         // Words are no farther from a match than from what it begins with, unless they are in it.
         let wordless = self.near.as_ref().is_some_and(|near| near.is_not_in(matched));
@@ -479,8 +495,15 @@ impl Conditions {
         if early == Some(Some(false)) {
             return Answer::Never;
         }
-        if !self.check.is_none_or(|check| check(matched)) || self.not.iter().any(rejected) {
-            return Answer::No;
+        if !self.check.is_none_or(|check| check(matched)) {
+            return match self.explain.and_then(|explain| explain(matched)) {
+                Some(Wrong::Beginnings) => Answer::Never,
+                Some(Wrong::From(at)) => Answer::NoFrom(at),
+                None => Answer::No,
+            };
+        }
+        if let Some(refused) = self.not.iter().find_map(|rejection| rejection.refuse(matched)) {
+            return refused;
         }
         match early.unwrap_or_else(near) {
             Some(true) => Answer::Yes,

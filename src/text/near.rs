@@ -1,12 +1,14 @@
 //! Words near a match.
 
 mod beginnings;
+mod windows;
 
 use super::first::ByteSet;
 use super::phrases::Phrases;
-use super::view::is_plain;
+use super::view::{Text, is_plain};
 use super::{FindError, Hit, NearSpec, Unless};
 use beginnings::Beginnings;
+pub(super) use windows::Windows;
 
 /// Words that must stand near a match.
 #[derive(Debug)]
@@ -60,7 +62,8 @@ impl Near {
     }
 
     /// Whether a word stands near a match; `None` where that depends on how an `open` text goes on.
-    pub(super) fn holds(&self, matched: &str, hit: Hit, raw: &str, open: bool) -> Option<bool> {
+    pub(super) fn holds(&self, matched: &str, hit: Hit, text: &Text<'_>) -> Option<bool> {
+        let (raw, open) = (text.around().0, text.is_open());
         let separator = |c: char| c.is_whitespace() || matches!(c, '-' | '.' | '/' | '\u{2010}'..='\u{2015}');
         if self.unless == Some(Unless::Separated) && matched.trim().contains(separator) {
             return Some(true);
@@ -71,23 +74,25 @@ impl Near {
         let from = before.char_indices().rev().take(self.within).last().map_or(before.len(), |(at, _)| at);
         // Folding makes letters of other signs too, but not of those of ASCII.
         let letter = |c: char| c.is_ascii_alphabetic() || !c.is_ascii();
-        let has_word = |text: &str| {
-            (!self.lettered || text.contains(letter))
-                && (self.is_in(text) || humps(text).is_some_and(|text| self.is_in(&text)))
+        let has_word = |start: usize, window: &str| {
+            if self.lettered && !window.contains(letter) {
+                return false;
+            }
+            match &self.beginnings {
+                Some(beginnings) if is_plain(window.as_bytes()) => {
+                    let stand = |window: &str| beginnings.stand_in(window, &self.words);
+                    stand(window) || humps(window).is_some_and(|apart| stand(&apart))
+                }
+                _ => text.windows().at(start, window).holds(window, &self.words),
+            }
         };
-        if has_word(trim_start(before, from)) {
+        let window = trim_start(before, from);
+        if has_word(before.len() - window.len(), window) {
             return Some(true);
         }
         match after.char_indices().nth(self.within) {
             None if open => None,
-            to => Some(has_word(trim_end(after, to.map_or(after.len(), |(at, _)| at)))),
-        }
-    }
-
-    fn is_in(&self, text: &str) -> bool {
-        match &self.beginnings {
-            Some(beginnings) if is_plain(text.as_bytes()) => beginnings.stand_in(text, &self.words),
-            _ => self.words.is_in(text),
+            to => Some(has_word(hit.end, trim_end(after, to.map_or(after.len(), |(at, _)| at)))),
         }
     }
 }
@@ -183,7 +188,7 @@ mod tests {
             let digits = ByteSet::of(b"0123456789");
             let mut may_hold = near.may_hold(&text, &digits);
             for at in places {
-                let holds = near.holds("345", Hit { start: at, end: at + 3 }, &text, false).unwrap();
+                let holds = near.holds("345", Hit { start: at, end: at + 3 }, &Text::new(&text)).unwrap();
                 // As for a match that may be longer.
                 let may = may_hold((at, at + 5));
                 assert!(may || !holds, "{text:?} at {at}");

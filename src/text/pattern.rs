@@ -4,13 +4,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
+use memchr::memchr;
 use regex_automata::meta;
 use regex_automata::{Anchored, Input};
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind};
 
 use super::back::{Back, FARTHEST};
 use super::expression::Expression;
-use super::first::{ByteSet, First, bytes};
+use super::first::{ByteSet, First, bytes, holds};
 use super::literals::{self, Required};
 use super::places::{Place, possible};
 use super::rough::Rough;
@@ -74,6 +75,10 @@ pub(super) trait Sink {
 pub(super) enum Answer {
     Yes,
     No,
+    /// For what stands from here on in what decides, whatever stands before it.
+    NoFrom(usize),
+    /// Nor does it where it ends here or behind.
+    NoUpTo(usize),
     /// Nor does it where it ends earlier.
     Never,
     /// That depends on what follows in an open text.
@@ -295,23 +300,51 @@ impl Pattern {
         let again = ceil_boundary(text, start + 1);
         let mut tried = found;
         let (mut shorter, mut bytes) = (0, 0);
+        // What stands from here on is wrong with all of them.
+        let mut wrong = Some(end);
         loop {
+            let (mut from, mut below) = (None, tried.whole.1);
             match ask(text, tried, sink) {
                 Answer::Later => return None,
                 Answer::Yes => {
                     self.give(text, tried, sink);
                     return Some(tried.whole.1.max(again));
                 }
-                Answer::No => {}
-                Answer::Never => break,
+                Answer::NoFrom(at) => from = Some(tried.value.0 + at),
+                Answer::NoUpTo(at) if !self.expression.has_value => below = tried.value.0 + at,
+                Answer::No | Answer::NoUpTo(_) => {}
+                Answer::Never => {
+                    wrong = None;
+                    break;
+                }
             }
+            wrong = wrong.zip(from).map(|(wrong, from)| wrong.min(from));
             let more = shorter < SHORTER && bytes < SHORTER_BYTES;
-            let Some(next) = more.then(|| self.shorter(text, tried)).flatten() else { break };
+            let Some(next) = more.then(|| self.shorter(text, tried, below)).flatten() else { break };
             tried = next;
             shorter += 1;
-            bytes += tried.whole.1 - tried.whole.0;
+            bytes += tried.whole.1 - wrong.unwrap_or(tried.whole.0).min(tried.whole.1);
+        }
+        if let Some(at) = wrong.filter(|at| self.ends_alike(text, start, *at)) {
+            return Some(again.max(at + 1));
         }
         Some(if end - start <= SEARCH_AGAIN { again } else { end.max(again) })
+    }
+
+    /// Whether all matches that begin from `start` up to a byte have the same ends: they begin with any characters of a class, up to
+    /// that byte, which is none of them.
+    fn ends_alike(&self, text: &str, start: usize, byte: usize) -> bool {
+        let HirKind::Concat(parts) = self.expression.hir.kind() else { return false };
+        let [run, then, ..] = parts.as_slice() else { return false };
+        let (HirKind::Repetition(run), HirKind::Literal(then)) = (run.kind(), then.kind()) else {
+            return false;
+        };
+        let (HirKind::Class(class), [border, ..]) = (run.sub.kind(), &*then.0) else { return false };
+        run.min <= 1
+            && !self.expression.has_value
+            && border.is_ascii()
+            && !holds(class, *border)
+            && text.as_bytes().get(start..).and_then(|rest| memchr(*border, rest)) == Some(byte - start)
     }
 
     /// Gives a match to the sink: a very long one in parts.
@@ -348,7 +381,7 @@ impl Pattern {
         let answer = ask(shown.text, found, sink);
         // What is refused and ends early is searched again from its second character.
         let ends_early = |bound: usize| (known - 1) / bound * bound <= SEARCH_AGAIN;
-        if answer == Answer::Later || (matches!(answer, Answer::No | Answer::Never) && ends_early(bound)) {
+        if answer == Answer::Later || (!matches!(answer, Answer::Yes | Answer::Later) && ends_early(bound)) {
             return;
         }
         let Some(walker) = self.walker() else { return };
@@ -473,13 +506,14 @@ impl Pattern {
             .as_deref()
     }
 
-    /// The match at the same place that ends before this one, between words: a number that a check refuses may be right
-    /// without what follows it.
-    fn shorter(&self, shown: &str, found: Found) -> Option<Found> {
+    /// The match at the same place that ends before this one and `below` a place, between words: a number that a check refuses may be
+    /// right without what follows it.
+    fn shorter(&self, shown: &str, found: Found, below: usize) -> Option<Found> {
         let (start, mut end) = found.whole;
         if !matches!(self.bound, Bound::Fixed(_)) || end - start > SEARCH_AGAIN {
             return None;
         }
+        end = end.min(below);
         let bytes = shown.as_bytes();
         let in_word =
             |at: usize| bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());

@@ -411,8 +411,8 @@ impl Phrases {
         }
     }
 
-    /// Whether any of these stands in a text.
-    pub(super) fn is_in(&self, text: &str) -> bool {
+    /// Whether any of these stands in a text, which is shown folded and squashed.
+    pub(super) fn are_in(&self, folded: &str, squashed: &str) -> bool {
         struct Any(bool);
         impl Sink for Any {
             fn accept(&mut self, _: &str, _: Found) -> Answer {
@@ -424,11 +424,12 @@ impl Phrases {
             }
             fn hit(&mut self, _: usize, _: usize) {}
         }
-        let text = Text::new(text);
+        if self.words.as_ref().is_some_and(|words| words.next(squashed, 0).is_some()) {
+            return true;
+        }
         let mut any = Any(false);
-        self.find_words(&text, None, &mut Progress::default(), &mut any);
         if let Some(signs) = &self.signs {
-            let shown = Shown { text: &text.folded().text, open: false };
+            let shown = Shown { text: folded, open: false };
             let everywhere = &mut std::iter::once((0, usize::MAX));
             any.0 |= signs.find(shown, &mut Progress::default(), everywhere, &mut any, &|| false).is_err();
         }
@@ -462,7 +463,7 @@ impl Words {
             let phrase = self.phrases.get(one.phrase).map_or("", |phrase| phrase.trim_matches(' '));
             match sink.accept(phrase, Found::of(one.start, one.end)) {
                 Answer::Yes => sink.hit(one.start, one.end),
-                Answer::No | Answer::Never => {}
+                Answer::No | Answer::NoFrom(_) | Answer::NoUpTo(_) | Answer::Never => {}
                 Answer::Later => {
                     progress.undecided = Some(one.start);
                     return;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Hit;
 use super::block::within;
 use super::fold;
+use super::near::Windows;
 
 /// A way to look at a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,6 +105,7 @@ pub struct Text<'a> {
     breaks: OnceCell<bool>,
     folded: OnceCell<Mapped>,
     squashed: OnceCell<Mapped>,
+    windows: Windows,
 }
 
 impl<'a> Text<'a> {
@@ -119,6 +121,7 @@ impl<'a> Text<'a> {
             breaks: OnceCell::new(),
             folded: OnceCell::new(),
             squashed: OnceCell::new(),
+            windows: Windows::default(),
         }
     }
 
@@ -133,6 +136,11 @@ impl<'a> Text<'a> {
     /// The text with what is known of the text before it, and how many bytes that is.
     pub(super) fn around(&self) -> (&'a str, usize) {
         (self.around, self.around.len() - self.raw.len())
+    }
+
+    /// What stands near matches.
+    pub(super) fn windows(&self) -> &Windows {
+        &self.windows
     }
 
     /// The folded view, if it was made.

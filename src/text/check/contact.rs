@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::Wrong;
 use super::number::{is_repeated, number};
 
 /// Endings of file names that follow an `@` in code and prose more often than a host does.
@@ -15,6 +16,20 @@ const FILE_ENDINGS: &[&str] = &[
 /// is no file ending.
 pub(super) fn email(text: &str) -> bool {
     let Some((local, host)) = text.trim().rsplit_once('@') else { return false };
+    is_host(host)
+        && (1..=64).contains(&local.len())
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..")
+}
+
+/// Of what is no mail address: whether that is for its host.
+pub(super) fn wrong_host(text: &str) -> Option<Wrong> {
+    let (local, host) = text.trim_end().rsplit_once('@')?;
+    (!is_host(host)).then_some(Wrong::From(local.len()))
+}
+
+fn is_host(host: &str) -> bool {
     let Some((_, top)) = host.rsplit_once('.') else { return false };
     // Most often this tells.
     let named = (2..=24).contains(&top.len()) && top.chars().all(char::is_alphabetic);
@@ -24,11 +39,7 @@ pub(super) fn email(text: &str) -> bool {
     }
     let label =
         |label: &str| (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-');
-    (1..=64).contains(&local.len())
-        && !local.starts_with('.')
-        && !local.ends_with('.')
-        && !local.contains("..")
-        && host.len() <= 253
+    host.len() <= 253
         && host.split('.').all(label)
         && !FILE_ENDINGS.iter().any(|ending| ending.eq_ignore_ascii_case(top))
 }
@@ -274,6 +285,8 @@ mod tests {
         {
             assert!(!email(bad), "{bad}");
         }
+        assert_eq!(["logo@2x.png", " a@b@c "].map(wrong_host), [4, 4].map(Wrong::From).map(Some));
+        assert_eq!(["a..b@example.com", "@example.com", "example.com"].map(wrong_host), [None; 3]);
     }
 
     #[test]

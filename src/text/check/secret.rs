@@ -1,11 +1,16 @@
 //! What tells a secret from a word.
 
+use super::Wrong;
+
+/// Fewest characters of which entropy is asked.
+const LEAST: usize = 12;
+
 /// Shannon entropy per character: at least 3.5 bits, 3.0 where all are hexadecimal digits (a UUID too), over 12 characters
 /// or more.
 pub(super) fn entropy(text: &str) -> bool {
     let text = text.trim();
     let total = text.len();
-    if total < 12 {
+    if total < LEAST {
         return false;
     }
     let mut counts = [0u32; 256];
@@ -21,6 +26,17 @@ pub(super) fn entropy(text: &str) -> bool {
     let bits: f64 = once.filter(|count| *count > 0).map(|count| -share(count) * share(count).log2()).sum();
     let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     bits >= if hexadecimal { 3.0 } else { 3.5 }
+}
+
+/// Of what has too little entropy: whether it has too few different bytes for any beginning of it to have more.
+pub(super) fn few_bytes(text: &str) -> Option<Wrong> {
+    let bytes = text.trim_start().as_bytes();
+    let mut seen = [false; 256];
+    bytes.iter().for_each(|byte| seen.get_mut(usize::from(*byte)).into_iter().for_each(|seen| *seen = true));
+    // log2(7) < 3.0 and log2(11) < 3.5: the latter where no beginning is hexadecimal.
+    let hexadecimal = bytes.iter().take(LEAST).all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    let few = if hexadecimal { 7 } else { 11 };
+    (seen.iter().filter(|seen| **seen).count() <= few).then_some(Wrong::Beginnings)
 }
 
 /// A JSON Web Token (RFC 7519) whose header decodes to a JSON object with `alg`.
@@ -61,6 +77,11 @@ mod tests {
     fn secrets() {
         assert!(entropy("x9Fq2LpT7vKd0ZrW") && entropy("9f8a7c6d5e4b3a2f1c0d"));
         assert!(entropy("e1d2f4a6-44b0-4e1d-9d66-0d1f4e2b6a44"));
+        assert_eq!(["ATCTT3xFf-ATCTT3xFf-", "abc123abc123abc1"].map(few_bytes), [Some(Wrong::Beginnings); 2]);
+        assert_eq!(
+            ["example-example-example", "0123456789ab-xyz0000000000"].map(few_bytes),
+            [Some(Wrong::Beginnings), None]
+        );
         assert!(!entropy("aaaaaaaaaaaaaaaa") && !entropy("password") && !entropy("example-example-example"));
         assert!(jwt("eyJhbGciOiJIUzI1NiJ9.e30.sig"));
         assert!(!jwt("eyJ0eXAiOiJ4In0.e30.sig") && !jwt("abc.def.ghi"));
