@@ -105,7 +105,7 @@ fn each_shown(cluster: &str, mut found: impl FnMut(char)) {
 }
 
 /// The one character, not a space, that is shown for this one without marks: of letters of common scripts.
-fn single(c: char) -> Option<char> {
+pub(super) fn single(c: char) -> Option<char> {
     const FIRST: u32 = 0x80;
     const BEHIND: u32 = 0x800;
     /// By number, those of two bytes; of some that is not told.

@@ -399,11 +399,11 @@ impl Finder {
             };
             let before = left.len();
             pattern.possible(text, folded, places, &mut left);
-            let (around, at) = text.around();
+            let at = text.around().1;
             if let Some(near) =
                 made.conditions.near.as_ref().filter(|_| !folded && at == 0 && !pattern.is_endless())
             {
-                let mut may_hold = near.may_hold(around, pattern.bytes());
+                let mut may_hold = near.may_hold(text, pattern.bytes());
                 let mut of_unit = left.split_off(before);
                 of_unit.retain(|place| {
                     let range = (place.first as usize, (place.last as usize).saturating_add(pattern.bound()));

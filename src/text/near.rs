@@ -10,6 +10,9 @@ use super::{FindError, Hit, NearSpec, Unless};
 use beginnings::Beginnings;
 pub(super) use windows::Windows;
 
+/// Matches after which it is known whether a quick look is worth it.
+const FEW: u32 = 8;
+
 /// Words that must stand near a match.
 #[derive(Debug)]
 pub(super) struct Near {
@@ -40,24 +43,37 @@ impl Near {
 
     /// Tells whether a word may stand near a match `of` some bytes that lies in a range of a text, as far as a quick look tells; asked
     /// from left to right.
-    pub(super) fn may_hold(&self, raw: &str, of: &ByteSet) -> impl FnMut((usize, usize)) -> bool {
-        let bytes = raw.as_bytes();
+    pub(super) fn may_hold(&self, text: &Text<'_>, of: &ByteSet) -> impl FnMut((usize, usize)) -> bool {
+        let raw = text.around().0;
+        let (within, ascii) = (self.within, text.is_clean());
         let quick = self.beginnings.as_ref().filter(|_| self.unless.is_none());
         // Up to where it was looked, and behind the last place where a word may begin.
         let (mut looked, mut behind) = (0, 0);
+        let (mut asked, mut held) = (0, 0);
         move |(start, end)| {
             let Some(beginnings) = quick else { return true };
-            // Where characters are longer than a byte, the range is too short, but then there is one in it.
-            let from = start.saturating_sub(self.within);
-            let to = bytes.len().min(end.saturating_add(self.within));
+            // Letters beyond ASCII take longer: not where a word may stand near most matches.
+            if !ascii && held > FEW && held > asked / 2 {
+                return true;
+            }
+            let (from, to) = if ascii {
+                (start.saturating_sub(within), raw.len().min(end.saturating_add(within)))
+            } else {
+                around(raw.as_bytes(), (start, end), within)
+            };
             looked = looked.max(from);
             while behind <= from && looked < to {
-                if beginnings.may_begin(bytes, looked, of) {
+                if beginnings.may_begin(raw, looked, of, ascii) {
                     behind = looked + 1;
                 }
                 looked += 1;
             }
-            behind > from
+            let may = behind > from;
+            if !ascii {
+                asked += 1;
+                held += u32::from(may);
+            }
+            may
         }
     }
 
@@ -94,6 +110,25 @@ impl Near {
             None if open => None,
             to => Some(has_word(hit.end, trim_end(after, to.map_or(after.len(), |(at, _)| at)))),
         }
+    }
+}
+
+/// Where so many characters around a range begin and end, at least.
+#[inline(never)]
+fn around(bytes: &[u8], (start, end): (usize, usize), characters: usize) -> (usize, usize) {
+    let continued = |from: usize, to: usize| {
+        let bytes = bytes.get(from..to).unwrap_or_default();
+        bytes.iter().filter(|byte| matches!(byte, 0x80..0xc0)).count()
+    };
+    let (mut from, mut to) = (start, end.min(bytes.len()));
+    // Each byte that goes on with a character makes it longer by one.
+    loop {
+        let wider = start.saturating_sub(characters + continued(from, start));
+        let longer = bytes.len().min(end.saturating_add(characters + continued(end.min(to), to)));
+        if (wider, longer) == (from, to) {
+            return (from, to);
+        }
+        (from, to) = (wider, longer);
     }
 }
 
@@ -142,7 +177,8 @@ mod tests {
     /// No place is left out near which a word stands.
     #[test]
     fn what_the_quick_look_leaves_out() {
-        let words = ["tel", "phone number", "sv nummer", "téléphone", "nip", "id", "4me"];
+        let words =
+            ["tel", "phone number", "sv nummer", "téléphone", "matrícula", "號碼", "nip", "id", "4me"];
         let spec = |words: &[&str]| NearSpec {
             words: words.iter().map(|word| (*word).to_owned()).collect(),
             within: 12,
@@ -162,6 +198,9 @@ mod tests {
             "x",
             "é",
             "téléphone",
+            "Matrícula",
+            "matri\u{301}cula",
+            "號碼",
             " ",
             " ",
             ": ",
@@ -186,12 +225,13 @@ mod tests {
                 text.push_str(part);
             }
             let digits = ByteSet::of(b"0123456789");
+            let text = Text::new(&text);
             let mut may_hold = near.may_hold(&text, &digits);
             for at in places {
-                let holds = near.holds("345", Hit { start: at, end: at + 3 }, &Text::new(&text)).unwrap();
+                let holds = near.holds("345", Hit { start: at, end: at + 3 }, &text).unwrap();
                 // As for a match that may be longer.
                 let may = may_hold((at, at + 5));
-                assert!(may || !holds, "{text:?} at {at}");
+                assert!(may || !holds, "{:?} at {at}", text.raw());
                 held += usize::from(holds);
                 left_out += usize::from(!may);
             }

@@ -1,6 +1,7 @@
 //! How words begin: a quick look for any of many.
 
 use crate::text::first::ByteSet;
+use crate::text::fold::single;
 use crate::text::phrases::{Phrases, Standing, stands};
 
 /// The first three letters or digits of each of some words, or all where it has fewer: most texts have none of them.
@@ -14,10 +15,15 @@ pub(super) struct Beginnings {
     first: ByteSet,
     /// Those of words of nothing but ASCII, what follows in the word, and the words' numbers, in order.
     words: Vec<(u32, u8, usize)>,
+    /// The first letters of the others, as they are shown folded.
+    others: Vec<Vec<char>>,
+    /// What any of them begins with, and all that is not of ASCII.
+    any_first: ByteSet,
 }
 
 impl Beginnings {
     const ROWS: usize = 64;
+    const LETTERS: usize = 3;
 
     /// `None` where they don't tell.
     pub(super) fn of(words: &Phrases) -> Option<Self> {
@@ -29,10 +35,23 @@ impl Beginnings {
             lengths: Vec::new(),
             first: ByteSet::default(),
             words: Vec::new(),
+            others: Vec::new(),
+            any_first: ByteSet::default(),
         };
         (0x80..=u8::MAX).for_each(|byte| all.first.insert(byte));
-        // Others stand in no text of nothing but ASCII.
-        for (number, word) in words.words().iter().enumerate().filter(|(_, word)| word.is_ascii()) {
+        for (number, word) in words.words().iter().enumerate() {
+            // They stand in no text of nothing but ASCII.
+            if !word.is_ascii() {
+                let letters = word.trim_start().chars().take_while(|c| c.is_alphanumeric());
+                let letters: Vec<char> = letters.take(Self::LETTERS).collect();
+                let first = letters.first().and_then(|first| u8::try_from(*first).ok());
+                if let Some(first) = first.filter(u8::is_ascii) {
+                    all.any_first.insert(first);
+                    all.any_first.insert(first.to_ascii_uppercase());
+                }
+                all.others.push(letters);
+                continue;
+            }
             let letters = word.strip_prefix(' ')?.as_bytes();
             let first = letters.first()?;
             all.first.insert(*first);
@@ -44,6 +63,7 @@ impl Beginnings {
             let next = letters.get(length as usize).copied().unwrap_or(b' ');
             all.words.push((key, next, number));
         }
+        all.any_first.insert_all(&all.first);
         all.lengths.sort_unstable();
         all.lengths.dedup();
         all.words.sort_unstable();
@@ -52,7 +72,7 @@ impl Beginnings {
 
     /// Up to three letters or digits, and how many they are.
     fn key(text: &[u8]) -> (u32, u32) {
-        let letters = text.iter().take(3).take_while(|byte| byte.is_ascii_alphanumeric());
+        let letters = text.iter().take(Self::LETTERS).take_while(|byte| byte.is_ascii_alphanumeric());
         letters
             .fold((0, 0), |(key, length), byte| (key << 8 | u32::from(byte.to_ascii_lowercase()), length + 1))
     }
@@ -63,14 +83,48 @@ impl Beginnings {
     }
 
     /// Whether one of the words may begin here, also in a name in camel case or directly behind a match, which ends with one of
-    /// `ends`; or the text is not of ASCII here.
+    /// `ends`; in a text of nothing but `ascii`, or any.
     #[inline]
-    pub(super) fn may_begin(&self, text: &[u8], at: usize, ends: &ByteSet) -> bool {
-        let Some(byte) = text.get(at).filter(|byte| self.first.contains(**byte)) else { return false };
-        let goes_on = |before: &u8| before.is_ascii_lowercase() && !ends.contains(*before);
-        let inside = at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(goes_on);
-        !byte.is_ascii()
-            || (byte.is_ascii_uppercase() || !inside) && self.has(text.get(at..).unwrap_or_default())
+    pub(super) fn may_begin(&self, text: &str, at: usize, ends: &ByteSet, ascii: bool) -> bool {
+        let bytes = text.as_bytes();
+        let first = if ascii { &self.first } else { &self.any_first };
+        let Some(byte) = bytes.get(at).filter(|byte| first.contains(**byte)) else { return false };
+        if !ascii {
+            return self.may_begin_folded(text, at, ends);
+        }
+        let inside = goes_on(bytes, at, ends);
+        (byte.is_ascii_uppercase() || !inside) && self.has(bytes.get(at..).unwrap_or_default())
+    }
+
+    /// The same by the letters there, whatever they are.
+    #[inline(never)]
+    fn may_begin_folded(&self, text: &str, at: usize, ends: &ByteSet) -> bool {
+        let here = text.as_bytes().get(at..).unwrap_or_default();
+        if here.first().is_some_and(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+            && goes_on(text.as_bytes(), at, ends)
+        {
+            return false;
+        }
+        let Some(text) = text.get(at..) else { return false };
+        let (mut letters, mut ascii) = (['\0'; Self::LETTERS], [0; Self::LETTERS]);
+        let mut length = 0;
+        for (c, (letter, byte)) in text.chars().zip(letters.iter_mut().zip(&mut ascii)) {
+            let shown = if c.is_ascii() { Some(c.to_ascii_lowercase()) } else { single(c) };
+            match shown {
+                // A sign beyond ASCII begins none of them, and so does no harm.
+                Some(shown) if !shown.is_ascii() || shown.is_ascii_alphanumeric() => {
+                    *letter = shown;
+                    *byte = u8::try_from(shown).unwrap_or_default();
+                    length += 1;
+                }
+                None if !c.is_whitespace() => return true,
+                _ => break,
+            }
+        }
+        let letters = letters.get(..length).unwrap_or_default();
+        // One may go on where no more is seen, or be over before.
+        let begins = |other: &Vec<char>| letters.starts_with(other) || other.starts_with(letters);
+        length > 0 && (self.has(&ascii) || self.others.iter().any(begins))
     }
 
     #[inline(never)]
@@ -113,6 +167,13 @@ impl Beginnings {
             stands(Standing::Clean(text), at, word, 1).is_some()
         })
     }
+}
+
+/// Whether what stands before a place is more of the same word, and no match that ends with one of `ends`.
+#[inline]
+fn goes_on(bytes: &[u8], at: usize, ends: &ByteSet) -> bool {
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    before.is_some_and(|before| before.is_ascii_lowercase() && !ends.contains(*before))
 }
 
 #[cfg(test)]
