@@ -201,6 +201,7 @@ mod tests {
             "Matrícula",
             "matri\u{301}cula",
             "號碼",
+            "te\u{1}l",
             " ",
             " ",
             ": ",

@@ -109,7 +109,9 @@ impl Beginnings {
         let (mut letters, mut ascii) = (['\0'; Self::LETTERS], [0; Self::LETTERS]);
         let mut length = 0;
         for (c, (letter, byte)) in text.chars().zip(letters.iter_mut().zip(&mut ascii)) {
-            let shown = if c.is_ascii() { Some(c.to_ascii_lowercase()) } else { single(c) };
+            // Control characters are not shown.
+            let seen = |c: &char| !c.is_control() || c.is_whitespace();
+            let shown = if c.is_ascii() { Some(c.to_ascii_lowercase()).filter(seen) } else { single(c) };
             match shown {
                 // A sign beyond ASCII begins none of them, and so does no harm.
                 Some(shown) if !shown.is_ascii() || shown.is_ascii_alphanumeric() => {
