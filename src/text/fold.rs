@@ -114,10 +114,8 @@ pub(super) fn single(c: char) -> Option<char> {
             let c = char::from_u32(c).filter(|c| !is_mark(*c))?;
             let mut shown = Vec::new();
             each_shown(c.encode_utf8(&mut [0; 4]), |one| shown.push(one));
-            let one = shown
-                .pop()
-                .filter(|one| shown.is_empty() && !one.is_whitespace() && !one.is_ascii_control())?;
-            Some(one).filter(|one| !is_invisible(*one))
+            let one = shown.pop().filter(|_| shown.is_empty());
+            one.filter(|one| !one.is_whitespace() && !is_invisible(*one))
         };
         (FIRST..BEHIND).map(of).collect()
     });

@@ -381,7 +381,7 @@ impl Pattern {
         let answer = ask(shown.text, found, sink);
         // What is refused and ends early is searched again from its second character.
         let ends_early = |bound: usize| (known - 1) / bound * bound <= SEARCH_AGAIN;
-        if answer == Answer::Later || (!matches!(answer, Answer::Yes | Answer::Later) && ends_early(bound)) {
+        if answer == Answer::Later || (answer != Answer::Yes && ends_early(bound)) {
             return;
         }
         let Some(walker) = self.walker() else { return };

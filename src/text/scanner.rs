@@ -436,7 +436,6 @@ impl Scanner {
 
     /// Notes units that are wanted where bytes stand with which their matches begin.
     fn bytes(&self, text: &Text<'_>, wanted: &dyn Fn(&Unit) -> bool, gathered: &mut Gathered) {
-        let mut unusual = None;
         for unseen in [true, false] {
             let units = || self.bytes.iter().filter(|(unit, set)| set.is_unseen() == unseen && wanted(unit));
             let mut any = ByteSet::default();
@@ -444,11 +443,9 @@ impl Scanner {
             if any == ByteSet::default() {
                 continue;
             }
-            let all = [(0, text.raw().as_bytes())];
-            let blocks: &[(usize, &[u8])] =
-                if unseen { unusual.get_or_insert_with(|| unusual_blocks(text)) } else { &all };
+            let blocks = if unseen { unusual_blocks(text) } else { vec![(0, text.raw().as_bytes())] };
             for (at, block) in blocks {
-                for (at, byte) in (*at..).zip(*block).filter(|(_, byte)| any.contains(**byte)) {
+                for (at, byte) in (at..).zip(block).filter(|(_, byte)| any.contains(**byte)) {
                     let here = units().filter(|(_, set)| set.contains(*byte));
                     here.for_each(|(unit, _)| gathered.range(*unit, at, at, Twin::None));
                 }

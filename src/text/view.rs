@@ -407,15 +407,13 @@ impl Mapped {
     /// The last segment that begins up to a place, here or in the original.
     fn last_from(&self, at: usize, begins: impl Fn(&Segment) -> usize) -> Option<&Segment> {
         let latest = self.latest.load(Relaxed);
-        let mut near = self.segments.get(latest..)?.iter().map(&begins).take(3);
-        let mut number = near.by_ref().take_while(|begin| *begin <= at).count();
-        // One more would be needed to tell where it ends.
-        number = if number == 0 || number == 3 {
-            self.segments.partition_point(|segment| begins(segment) <= at)
-        } else {
-            latest + number
+        let near = self.segments.get(latest..)?.iter().take(3);
+        let behind = match near.take_while(|segment| begins(segment) <= at).count() {
+            few @ 1..3 => latest + few,
+            // It stands before them, or one more would be needed to tell where it ends.
+            _ => self.segments.partition_point(|segment| begins(segment) <= at),
         };
-        let number = number.checked_sub(1)?;
+        let number = behind.checked_sub(1)?;
         self.latest.store(number, Relaxed);
         self.segments.get(number)
     }

@@ -24,8 +24,12 @@ pub(super) fn entropy(text: &str) -> bool {
     // Each byte once.
     let once = text.bytes().filter_map(|byte| counts.get_mut(usize::from(byte)).map(std::mem::take));
     let bits: f64 = once.filter(|count| *count > 0).map(|count| -share(count) * share(count).log2()).sum();
-    let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    bits >= if hexadecimal { 3.0 } else { 3.5 }
+    bits >= if are_hexadecimal(text.as_bytes()) { 3.0 } else { 3.5 }
+}
+
+/// Whether a text is of hexadecimal digits, in groups or not.
+fn are_hexadecimal(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
 }
 
 /// Of what has too little entropy: whether it has too few different bytes for any beginning of it to have more.
@@ -34,8 +38,7 @@ pub(super) fn few_bytes(text: &str) -> Option<Wrong> {
     let mut seen = [false; 256];
     bytes.iter().for_each(|byte| seen.get_mut(usize::from(*byte)).into_iter().for_each(|seen| *seen = true));
     // log2(7) < 3.0 and log2(11) < 3.5: the latter where no beginning is hexadecimal.
-    let hexadecimal = bytes.iter().take(LEAST).all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
-    let few = if hexadecimal { 7 } else { 11 };
+    let few = if are_hexadecimal(bytes.get(..LEAST).unwrap_or(bytes)) { 7 } else { 11 };
     (seen.iter().filter(|seen| **seen).count() <= few).then_some(Wrong::Beginnings)
 }
 
