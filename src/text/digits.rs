@@ -161,7 +161,8 @@ impl Reach {
     fn farther(&self, before: Option<&u8>, units: u64) -> (u64, usize) {
         let last = before.zip(self.last.first()).and_then(|(byte, last)| last.get(usize::from(*byte)));
         let units = units & last.copied().unwrap_or_default();
-        let far = self.units.iter().rposition(|all| all & units != 0).unwrap_or(0);
+        // The farther, the fewer.
+        let far = self.units.partition_point(|all| all & units != 0).saturating_sub(1);
         (units, if far == FAR { self.most } else { far })
     }
 }

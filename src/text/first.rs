@@ -315,7 +315,7 @@ fn ends_word(hir: &Hir) -> bool {
     }
 }
 
-fn is_word_end(hir: &Hir) -> bool {
+pub(super) fn is_word_end(hir: &Hir) -> bool {
     matches!(hir.kind(), HirKind::Look(Look::WordAscii | Look::WordEndAscii))
 }
 

@@ -12,6 +12,7 @@ mod decoded;
 mod dice;
 mod digits;
 mod eight;
+mod ends;
 mod expression;
 mod first;
 mod fold;
@@ -403,7 +404,7 @@ impl Finder {
             if let Some(near) =
                 made.conditions.near.as_ref().filter(|_| !folded && at == 0 && !pattern.is_endless())
             {
-                let mut may_hold = near.may_hold(text, pattern.bytes());
+                let mut may_hold = near.may_hold(text, pattern.last_letters());
                 let mut of_unit = left.split_off(before);
                 of_unit.retain(|place| {
                     let range = (place.first as usize, (place.last as usize).saturating_add(pattern.bound()));

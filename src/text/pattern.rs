@@ -10,8 +10,9 @@ use regex_automata::{Anchored, Input};
 use regex_syntax::hir::{Hir, HirKind};
 
 use super::back::{Back, FARTHEST};
+use super::ends::ends;
 use super::expression::Expression;
-use super::first::{ByteSet, First, bytes, holds};
+use super::first::{ByteSet, First, holds};
 use super::literals::{self, Required};
 use super::places::{Place, possible};
 use super::rough::Rough;
@@ -139,8 +140,7 @@ struct Quick {
     /// How often a literal was seen by which the pattern is found.
     seen: AtomicUsize,
     rough: [OnceLock<Option<Rough>>; 2],
-    /// All bytes of all matches.
-    bytes: OnceLock<ByteSet>,
+    last_letters: OnceLock<Option<ByteSet>>,
 }
 
 /// What stands before the literals by which a pattern is found.
@@ -455,9 +455,14 @@ impl Pattern {
         }
     }
 
-    /// All that its matches hold.
-    pub(super) fn bytes(&self) -> &ByteSet {
-        self.quick.bytes.get_or_init(|| ready::make(|| bytes(&self.expression.hir)))
+    /// The letters with which what is found may end where a letter can follow, if there are any.
+    pub(super) fn last_letters(&self) -> Option<&ByteSet> {
+        let Expression { hir, has_value, .. } = &self.expression;
+        let letters = || {
+            let letters = ends(hir, *has_value).without(|byte| !byte.is_ascii_alphabetic());
+            letters.any(|_| true).then_some(letters)
+        };
+        self.quick.last_letters.get_or_init(|| ready::make(letters)).as_ref()
     }
 
     /// Whether a match can be longer than what decides about it.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Hit;
 use super::block::within;
 use super::fold;
-use super::near::Windows;
+use super::near::{Starts, Windows};
 
 /// A way to look at a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,6 +106,7 @@ pub struct Text<'a> {
     folded: OnceCell<Mapped>,
     squashed: OnceCell<Mapped>,
     windows: Windows,
+    starts: Starts,
 }
 
 impl<'a> Text<'a> {
@@ -122,6 +123,7 @@ impl<'a> Text<'a> {
             folded: OnceCell::new(),
             squashed: OnceCell::new(),
             windows: Windows::default(),
+            starts: Starts::default(),
         }
     }
 
@@ -141,6 +143,11 @@ impl<'a> Text<'a> {
     /// What stands near matches.
     pub(super) fn windows(&self) -> &Windows {
         &self.windows
+    }
+
+    /// Where words begin near matches.
+    pub(super) fn starts(&self) -> &Starts {
+        &self.starts
     }
 
     /// The folded view, if it was made.

@@ -1,147 +1,126 @@
 //! How words begin: a quick look for any of many.
 
 use crate::text::first::ByteSet;
-use crate::text::fold::single;
+use crate::text::near::starts::{ANY, END, Hashes, LETTERS, Letters, beginning};
 use crate::text::phrases::{Phrases, Standing, stands};
 
-/// The first three letters or digits of each of some words, or all where it has fewer: most texts have none of them.
+/// The first letters or digits of each of some words, or all where it has fewer: most texts have none of them.
 #[derive(Debug)]
 pub(super) struct Beginnings {
-    /// By hash.
-    bits: Box<[u64; Self::ROWS]>,
-    /// How many letters that are, of any word.
-    lengths: Vec<u32>,
-    /// What they begin with, and all that is not of ASCII.
+    /// Those of words of nothing but ASCII, and of all.
+    ascii: Known,
+    all: Known,
+    /// What those of nothing but ASCII begin with.
     first: ByteSet,
     /// Those of words of nothing but ASCII, what follows in the word, and the words' numbers, in order.
     words: Vec<(u32, u8, usize)>,
-    /// The first letters of the others, as they are shown folded.
-    others: Vec<Vec<char>>,
-    /// What any of them begins with, and all that is not of ASCII.
-    any_first: ByteSet,
+    /// One of them begins with a digit.
+    digits: bool,
+}
+
+/// Hashes of beginnings.
+#[derive(Debug)]
+struct Known {
+    /// By a part of its hash, what they begin with: of two letters.
+    twos: Box<[u64; 64]>,
+    /// One has a single letter.
+    single: bool,
+    /// In order.
+    all: Vec<u16>,
+    /// How many letters that are, of any word, less one.
+    lengths: Vec<usize>,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self { twos: Box::new([0; 64]), single: false, all: Vec::new(), lengths: Vec::new() }
+    }
+
+    /// Adds a beginning of so many letters, less one.
+    fn add(&mut self, start: &Hashes, last: usize) {
+        let (row, bit) = Self::place(start);
+        self.twos.get_mut(row).into_iter().for_each(|bits| *bits |= bit);
+        self.single |= last == 0;
+        if let Some(hash) = start.get(last)
+            && let Err(at) = self.all.binary_search(hash)
+        {
+            self.all.insert(at, *hash);
+        }
+        if !self.lengths.contains(&last) {
+            self.lengths.push(last);
+        }
+    }
+
+    fn place([_, two, ..]: &Hashes) -> (usize, u64) {
+        (usize::from(two >> 10), 1 << (two >> 4 & 63))
+    }
+
+    #[inline]
+    fn has(&self, start: &Hashes) -> bool {
+        let (row, bit) = Self::place(start);
+        (self.single || self.twos.get(row).is_some_and(|bits| bits & bit != 0)) && self.is_one(start)
+    }
+
+    #[inline(never)]
+    fn is_one(&self, start: &Hashes) -> bool {
+        let known = |hash: &u16| self.all.binary_search(hash).is_ok();
+        self.lengths.iter().filter_map(|length| start.get(*length)).any(known)
+    }
 }
 
 impl Beginnings {
-    const ROWS: usize = 64;
-    const LETTERS: usize = 3;
-
     /// `None` where they don't tell.
     pub(super) fn of(words: &Phrases) -> Option<Self> {
         if words.signs().is_some() {
             return None;
         }
-        let mut all = Self {
-            bits: Box::new([0; Self::ROWS]),
-            lengths: Vec::new(),
-            first: ByteSet::default(),
-            words: Vec::new(),
-            others: Vec::new(),
-            any_first: ByteSet::default(),
-        };
-        (0x80..=u8::MAX).for_each(|byte| all.first.insert(byte));
+        let (mut first, mut by_key, mut digits) = (ByteSet::default(), Vec::new(), false);
+        let (mut ascii, mut all) = (Known::new(), Known::new());
+        // What may begin in any way.
+        all.add(&[ANY; LETTERS], LETTERS - 1);
         for (number, word) in words.words().iter().enumerate() {
-            // They stand in no text of nothing but ASCII.
+            let begun = word.trim_start().chars().take_while(|c| c.is_alphanumeric());
+            let mut letters = [END; LETTERS];
+            begun.zip(&mut letters).for_each(|(c, letter)| *letter = c.into());
+            let last = letters.iter().take_while(|letter| **letter != END).count().checked_sub(1)?;
+            digits |= word.trim_start().starts_with(|c: char| c.is_ascii_digit());
+            all.add(&Letters::new(letters).hashes(), last);
             if !word.is_ascii() {
-                let letters = word.trim_start().chars().take_while(|c| c.is_alphanumeric());
-                let letters: Vec<char> = letters.take(Self::LETTERS).collect();
-                let first = letters.first().and_then(|first| u8::try_from(*first).ok());
-                if let Some(first) = first.filter(u8::is_ascii) {
-                    all.any_first.insert(first);
-                    all.any_first.insert(first.to_ascii_uppercase());
+                // It may go on where no more of it is seen, and stands in no text of nothing but ASCII.
+                for behind in (1..=last).rev() {
+                    letters.get_mut(behind..)?.fill(END);
+                    all.add(&Letters::new(letters).hashes(), last);
                 }
-                all.others.push(letters);
                 continue;
             }
-            let letters = word.strip_prefix(' ')?.as_bytes();
-            let first = letters.first()?;
-            all.first.insert(*first);
-            all.first.insert(first.to_ascii_uppercase());
-            let (key, length) = Self::key(letters);
-            let (row, bit) = Self::place(key);
-            *all.bits.get_mut(row)? |= bit;
-            all.lengths.push(length);
-            let next = letters.get(length as usize).copied().unwrap_or(b' ');
-            all.words.push((key, next, number));
+            ascii.add(&Letters::new(letters).hashes(), last);
+            let bytes = word.strip_prefix(' ')?.as_bytes();
+            let byte = bytes.first()?;
+            first.insert(*byte);
+            first.insert(byte.to_ascii_uppercase());
+            let (key, length) = Self::key(bytes);
+            let next = bytes.get(length).copied().unwrap_or(b' ');
+            by_key.push((key, next, number));
         }
-        all.any_first.insert_all(&all.first);
-        all.lengths.sort_unstable();
-        all.lengths.dedup();
-        all.words.sort_unstable();
-        Some(all)
+        by_key.sort_unstable();
+        Some(Self { ascii, all, first, words: by_key, digits })
     }
 
-    /// Up to three letters or digits, and how many they are.
-    fn key(text: &[u8]) -> (u32, u32) {
-        let letters = text.iter().take(Self::LETTERS).take_while(|byte| byte.is_ascii_alphanumeric());
+    /// The first letters or digits, and how many they are.
+    fn key(text: &[u8]) -> (u32, usize) {
+        let letters = text.iter().take(LETTERS).take_while(|byte| byte.is_ascii_alphanumeric());
         letters
             .fold((0, 0), |(key, length), byte| (key << 8 | u32::from(byte.to_ascii_lowercase()), length + 1))
     }
 
-    fn place(key: u32) -> (usize, u64) {
-        let hash = key.wrapping_mul(0x9e37_79b1) >> 20;
-        ((hash >> 6) as usize, 1 << (hash & 63))
+    /// Whether one of the words may begin so, in a text of nothing but ASCII that can be seen if it is `clean`.
+    pub(super) fn may_be(&self, start: &Hashes, clean: bool) -> bool {
+        if clean { self.ascii.has(start) } else { self.all.has(start) }
     }
 
-    /// Whether one of the words may begin here, also in a name in camel case or directly behind a match, which ends with one of
-    /// `ends`; in a text of nothing but `ascii`, or any.
-    #[inline]
-    pub(super) fn may_begin(&self, text: &str, at: usize, ends: &ByteSet, ascii: bool) -> bool {
-        let bytes = text.as_bytes();
-        let first = if ascii { &self.first } else { &self.any_first };
-        let Some(byte) = bytes.get(at).filter(|byte| first.contains(**byte)) else { return false };
-        if !ascii {
-            return self.may_begin_folded(text, at, ends);
-        }
-        let inside = goes_on(bytes, at, ends);
-        (byte.is_ascii_uppercase() || !inside) && self.has(bytes.get(at..).unwrap_or_default())
-    }
-
-    /// The same by the letters there, whatever they are.
-    #[inline(never)]
-    fn may_begin_folded(&self, text: &str, at: usize, ends: &ByteSet) -> bool {
-        let here = text.as_bytes().get(at..).unwrap_or_default();
-        if here.first().is_some_and(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
-            && goes_on(text.as_bytes(), at, ends)
-        {
-            return false;
-        }
-        let Some(text) = text.get(at..) else { return false };
-        let (mut letters, mut ascii) = (['\0'; Self::LETTERS], [0; Self::LETTERS]);
-        let mut length = 0;
-        for (c, (letter, byte)) in text.chars().zip(letters.iter_mut().zip(&mut ascii)) {
-            // Control characters are not shown.
-            let seen = |c: &char| !c.is_control() || c.is_whitespace();
-            let shown = if c.is_ascii() { Some(c.to_ascii_lowercase()).filter(seen) } else { single(c) };
-            match shown {
-                // A sign beyond ASCII begins none of them, and so does no harm.
-                Some(shown) if !shown.is_ascii() || shown.is_ascii_alphanumeric() => {
-                    *letter = shown;
-                    *byte = u8::try_from(shown).unwrap_or_default();
-                    length += 1;
-                }
-                None if !c.is_whitespace() => return true,
-                _ => break,
-            }
-        }
-        let letters = letters.get(..length).unwrap_or_default();
-        // One may go on where no more is seen, or be over before.
-        let begins = |other: &Vec<char>| letters.starts_with(other) || other.starts_with(letters);
-        length > 0 && (self.has(&ascii) || self.others.iter().any(begins))
-    }
-
-    #[inline(never)]
-    fn has(&self, text: &[u8]) -> bool {
-        self.keys(text).next().is_some()
-    }
-
-    /// Those of the beginnings that a text may have.
-    fn keys(&self, text: &[u8]) -> impl Iterator<Item = u32> {
-        let (key, length) = Self::key(text);
-        let known = self.lengths.iter().filter(move |fewer| **fewer <= length);
-        known.map(move |fewer| key >> (8 * (length - fewer))).filter(|key| {
-            let (row, bit) = Self::place(*key);
-            self.bits.get(row).is_some_and(|bits| bits & bit != 0)
-        })
+    /// Whether one of the words begins with a digit.
+    pub(super) fn have_digits(&self) -> bool {
+        self.digits
     }
 
     /// Whether any of the `words` stands in a plain text.
@@ -152,30 +131,29 @@ impl Beginnings {
             let begins =
                 !std::mem::replace(&mut inside, byte.is_ascii_alphanumeric()) && self.first.contains(*byte);
             begins
-                && self.keys(bytes.get(at..).unwrap_or_default()).any(|key| self.stands(text, at, key, words))
+                && beginning(text, at, true).is_some_and(|start| self.ascii.has(&start))
+                && self.stands(text, at, words)
         })
     }
 
-    /// Whether any of those of the `words` stands here that begin so.
-    fn stands(&self, text: &str, at: usize, key: u32, words: &Phrases) -> bool {
-        let length = (u32::BITS - key.leading_zeros()).div_ceil(8) as usize;
-        let next = text.as_bytes().get(at + length).copied().filter(u8::is_ascii_alphanumeric);
-        let next = next.map_or(b' ', |byte| byte.to_ascii_lowercase());
-        let from = self.words.partition_point(|(other, then, _)| (*other, *then) < (key, next));
-        let alike =
-            self.words.iter().skip(from).take_while(|(other, then, _)| (*other, *then) == (key, next));
-        alike.filter_map(|(.., number)| words.words().get(*number)).any(|word| {
-            // Behind the border.
-            stands(Standing::Clean(text), at, word, 1).is_some()
+    /// Whether any of the `words` stands here.
+    fn stands(&self, text: &str, at: usize, words: &Phrases) -> bool {
+        let here = text.as_bytes().get(at..).unwrap_or_default();
+        let (key, length) = Self::key(here);
+        let known = self.ascii.lengths.iter().filter(|last| **last < length);
+        let mut keys = known.map(|last| (key >> (8 * (length - last - 1)), last + 1));
+        keys.any(|(key, length)| {
+            let next = here.get(length).copied().filter(u8::is_ascii_alphanumeric);
+            let next = next.map_or(b' ', |byte| byte.to_ascii_lowercase());
+            let from = self.words.partition_point(|(other, then, _)| (*other, *then) < (key, next));
+            let alike =
+                self.words.iter().skip(from).take_while(|(other, then, _)| (*other, *then) == (key, next));
+            alike.filter_map(|(.., number)| words.words().get(*number)).any(|word| {
+                // Behind the border.
+                stands(Standing::Clean(text), at, word, 1).is_some()
+            })
         })
     }
-}
-
-/// Whether what stands before a place is more of the same word, and no match that ends with one of `ends`.
-#[inline]
-fn goes_on(bytes: &[u8], at: usize, ends: &ByteSet) -> bool {
-    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-    before.is_some_and(|before| before.is_ascii_lowercase() && !ends.contains(*before))
 }
 
 #[cfg(test)]
