@@ -9,6 +9,8 @@ use super::region::Piece;
 const LONGEST: usize = 16;
 /// Most digits of a number.
 const MAX_DIGITS: usize = 10;
+/// Bytes behind a line break or tab in which a key or number shows by its digits.
+const NEXT: usize = 24;
 
 /// Entities of HTML for what can be typed otherwise, and for spaces and dashes.
 const NAMED: &[(&str, char)] = &[
@@ -79,6 +81,28 @@ const NAMED: &[(&str, char)] = &[
 enum Escape {
     Char(char, usize),
     Byte(u8, usize),
+    /// White space of strings: what stands behind it does not look like the beginning of a word.
+    Break(char, usize),
+}
+
+impl Escape {
+    fn is_break(self) -> bool {
+        matches!(self, Escape::Break(..))
+    }
+
+    fn length(self) -> usize {
+        match self {
+            Escape::Char(_, length) | Escape::Byte(_, length) | Escape::Break(_, length) => length,
+        }
+    }
+}
+
+/// Whether a key or a number stands directly behind an escape.
+fn hides(rest: &[u8], escape: Escape) -> bool {
+    let next = rest.get(escape.length()..).unwrap_or_default().iter().take(NEXT);
+    let mut word = next
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+' | b'('));
+    word.any(u8::is_ascii_digit)
 }
 
 /// Marks lines with escapes, and lists of bytes.
@@ -94,7 +118,7 @@ pub(super) fn evidence(text: &str, evidence: &mut Evidence) {
             }
             _ if at < evidence.html.end() && at < evidence.hex.end() => {}
             _ => {
-                if in_html(rest).is_some() {
+                if in_html(rest).is_some_and(|escape| !escape.is_break() || hides(rest, escape)) {
                     evidence.html.add_line(text, at);
                 }
                 if at >= evidence.hex.end()
@@ -154,7 +178,7 @@ fn decode(
                 held.push((byte, (at, at + length)));
                 at += length;
             }
-            Escape::Char(c, length) => {
+            Escape::Char(c, length) | Escape::Break(c, length) => {
                 release(&mut held, &mut decoded);
                 decoded.push_decoded(c, (at, at + length));
                 at += length;
@@ -204,7 +228,7 @@ fn in_percent(rest: &[u8]) -> Option<Escape> {
     }
 }
 
-/// `&lt;`, `&#60;`, `&#x3c;`, `\u003c`, `\u{3c}`, `\U0000003c`, `\x3c`, `\x{3c}` and `\074`.
+/// `&lt;`, `&#60;`, `&#x3c;`, `\u003c`, `\u{3c}`, `\U0000003c`, `\x3c`, `\x{3c}`, `\074` and `\n`.
 fn in_html(rest: &[u8]) -> Option<Escape> {
     match rest {
         [b'&', b'#', b'x' | b'X', digits @ ..] => entity(digits, 16, 3),
@@ -256,6 +280,9 @@ fn backslash(rest: &[u8], before: usize) -> Option<Escape> {
         [first @ b'0'..=b'1', second, third, ..] => {
             Some(Escape::Byte(byte(&[*first, *second, *third], 8)?, before + 3))
         }
+        [b'n', ..] => Some(Escape::Break('\n', before + 1)),
+        [b'r', ..] => Some(Escape::Break('\r', before + 1)),
+        [b't', ..] => Some(Escape::Break('\t', before + 1)),
         _ => None,
     }
 }
