@@ -173,7 +173,7 @@ fn stdin_is_cleaned_as_it_comes() {
         .unwrap();
     let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     stdin.write_all(b"mail kim@post").unwrap();
-    let prose = "a walk through the old town on a cold day. ".repeat(20);
+    let prose = "a walk through the old town on a cold day.\n".repeat(20);
     stdin.write_all(b".example caf\xe9 ").unwrap();
     stdin.write_all(prose.as_bytes()).unwrap();
     stdin.flush().unwrap();
