@@ -3,15 +3,24 @@
 //! Where much can stand before a literal, going back from it tells in one walk, and most often after a few words, what
 //! a look at every place before it would tell one by one. Repetitions are not counted on the way ([`super::rough`]).
 
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
 use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
+use serde::{Deserialize, Serialize};
 
-use super::rough::{Memory, Rough};
+use super::kept::Kept;
+use super::ready;
+use super::rough::{Memory, Rough, uncounted};
 
 /// Most bytes before a literal for which that is done.
 pub(super) const FARTHEST: usize = 512;
 /// Bytes before a literal from which on it is worth it.
 const FAR: usize = 24;
+/// A literal that was seen so often will be seen more often yet.
+const SEEN_OFTEN: usize = 64;
 
 /// Whether a way back from a literal, of so many bytes at most, is walked.
 pub(super) fn is_far(most: usize) -> bool {
@@ -28,12 +37,42 @@ pub(super) struct Reader<'b> {
     memory: Memory<'b>,
 }
 
-impl Back {
-    /// In texts of nothing but ASCII if `ascii` says so. `None` where it can't be read backwards.
-    pub(super) fn new(before: &Hir, ascii: bool) -> Option<Self> {
-        Rough::backwards(before, ascii).map(Self)
+/// What stands before some literals, followed back to where a match can begin.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Way {
+    /// What stands there, without counts, as it is kept.
+    before: Box<[u8]>,
+    /// How often a literal was seen behind it.
+    #[serde(skip)]
+    seen: AtomicUsize,
+    /// To be read in any text, and in one of nothing but ASCII.
+    #[serde(skip)]
+    backs: [OnceLock<Option<Back>>; 2],
+}
+
+impl Way {
+    pub(super) fn new(before: Box<[u8]>) -> Self {
+        Self { before, seen: AtomicUsize::new(0), backs: Default::default() }
     }
 
+    /// What tells a way, the same for all literals with the same before them; `None` if nothing can stand there.
+    pub(super) fn of(before: &Hir) -> Option<Box<[u8]>> {
+        Kept::new(&uncounted(before, 1, false)?).write()
+    }
+
+    /// That back from some more literals, in a text of nothing but ASCII if `ascii` says so. `None` where it can't be read backwards,
+    /// and until so many have been seen that this is worth it.
+    pub(super) fn back(&self, ascii: bool, more: usize) -> Option<&Back> {
+        if self.seen.load(Relaxed) < SEEN_OFTEN {
+            self.seen.fetch_add(more, Relaxed);
+            return None;
+        }
+        let back = || Rough::backwards(&Kept::read(&self.before)?.hir(ascii)?).map(Back);
+        self.backs.get(usize::from(ascii))?.get_or_init(|| ready::make(back)).as_ref()
+    }
+}
+
+impl Back {
     pub(super) fn reader(&self) -> Reader<'_> {
         Reader { back: self, memory: self.0.memory() }
     }

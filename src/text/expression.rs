@@ -28,7 +28,7 @@ impl Expression {
         let parsed = regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(pattern);
         let hir = parsed.map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })?;
         let has_value = pattern.contains("(?P<value>") || pattern.contains("(?<value>");
-        Ok(Self { hir: plain(&hir), has_value, meta: OnceLock::new() })
+        Ok(Self { hir: plain(hir), has_value, meta: OnceLock::new() })
     }
 
     fn compile(&self) -> Result<meta::Regex, FindError> {
@@ -73,9 +73,10 @@ fn all_digits() -> Option<&'static ClassUnicode> {
 
 /// The same expression with borders between ASCII words, ASCII digits for `\d`, and without the long s and the Kelvin
 /// sign among the cases of `s` and `k`: views show those as the letters that they are.
-fn plain(hir: &Hir) -> Hir {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Literal(_) => hir.clone(),
+fn plain(hir: Hir) -> Hir {
+    match hir.into_kind() {
+        HirKind::Empty => Hir::empty(),
+        HirKind::Literal(literal) => Hir::literal(literal.0),
         HirKind::Class(Class::Unicode(class)) => {
             let is = |chars: &[char]| {
                 let members = class.ranges().iter().flat_map(|range| range.start()..=range.end());
@@ -89,13 +90,13 @@ fn plain(hir: &Hir) -> Hir {
                 of(&[('S', 'S'), ('s', 's')])
             } else if is(&['K', 'k', '\u{212a}']) {
                 of(&[('K', 'K'), ('k', 'k')])
-            } else if all_digits() == Some(class) {
+            } else if all_digits() == Some(&class) {
                 of(&[('0', '9')])
             } else {
-                hir.clone()
+                Hir::class(Class::Unicode(class))
             }
         }
-        HirKind::Class(Class::Bytes(_)) => hir.clone(),
+        HirKind::Class(class) => Hir::class(class),
         HirKind::Look(look) => Hir::look(match look {
             Look::WordUnicode => Look::WordAscii,
             Look::WordUnicodeNegate => Look::WordAsciiNegate,
@@ -103,15 +104,17 @@ fn plain(hir: &Hir) -> Hir {
             Look::WordEndUnicode => Look::WordEndAscii,
             Look::WordStartHalfUnicode => Look::WordStartHalfAscii,
             Look::WordEndHalfUnicode => Look::WordEndHalfAscii,
-            other => *other,
+            other => other,
         }),
-        HirKind::Repetition(repetition) => Hir::repetition(repetition.with(plain(&repetition.sub))),
-        HirKind::Capture(capture) => {
-            let mut capture = capture.clone();
-            capture.sub = Box::new(plain(&capture.sub));
+        HirKind::Repetition(mut repetition) => {
+            repetition.sub = Box::new(plain(*repetition.sub));
+            Hir::repetition(repetition)
+        }
+        HirKind::Capture(mut capture) => {
+            capture.sub = Box::new(plain(*capture.sub));
             Hir::capture(capture)
         }
-        HirKind::Concat(parts) => Hir::concat(parts.iter().map(plain).collect()),
-        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(plain).collect()),
+        HirKind::Concat(parts) => Hir::concat(parts.into_iter().map(plain).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.into_iter().map(plain).collect()),
     }
 }

@@ -257,8 +257,9 @@ pub(super) fn hits(bytes: &[u8]) -> f64 {
     let pairs = bytes.windows(2).filter_map(|two| two.first_chunk());
     let share = pairs.map(next).fold(single(*first) * part(*first), |share, next| share * next);
     let longest = |words: &&[&str]| {
-        let within = words.iter().filter(|word| contains(bytes, word.as_bytes()));
-        within.map(|word| word.len()).max()
+        let counts = |word: &&str| word.len() <= bytes.len() && word.len() + MORE.len() > bytes.len();
+        let words = words.iter().copied().filter(counts);
+        words.filter(|word| contains(bytes, word.as_bytes())).map(str::len).max()
     };
     // A literal that is little longer stands nearly as often.
     let common = COMMON.iter().filter_map(|(share, words)| {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
@@ -75,17 +75,22 @@ pub(super) struct Required {
     pub(super) before: Before,
 }
 
-/// What can stand before a literal in a match: alternatives of parts in a row, the first ones first. Kept only where it is
-/// asked for; it does not tell literals apart.
+/// What can stand before a literal in a match: alternatives of parts in a row, the first ones first. It does not tell literals
+/// apart.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Before(Vec<Vec<Rc<[Hir]>>>);
 
 impl Before {
-    /// As one expression; `None` where nothing was kept.
-    pub(super) fn hir(&self) -> Option<Hir> {
+    /// Whether the same can stand there.
+    pub(super) fn reads_as(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// As one expression.
+    pub(super) fn hir(&self) -> Hir {
         let joined =
             |parts: &Vec<Rc<[Hir]>>| Hir::concat(parts.iter().flat_map(|part| part.to_vec()).collect());
-        (!self.0.is_empty()).then(|| Hir::alternation(self.0.iter().map(joined).collect()))
+        Hir::alternation(self.0.iter().map(joined).collect())
     }
 }
 
@@ -123,18 +128,8 @@ pub(super) struct Around {
 /// The literals of which every match holds one and that cost least, and what they cost in nanoseconds for each byte.
 /// `spaced` where a space stands for any white space, so that no literal may hold one.
 pub(super) fn best(hir: &Hir, spaced: bool) -> Option<(Vec<Required>, f64)> {
-    choose(hir, spaced, false)
-}
-
-/// The same literals in the same order, with what can stand before them.
-pub(super) fn with_before(hir: &Hir, spaced: bool) -> Option<Vec<Required>> {
-    choose(hir, spaced, true).map(|(required, _)| required)
-}
-
-fn choose(hir: &Hir, spaced: bool, keep: bool) -> Option<(Vec<Required>, f64)> {
-    let starts = prefix::<PLACES>(hir, hir.properties().look_set().contains(Look::Start)).sets;
-    let first = frequency::share(starts.get(..INDEPENDENT).unwrap_or_default());
-    let set = Extractor { spaced, first, keep, reckoned: Reckoned::default() }
+    let starts = prefix::<INDEPENDENT>(hir, hir.properties().look_set().contains(Look::Start)).sets;
+    let set = Extractor { spaced, first: frequency::share(&starts), reckoned: Reckoned::default() }
         .best(hir, Edges { before: Edge::ANY, after: Edge::ANY })?;
     Some((set.items, set.cost))
 }
@@ -253,8 +248,6 @@ struct Extractor {
     spaced: bool,
     /// The share of places at which a match may begin, by its first bytes.
     first: f64,
-    /// What stands before literals is kept.
-    keep: bool,
     reckoned: Reckoned,
 }
 
@@ -327,7 +320,7 @@ impl Extractor {
             let before = edges.before.next_to(literal.bytes.first());
             let after = edges.after.next_to(literal.bytes.last());
             let around = Around { lead: ByteSet::default(), before, after };
-            let before = Before(if self.keep { vec![Vec::new()] } else { Vec::new() });
+            let before = Before(vec![Vec::new()]);
             Required { literal, min: 0, max: 0, around, before }
         };
         let set = self.set(texts.into_iter().map(required).collect())?;
@@ -340,7 +333,7 @@ impl Extractor {
         let max = longest(before)?;
         let mut lead = ByteSet::default();
         before.iter().for_each(|piece| lead.insert_all(&piece.bytes()));
-        let parts: Option<Rc<[Hir]>> = (self.keep && !before.is_empty()).then(|| {
+        let parts: Option<Rc<[Hir]>> = (!before.is_empty()).then(|| {
             let space = || Hir::literal(*b" ");
             before.iter().map(|piece| piece.hir().map_or_else(space, Hir::clone)).collect()
         });
@@ -441,31 +434,7 @@ impl Extractor {
     }
 
     fn members(&self, class: &Class) -> Option<Vec<Literal>> {
-        let mut all = Vec::new();
-        let mut add = |bytes: &[u8]| {
-            all.push(bytes.to_vec());
-            all.len() <= MAX_MEMBERS
-        };
-        match class {
-            Class::Unicode(class) => {
-                for range in class.ranges() {
-                    for c in range.start()..=range.end() {
-                        if !add(c.encode_utf8(&mut [0; 4]).as_bytes()) {
-                            return None;
-                        }
-                    }
-                }
-            }
-            Class::Bytes(class) => {
-                for range in class.ranges() {
-                    for byte in range.start()..=range.end() {
-                        if !add(&[byte]) {
-                            return None;
-                        }
-                    }
-                }
-            }
-        }
+        let all = members(class)?;
         if self.spaced && all.iter().flatten().any(u8::is_ascii_whitespace) {
             return None;
         }
@@ -485,6 +454,36 @@ impl Extractor {
     }
 }
 
+/// What a class holds, where that is little.
+fn members(class: &Class) -> Option<Vec<Vec<u8>>> {
+    let mut all = Vec::new();
+    let mut add = |bytes: &[u8]| {
+        all.push(bytes.to_vec());
+        all.len() <= MAX_MEMBERS
+    };
+    match class {
+        Class::Unicode(class) => {
+            for range in class.ranges() {
+                for c in range.start()..=range.end() {
+                    if !add(c.encode_utf8(&mut [0; 4]).as_bytes()) {
+                        return None;
+                    }
+                }
+            }
+        }
+        Class::Bytes(class) => {
+            for range in class.ranges() {
+                for byte in range.start()..=range.end() {
+                    if !add(&[byte]) {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+    Some(all)
+}
+
 /// What can stand before and behind some pieces.
 fn around(pieces: &[Piece<'_>], from: usize, to: usize, edges: Edges) -> Edges {
     let ahead = pieces.get(..from).unwrap_or_default().iter();
@@ -499,11 +498,11 @@ fn around(pieces: &[Piece<'_>], from: usize, to: usize, edges: Edges) -> Edges {
 #[derive(Debug, Default)]
 struct Reckoned {
     /// What a literal costs, and how often it stands somewhere.
-    literals: RefCell<HashMap<Vec<u8>, (f64, f64)>>,
+    literals: RefCell<BTreeMap<Vec<u8>, (f64, f64)>>,
     /// How many bytes of a set stand in a row.
-    runs: RefCell<HashMap<(ByteSet, usize), f64>>,
+    runs: RefCell<BTreeMap<(ByteSet, usize), f64>>,
     /// The share of places next to which a byte of a set stands; of borders of words, or of any.
-    sides: RefCell<HashMap<(ByteSet, bool), f64>>,
+    sides: RefCell<BTreeMap<(ByteSet, bool), f64>>,
 }
 
 impl Reckoned {

@@ -110,7 +110,8 @@ impl Leaf {
         {
             phrases.find_words(text, occurrences.as_deref_mut(), progress, &mut sink);
         } else if let Some(pattern) = self.pattern(folded) {
-            let shown = Shown { text: view.map_or(text.raw(), |view| &view.text), open: text.is_open() };
+            let shown = view.map_or(text.raw(), |view| &view.text);
+            let shown = Shown { text: shown, ascii: text.is_clean(), open: text.is_open() };
             pattern.find(shown, progress, &mut places.ranges(number, folded), &mut sink, stop)?;
         }
         Ok(sink.hits)

@@ -19,6 +19,7 @@ mod fold;
 mod frequency;
 mod grams;
 mod hold_back;
+mod kept;
 mod literals;
 mod matcher;
 mod near;
@@ -33,6 +34,7 @@ mod scanner;
 mod sieve;
 mod stream;
 mod tails;
+mod trial;
 mod uniform;
 mod utf8;
 mod view;
@@ -324,11 +326,6 @@ impl Finder {
     #[cfg(test)]
     pub(crate) fn is_made(&self) -> bool {
         self.made.get().is_some()
-    }
-
-    /// The pattern of one of its leaves, in a view.
-    fn pattern(&self, leaf: usize, folded: bool) -> Option<&pattern::Pattern> {
-        self.made()?.matcher.leaf(leaf)?.pattern(folded)
     }
 
     /// Compiles every pattern now, so that one too large to compile is known when a bundle is checked.

@@ -1,5 +1,6 @@
 //! One regular expression that is searched for, bounded in length.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,16 +10,15 @@ use regex_automata::meta;
 use regex_automata::{Anchored, Input};
 use regex_syntax::hir::{Hir, HirKind};
 
-use super::back::{Back, FARTHEST};
 use super::ends::ends;
 use super::expression::Expression;
 use super::first::{ByteSet, First, holds};
-use super::literals::{self, Required};
 use super::places::{Place, possible};
 use super::rough::Rough;
+use super::uniform::in_ascii;
 use super::view::Text;
 use super::walker::{Step, Tried, Walk, Walked, Walker};
-use super::{FindError, Stopped, ready};
+use super::{FindError, Stopped, ready, trial};
 
 /// Longest match, in bytes, that a pattern may need to see before it is decided.
 pub(super) const MAX_BOUND: usize = 64 << 10;
@@ -32,8 +32,8 @@ const SHORTER: usize = 24;
 const SHORTER_BYTES: usize = 512;
 /// Places that lie no further apart are searched together where one by one would take long.
 const JOIN: usize = 32;
-/// A literal that was seen so often will be seen more often yet.
-const SEEN_OFTEN: usize = 64;
+/// At so many places a pattern is tried before that is made easier.
+const TRIED_OFTEN: usize = 64;
 /// Candidates between two questions whether to stop.
 const POLL: usize = 64;
 
@@ -57,6 +57,8 @@ impl Found {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shown<'t> {
     pub(super) text: &'t str,
+    /// There is nothing but ASCII in it.
+    pub(super) ascii: bool,
     /// It goes on behind what is known of it.
     pub(super) open: bool,
 }
@@ -129,27 +131,18 @@ pub(super) struct Pattern {
     expression: Expression,
     bound: Bound,
     first: OnceLock<First>,
-    walker: OnceLock<Option<Box<Walker>>>,
+    /// For any text, and for one of nothing but ASCII.
+    walkers: [OnceLock<Option<Box<Walker>>>; 2],
     quick: Box<Quick>,
 }
 
 /// What quickly tells where a pattern may match, by the texts for which it does: any, and those of nothing but ASCII.
 #[derive(Debug, Default)]
 struct Quick {
-    backs: [Backs; 2],
-    /// How often a literal was seen by which the pattern is found.
-    seen: AtomicUsize,
+    /// At how many places it was tried.
+    tried: AtomicUsize,
     rough: [OnceLock<Option<Rough>>; 2],
     last_letters: OnceLock<Option<ByteSet>>,
-}
-
-/// What stands before the literals by which a pattern is found.
-#[derive(Debug, Default)]
-struct Backs {
-    /// Of each literal in a raw text.
-    raw: OnceLock<Vec<Option<Back>>>,
-    /// Of each literal in a folded one, where they are others.
-    folded: OnceLock<Option<Vec<Option<Back>>>>,
 }
 
 #[derive(Debug)]
@@ -177,7 +170,13 @@ impl Pattern {
             (_, Some(max_bytes)) => Bound::Window(max_bytes),
             (_, None) => return Err(FindError::Unbounded),
         };
-        Ok(Self { expression, bound, first: OnceLock::new(), walker: OnceLock::new(), quick: Box::default() })
+        Ok(Self {
+            expression,
+            bound,
+            first: OnceLock::new(),
+            walkers: Default::default(),
+            quick: Box::default(),
+        })
     }
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
@@ -193,25 +192,39 @@ impl Pattern {
     pub(super) fn possible(&self, text: &Text<'_>, folded: bool, places: &[Place], left: &mut Vec<Place>) {
         /// So many are tried once more, with its counts.
         const FEW: usize = 8;
+        let hir = &self.expression.hir;
+        // What is still open where a match is decided counts.
+        let decided = if self.is_endless() { self.bound() } else { usize::MAX };
+        let exact =
+            |shown: &str, start: usize| trial::none(hir, shown, start).filter(|steps| *steps < decided);
+        let tried = &self.quick.tried;
+        if tried.load(Relaxed) < TRIED_OFTEN
+            && tried.fetch_add(places.len(), Relaxed) + places.len() <= TRIED_OFTEN
+        {
+            left.extend(possible(text, folded, places, exact));
+            return;
+        }
         let (before, length) = (left.len(), text.raw().len());
-        let make = || ready::make(|| Rough::forwards(&self.expression.hir, text.is_clean()));
+        let make = || ready::make(|| Rough::forwards(hir, text.is_clean()));
         let rough = self.quick.rough.get(usize::from(text.is_clean()));
         match rough.and_then(|rough| rough.get_or_init(make).as_ref()) {
             Some(rough) => {
                 let mut none = rough.none(length);
-                // What is still open where a match is decided counts.
-                let decided = if self.is_endless() { self.bound() } else { usize::MAX };
                 let none = |shown: &str, start: usize| none(shown, start).filter(|steps| *steps < decided);
                 left.extend(possible(text, folded, places, none));
             }
             None => left.extend_from_slice(places),
         }
         let rest = left.get(before..).unwrap_or_default();
-        if !self.is_endless()
-            && (1..=FEW).contains(&rest.len())
-            && let Some(walker) = self.walker()
-            && possible(text, folded, rest, walker.none(length)).next().is_none()
-        {
+        if !(1..=FEW).contains(&rest.len()) {
+            return;
+        }
+        let walker = self.walkers.get(usize::from(text.is_clean())).and_then(OnceLock::get);
+        let first = match walker.and_then(Option::as_ref).filter(|_| !self.is_endless()) {
+            Some(walker) => possible(text, folded, rest, walker.none(length)).next(),
+            None => possible(text, folded, rest, exact).next(),
+        };
+        if first.is_none() {
             left.truncate(before);
         }
     }
@@ -230,7 +243,7 @@ impl Pattern {
         let text = shown.text;
         progress.undecided = None;
         if let Some(long) = progress.long.take()
-            && let Some(walker) = self.walker()
+            && let Some(walker) = self.walker(false)
         {
             self.follow(walker, shown, long, progress, sink);
         }
@@ -384,7 +397,7 @@ impl Pattern {
         if answer == Answer::Later || (answer != Answer::Yes && ends_early(bound)) {
             return;
         }
-        let Some(walker) = self.walker() else { return };
+        let Some(walker) = self.walker(false) else { return };
         progress.undecided = None;
         let ended = found.value.1 != usize::MAX;
         if answer == Answer::Yes && ended {
@@ -434,7 +447,7 @@ impl Pattern {
     /// would have ended before does not count.
     pub(super) fn alive(&self, text: &str, longest: usize, at: usize, last: usize) -> Option<usize> {
         let from = ceil_boundary(text, at.max(text.len().saturating_sub(longest)));
-        match self.walker() {
+        match self.walker(false) {
             Some(walker) => walker.alive(text, from, last),
             None => Some(from).filter(|from| *from < text.len() && *from <= last),
         }
@@ -470,45 +483,17 @@ impl Pattern {
         matches!(self.bound, Bound::Window(..))
     }
 
-    /// What tells where a match begins that holds one of the literals by which the pattern is found, by their numbers;
-    /// made when these have been seen often enough for that to be worth it.
-    pub(super) fn backs(&self, text: &Text<'_>, folded: bool, seen: usize) -> &[Option<Back>] {
-        let Quick { backs, seen: often, .. } = &*self.quick;
-        if often.load(Relaxed) < SEEN_OFTEN {
-            often.fetch_add(seen, Relaxed);
-            return &[];
-        }
-        let ascii = text.is_clean();
-        let [any, of_ascii] = backs;
-        let Backs { raw, folded: of_folded } = if ascii { of_ascii } else { any };
-        let hir = &self.expression.hir;
-        let required = |folded| literals::with_before(hir, folded).unwrap_or_default();
-        let back = |required: &Required| {
-            required.before.hir().filter(|_| required.max <= FARTHEST).and_then(|hir| Back::new(&hir, ascii))
-        };
-        let raw = || raw.get_or_init(|| ready::make(|| required(false).iter().map(back).collect()));
-        if !folded {
-            return raw();
-        }
-        let of_folded = of_folded.get_or_init(|| {
-            ready::make(|| {
-                let all = required(true);
-                // Most often there is no difference.
-                (all != required(false)).then(|| all.iter().map(back).collect())
-            })
-        });
-        of_folded.as_ref().unwrap_or_else(|| raw())
-    }
-
     fn first(&self) -> &First {
         self.first.get_or_init(|| ready::make(|| First::new(&self.expression.hir)))
     }
 
-    fn walker(&self) -> Option<&Walker> {
-        let (bound, walker) = (self.bound(), &self.walker);
-        walker
-            .get_or_init(|| ready::make(|| Walker::new(&self.expression.hir, bound).ok().map(Box::new)))
-            .as_deref()
+    fn walker(&self, ascii: bool) -> Option<&Walker> {
+        let make = || {
+            let Expression { hir, .. } = &self.expression;
+            let hir = if ascii { Cow::Owned(in_ascii(hir)?) } else { Cow::Borrowed(hir) };
+            Walker::new(&hir, self.bound()).ok().map(Box::new)
+        };
+        self.walkers.get(usize::from(ascii))?.get_or_init(|| ready::make(make)).as_deref()
     }
 
     /// The match at the same place that ends before this one and `below` a place, between words: a number that a check refuses may be
@@ -555,7 +540,7 @@ impl Pattern {
     ) -> Result<Next, Stopped> {
         let shown = text.text;
         let Bound::Fixed(longest) = self.bound else { return self.next_long(text, at, last, stop) };
-        let Some(walker) = self.walker() else { return Ok(Next::None) };
+        let Some(walker) = self.walker(text.ascii) else { return Ok(Next::None) };
         let input = |from: usize, last: usize| {
             Input::new(shown).span(from..shown.len().min(last.saturating_add(longest)))
         };
@@ -580,7 +565,7 @@ impl Pattern {
         let Some(at) = self.first().find(shown.as_bytes(), at, last, text.open) else {
             return Ok(Next::None);
         };
-        let Some(walker) = self.walker() else { return Ok(Next::None) };
+        let Some(walker) = self.walker(false) else { return Ok(Next::None) };
         let (start, end) = match walker.next(text, ceil_boundary(shown, at), last, self.first(), stop)? {
             Walked::None => return Ok(Next::None),
             Walked::Match(start, end) => (start, end),
@@ -649,7 +634,7 @@ mod tests {
         let mut all = All(Vec::new());
         let pattern = Pattern::new(pattern, max_bytes).unwrap();
         let everywhere = &mut std::iter::once((0, text.len()));
-        let shown = Shown { text, open: false };
+        let shown = Shown { text, ascii: false, open: false };
         pattern.find(shown, &mut Progress::default(), everywhere, &mut all, &|| false).unwrap();
         all.0
     }

@@ -429,7 +429,7 @@ impl Phrases {
         }
         let mut any = Any(false);
         if let Some(signs) = &self.signs {
-            let shown = Shown { text: folded, open: false };
+            let shown = Shown { text: folded, ascii: false, open: false };
             let everywhere = &mut std::iter::once((0, usize::MAX));
             any.0 |= signs.find(shown, &mut Progress::default(), everywhere, &mut any, &|| false).is_err();
         }

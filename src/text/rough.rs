@@ -46,14 +46,12 @@ pub(super) type Memory<'r> = PoolGuard<'r, Cache, Make>;
 impl Rough {
     /// To be read forwards; in texts of nothing but ASCII if `ascii` says so. `None` where there is none, or nothing matches.
     pub(super) fn forwards(hir: &Hir, ascii: bool) -> Option<Self> {
-        let hir = if ascii { in_ascii(hir)? } else { hir.clone() };
-        Self::new(&uncounted(&hir, LONG), false)
+        Self::new(&uncounted(hir, LONG, ascii)?, false)
     }
 
-    /// To be read backwards.
-    pub(super) fn backwards(hir: &Hir, ascii: bool) -> Option<Self> {
-        let hir = if ascii { in_ascii(hir)? } else { hir.clone() };
-        Self::new(&uncounted(&hir, 1), true)
+    /// To be read backwards, of what does not count.
+    pub(super) fn backwards(uncounted: &Hir) -> Option<Self> {
+        Self::new(uncounted, true)
     }
 
     fn new(hir: &Hir, reverse: bool) -> Option<Self> {
@@ -105,26 +103,40 @@ impl Rough {
 }
 
 /// The same with any number of repetitions where they are counted beyond a few, but for up to `long` characters that it takes
-/// at least.
-fn uncounted(hir: &Hir, long: u32) -> Hir {
-    match hir.kind() {
+/// at least; if `ascii` says so, what is left of it in texts of nothing but ASCII. `None` if that is nothing.
+pub(super) fn uncounted(hir: &Hir, long: u32, ascii: bool) -> Option<Hir> {
+    Some(match hir.kind() {
         HirKind::Repetition(repetition) => {
             let few = repetition.max.is_some_and(|max| max <= FEW);
             let least = if matches!(repetition.sub.kind(), HirKind::Class(_)) { long } else { 1 };
-            Hir::repetition(Repetition {
-                min: if few { repetition.min } else { repetition.min.min(least) },
-                max: if few { repetition.max } else { None },
-                greedy: true,
-                sub: Box::new(uncounted(&repetition.sub, long)),
-            })
+            let min = if few { repetition.min } else { repetition.min.min(least) };
+            let max = repetition.max.filter(|_| few);
+            let Some(sub) = uncounted(&repetition.sub, long, ascii) else {
+                return (min == 0).then(Hir::empty);
+            };
+            // One in another is one.
+            let one = match sub.kind() {
+                HirKind::Repetition(inner) => {
+                    Repetition { min: inner.min * min.min(1), max: None, ..inner.clone() }
+                }
+                _ => Repetition { min, max, greedy: true, sub: Box::new(sub) },
+            };
+            Hir::repetition(one)
         }
-        HirKind::Capture(capture) => uncounted(&capture.sub, long),
-        HirKind::Concat(parts) => Hir::concat(parts.iter().map(|part| uncounted(part, long)).collect()),
+        HirKind::Capture(capture) => uncounted(&capture.sub, long, ascii)?,
+        HirKind::Concat(parts) => {
+            let parts = parts.iter().map(|part| uncounted(part, long, ascii));
+            Hir::concat(parts.collect::<Option<_>>()?)
+        }
         HirKind::Alternation(parts) => {
-            Hir::alternation(parts.iter().map(|part| uncounted(part, long)).collect())
+            let parts: Vec<Hir> = parts.iter().filter_map(|part| uncounted(part, long, ascii)).collect();
+            Some(parts).filter(|parts| !parts.is_empty()).map(Hir::alternation)?
+        }
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) if ascii => {
+            in_ascii(hir)?
         }
         HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => hir.clone(),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::back::Way;
 use super::block::{BLOCK, within};
 use super::decoded::{self, Hint, Hints, Part, hint_literals};
 use super::digits::{Digits, tables};
@@ -45,6 +46,8 @@ pub struct Scanner {
     firsts: Vec<First>,
     /// What can stand around literals.
     arounds: Vec<Around>,
+    /// Ways back from literals to where matches can begin.
+    ways: Vec<Way>,
     digits: Digits,
     /// First bytes of matches of patterns without anything better.
     bytes: Vec<(Unit, ByteSet)>,
@@ -139,8 +142,8 @@ pub(super) struct Place {
     around: u32,
     /// Number of what stands between the beginning of a match and the literal.
     lead: u32,
-    /// Number of the literal among those of the unit.
-    number: u32,
+    /// Number of the way back from the literal, if it is a long one.
+    way: Option<u32>,
 }
 
 impl Place {
@@ -231,6 +234,7 @@ impl Scanner {
             uses,
             firsts,
             arounds,
+            ways: builder.ways.all().into_iter().map(Way::new).collect(),
             digits: Digits::new(builder.digits),
             bytes: builder.bytes,
             always: builder.always,

@@ -54,20 +54,19 @@ pub(super) fn in_ascii(hir: &Hir) -> Option<Hir> {
     Some(match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => hir.clone(),
         HirKind::Literal(literal) => Some(hir.clone()).filter(|_| literal.0.is_ascii())?,
-        HirKind::Class(class) => {
-            let class = match class {
-                Class::Unicode(class) => {
-                    let mut class = class.clone();
-                    class.intersect(&ClassUnicode::new([ClassUnicodeRange::new('\0', '\x7f')]));
-                    Class::Unicode(class)
-                }
-                Class::Bytes(class) => {
-                    let mut class = class.clone();
-                    class.intersect(&ClassBytes::new([ClassBytesRange::new(0, 0x7f)]));
-                    Class::Bytes(class)
-                }
-            };
-            Some(class).filter(|class| !class.is_empty()).map(Hir::class)?
+        HirKind::Class(Class::Unicode(class)) if class.is_ascii() && !class.ranges().is_empty() => {
+            hir.clone()
+        }
+        HirKind::Class(Class::Unicode(class)) => {
+            let ranges = class.ranges().iter().take_while(|range| range.start().is_ascii());
+            let ranges = ranges.map(|range| ClassUnicodeRange::new(range.start(), range.end().min('\x7f')));
+            let class = ClassUnicode::new(ranges);
+            Some(class).filter(|class| !class.ranges().is_empty()).map(Class::Unicode).map(Hir::class)?
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            let mut class = class.clone();
+            class.intersect(&ClassBytes::new([ClassBytesRange::new(0, 0x7f)]));
+            Some(class).filter(|class| !class.ranges().is_empty()).map(Class::Bytes).map(Hir::class)?
         }
         HirKind::Repetition(repetition) => match in_ascii(&repetition.sub) {
             Some(sub) => Hir::repetition(repetition.with(sub)),

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use regex_syntax::hir::Hir;
 
 use super::{Place, Use};
+use crate::text::back::{Way, is_far};
 use crate::text::digits::{self, Lead};
 use crate::text::first::{ByteSet, First, prefix};
-use crate::text::literals::{Around, Literal, Required};
+use crate::text::literals::{Around, Before, Literal, Required};
 use crate::text::matcher::Leaf;
 use crate::text::pattern::Pattern;
 use crate::text::phrases::Neighbours;
@@ -23,6 +24,7 @@ pub(super) struct Builder {
     pub(super) firsts: Numbered<First>,
     pub(super) arounds: Numbered<Around>,
     pub(super) leads: Numbered<ByteSet>,
+    pub(super) ways: Numbered<Box<[u8]>>,
     pub(super) digits: Vec<digits::Unit>,
     pub(super) bytes: Vec<(Unit, ByteSet)>,
     pub(super) always: Vec<Unit>,
@@ -104,15 +106,25 @@ impl Builder {
         // Where the literal begins the match, it is enough.
         let looks = all.iter().any(|required| required.max > 0);
         let first = self.firsts.number(if looks { first.with_grams(hir) } else { first });
-        for (number, required) in (0..).zip(all) {
-            self.required(unit, (first, number), required);
+        let mut ways: Vec<(Before, Option<u32>)> = Vec::new();
+        for required in all {
+            let way = is_far(required.max).then(|| {
+                // Most have the same before them.
+                let known = ways.iter().find(|(before, _)| before.reads_as(&required.before));
+                known.map(|(_, way)| *way).unwrap_or_else(|| {
+                    let way = Way::of(&required.before.hir()).map(|way| self.ways.number(way));
+                    ways.push((required.before.clone(), way));
+                    way
+                })
+            });
+            self.required(unit, (first, way.flatten()), required);
         }
     }
 
     fn required(
         &mut self,
         (unit, folded, twin): (Unit, bool, Twin),
-        (first, number): (u32, u32),
+        (first, way): (u32, Option<u32>),
         required: Required,
     ) {
         let small = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
@@ -120,7 +132,7 @@ impl Builder {
         let lead = self.leads.number(required.around.lead);
         let around = self.arounds.number(required.around);
         let (min, max) = (small(required.min), small(required.max));
-        let one = Use::Pattern(Place { unit, folded, twin, min, max, first, around, lead, number });
+        let one = Use::Pattern(Place { unit, folded, twin, min, max, first, around, lead, way });
         self.uses.entry(shown(required.literal)).or_default().push(one);
     }
 

@@ -2,7 +2,7 @@
 
 use super::{MAX_LITERAL, Place, Scanner, Seen, Sighting, View};
 use crate::text::Finder;
-use crate::text::back::{FARTHEST, is_far};
+use crate::text::back::FARTHEST;
 use crate::text::first::PLACES;
 use crate::text::places::{Gathered, MANY, Twin, group};
 use crate::text::view::Text;
@@ -39,7 +39,7 @@ impl Scanner {
     /// Notes what it means that a literal of a pattern is there.
     pub(super) fn pattern(&self, place: &Place, seen: &Seen, text: &Text<'_>, gathered: &mut Gathered) {
         if let Some(at) = self.stands_so(place, seen, text) {
-            if is_far(place.max as usize)
+            if place.way.is_some()
                 && let Some(sightings) = &mut gathered.sightings
             {
                 // In a clean text, the folded view is looked at with it.
@@ -82,12 +82,11 @@ impl Scanner {
         let mut folded = Vec::new();
         if sightings.len() < MANY {
             // Compared at once.
-            sightings.sort_unstable_by_key(|Sighting { place, .. }| {
-                u64::from(place.unit) << u32::BITS | u64::from(place.number)
-            });
+            sightings.sort_unstable_by_key(|Sighting { place, .. }| (place.unit, place.way));
         } else {
-            let numbers = sightings.iter().map(|sighting| sighting.place.number as usize + 1).max();
-            group(&mut sightings, numbers.unwrap_or(0), |sighting| sighting.place.number as usize);
+            group(&mut sightings, self.ways.len() + 1, |sighting| {
+                sighting.place.way.map_or(0, |way| way as usize + 1)
+            });
             group(&mut sightings, self.units.len(), |sighting| sighting.place.unit as usize);
         }
         for same in sightings.chunk_by(|one, other| one.place.unit == other.place.unit) {
@@ -111,21 +110,18 @@ impl Scanner {
         folded: &mut Vec<Sighting>,
     ) {
         let Some(Sighting { place, .. }) = same.first() else { return };
-        let wanted = self.finder_of(place.unit).and_then(finder);
-        let leaf = (place.unit - self.base(place.unit)) / 2;
-        let Some(pattern) = wanted.and_then(|finder| finder.pattern(leaf as usize, place.folded)) else {
+        if self.finder_of(place.unit).and_then(finder).is_none() {
             return;
-        };
+        }
         let shown = if place.folded { text.folded().text.as_str() } else { text.raw() };
-        let backs = pattern.backs(text, place.folded, same.len());
         // They stand in a part of the text.
         let places = || same.iter().map(|sighting| sighting.at);
         let within = places().max().zip(places().min()).map_or(0, |(last, first)| last - first);
         let mut left = STEPS * (within + FARTHEST);
         let (mut starts, mut rest) = (Vec::new(), Vec::new());
-        for same in same.chunk_by(|one, other| one.place.number == other.place.number) {
-            let number = same.first().map_or(0, |sighting| sighting.place.number as usize);
-            let Some(back) = backs.get(number).and_then(Option::as_ref) else {
+        for same in same.chunk_by(|one, other| one.place.way == other.place.way) {
+            let way = same.first().and_then(|sighting| self.ways.get(sighting.place.way? as usize));
+            let Some(back) = way.and_then(|way| way.back(text.is_clean(), same.len())) else {
                 rest.extend_from_slice(same);
                 continue;
             };
