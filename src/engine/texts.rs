@@ -60,6 +60,10 @@ impl Texts {
             "=",
             ":",
             "_",
+            "\u{1b}[32m",
+            "\u{1b}[K",
+            "\\u001b[1;31m",
+            "\\n",
         ];
         pieces.extend(noise.map(str::to_owned));
         Self(pieces)

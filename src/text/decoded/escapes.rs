@@ -1,4 +1,5 @@
-//! Escapes of single characters: percent-encoding, HTML entities, and escapes of strings as in JSON and C.
+//! Escapes of single characters: percent-encoding, HTML entities, and escapes of strings as in JSON and C; and what tells
+//! a terminal colours, which stands between letters that are seen together.
 
 use super::super::view::Mapped;
 use super::evidence::Evidence;
@@ -6,7 +7,9 @@ use super::hex;
 use super::region::Piece;
 
 /// Longest escape.
-const LONGEST: usize = 16;
+const LONGEST: usize = 24;
+/// What sequences for terminals begin with.
+const ESC: u8 = 0x1b;
 /// Most digits of a number.
 const MAX_DIGITS: usize = 10;
 /// Bytes behind a line break or tab in which a key or number shows by its digits.
@@ -83,6 +86,8 @@ enum Escape {
     Byte(u8, usize),
     /// White space of strings: what stands behind it does not look like the beginning of a word.
     Break(char, usize),
+    /// A sequence for terminals, of which nothing is seen.
+    Unseen(usize),
 }
 
 impl Escape {
@@ -92,7 +97,10 @@ impl Escape {
 
     fn length(self) -> usize {
         match self {
-            Escape::Char(_, length) | Escape::Byte(_, length) | Escape::Break(_, length) => length,
+            Escape::Char(_, length)
+            | Escape::Byte(_, length)
+            | Escape::Break(_, length)
+            | Escape::Unseen(length) => length,
         }
     }
 }
@@ -108,7 +116,13 @@ fn hides(rest: &[u8], escape: Escape) -> bool {
 /// Marks lines with escapes, and lists of bytes.
 pub(super) fn evidence(text: &str, evidence: &mut Evidence) {
     let bytes = text.as_bytes();
-    for at in memchr::memchr3_iter(b'%', b'&', b'\\', bytes) {
+    let signs: &mut dyn Iterator<Item = usize> = if memchr::memchr(ESC, bytes).is_some() {
+        let is_sign = |(_, byte): &(usize, &u8)| matches!(**byte, b'%' | b'&' | b'\\' | ESC);
+        &mut bytes.iter().enumerate().filter(is_sign).map(|(at, _)| at)
+    } else {
+        &mut memchr::memchr3_iter(b'%', b'&', b'\\', bytes)
+    };
+    for at in signs {
         let Some(rest) = bytes.get(at..) else { continue };
         match rest.first() {
             Some(b'%') => {
@@ -137,7 +151,7 @@ pub(super) fn percent(text: &str, piece: Piece) -> Option<Mapped> {
 }
 
 pub(super) fn html(text: &str, piece: Piece) -> Option<Mapped> {
-    decode(text, piece, b"&\\", &in_html)
+    decode(text, piece, b"&\\\x1b", &in_html)
 }
 
 /// Replaces every escape, and copies the rest.
@@ -183,6 +197,7 @@ fn decode(
                 decoded.push_decoded(c, (at, at + length));
                 at += length;
             }
+            Escape::Unseen(length) => at += length,
         }
         same = at;
     }
@@ -211,7 +226,7 @@ fn release(held: &mut Vec<(u8, (usize, usize))>, decoded: &mut Mapped) {
 
 /// Where an escape is over that may have begun before a cut.
 fn behind_escape(bytes: &[u8], start: usize) -> usize {
-    let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'#' | b';' | b'{' | b'}');
+    let part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'#' | b';' | b'{' | b'}' | b'[');
     let rest = bytes.get(start..).unwrap_or_default();
     start + rest.iter().take(LONGEST).take_while(part).count()
 }
@@ -228,7 +243,7 @@ fn in_percent(rest: &[u8]) -> Option<Escape> {
     }
 }
 
-/// `&lt;`, `&#60;`, `&#x3c;`, `\u003c`, `\u{3c}`, `\U0000003c`, `\x3c`, `\x{3c}`, `\074` and `\n`.
+/// `&lt;`, `&#60;`, `&#x3c;`, `\u003c`, `\u{3c}`, `\U0000003c`, `\x3c`, `\x{3c}`, `\074` and `\n`; and sequences for terminals.
 fn in_html(rest: &[u8]) -> Option<Escape> {
     match rest {
         [b'&', b'#', b'x' | b'X', digits @ ..] => entity(digits, 16, 3),
@@ -243,6 +258,11 @@ fn in_html(rest: &[u8]) -> Option<Escape> {
             // Escaped more than once, as in JSON inside of JSON.
             let signs = rest.iter().take(4).take_while(|byte| **byte == b'\\').count();
             backslash(rest.get(signs..)?, signs)
+        }
+        [ESC, b'[', sequence @ ..] => {
+            // ECMA-48, 5.4: parameters, intermediate bytes, and a final byte.
+            let end = sequence.iter().take(LONGEST - 2).position(|byte| !matches!(byte, b' '..=b'?'))?;
+            matches!(sequence.get(end), Some(b'@'..=b'~')).then_some(Escape::Unseen(end + 3))
         }
         _ => None,
     }
@@ -283,6 +303,7 @@ fn backslash(rest: &[u8], before: usize) -> Option<Escape> {
         [b'n', ..] => Some(Escape::Break('\n', before + 1)),
         [b'r', ..] => Some(Escape::Break('\r', before + 1)),
         [b't', ..] => Some(Escape::Break('\t', before + 1)),
+        [b'e', b'[', ..] => Some(Escape::Char(char::from(ESC), before + 1)),
         _ => None,
     }
 }
