@@ -15,10 +15,11 @@ use super::expression::Expression;
 use super::first::{ByteSet, First, holds};
 use super::places::{Place, possible};
 use super::rough::Rough;
+use super::trial::{self, GaveUp};
 use super::uniform::in_ascii;
 use super::view::Text;
 use super::walker::{Step, Tried, Walk, Walked, Walker};
-use super::{FindError, Stopped, ready, trial};
+use super::{FindError, Stopped, ready};
 
 /// Longest match, in bytes, that a pattern may need to see before it is decided.
 pub(super) const MAX_BOUND: usize = 64 << 10;
@@ -34,6 +35,8 @@ const SHORTER_BYTES: usize = 512;
 const JOIN: usize = 32;
 /// At so many places a pattern is tried before that is made easier.
 const TRIED_OFTEN: usize = 64;
+/// The same for what it matches there.
+const FOUND_OFTEN: usize = 32;
 /// Candidates between two questions whether to stop.
 const POLL: usize = 64;
 
@@ -139,8 +142,9 @@ pub(super) struct Pattern {
 /// What quickly tells where a pattern may match, by the texts for which it does: any, and those of nothing but ASCII.
 #[derive(Debug, Default)]
 struct Quick {
-    /// At how many places it was tried.
+    /// At how many places it was tried, and looked for what it matches there.
     tried: AtomicUsize,
+    found: AtomicUsize,
     rough: [OnceLock<Option<Rough>>; 2],
     last_letters: OnceLock<Option<ByteSet>>,
 }
@@ -540,6 +544,9 @@ impl Pattern {
     ) -> Result<Next, Stopped> {
         let shown = text.text;
         let Bound::Fixed(longest) = self.bound else { return self.next_long(text, at, last, stop) };
+        if let Ok(found) = self.first_finds(text, (at, last), places) {
+            return Ok(found.map_or(Next::None, Next::Found));
+        }
         let Some(walker) = self.walker(text.ascii) else { return Ok(Next::None) };
         let input = |from: usize, last: usize| {
             Input::new(shown).span(from..shown.len().min(last.saturating_add(longest)))
@@ -551,6 +558,37 @@ impl Pattern {
             Tried::From(from) => self.search(&input(from, last)).filter(|found| found.whole.0 <= last),
         };
         Ok(found.map_or(Next::None, Next::Found))
+    }
+
+    /// The same without an automaton, for the first matches of a pattern; an error where that is not told.
+    fn first_finds(
+        &self,
+        text: Shown<'_>,
+        (at, last): (usize, usize),
+        places: &[(usize, usize)],
+    ) -> Result<Option<Found>, GaveUp> {
+        /// Longest range of places that are tried one by one.
+        const RANGE: usize = 8;
+        let found = &self.quick.found;
+        if text.open || found.load(Relaxed) >= FOUND_OFTEN {
+            return Err(GaveUp);
+        }
+        let passed = places.partition_point(|(_, to)| *to < at);
+        for (from, to) in places.iter().skip(passed) {
+            let starts = at.max(*from)..=last.min(*to);
+            if starts.end().saturating_sub(*starts.start()) > RANGE {
+                return Err(GaveUp);
+            }
+            for start in starts.filter(|start| text.text.is_char_boundary(*start)) {
+                found.fetch_add(1, Relaxed);
+                if let Some((end, value)) = trial::find(&self.expression.hir, text.text, start)? {
+                    let whole = (start, end);
+                    let value = value.map_or(whole, |value| (value.start, value.end));
+                    return Ok(Some(Found { whole, value, decided: value.1 }));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// The same for a pattern without a longest match.

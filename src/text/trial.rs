@@ -3,6 +3,8 @@
 //! Most patterns are tried at a few places in the life of a process, and to make an automaton takes as long as thousands of
 //! such places. So the first ones are told by the parsed expression itself, followed through all of its alternatives, within a limit.
 
+use std::ops::Range;
+
 use regex_automata::util::look::LookMatcher;
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
@@ -13,15 +15,26 @@ const DEEPEST: usize = 128;
 
 /// How many bytes show that a pattern does not match at a place of a text; `None` where it does, or where telling it takes long.
 pub(super) fn none(hir: &Hir, text: &str, start: usize) -> Option<usize> {
-    let mut trial = Trial { text, looks: LookMatcher::new(), left: STEPS, depth: 0, read: start };
+    let mut trial = Trial::new(text, start, false);
     match trial.part(hir, start, &Rest::End) {
         Ok(false) => Some(trial.read - start),
         Ok(true) | Err(GaveUp) => None,
     }
 }
 
+/// The match of a pattern at a place of a text: where it ends, and what its group named `value` matched.
+pub(super) fn find(
+    hir: &Hir,
+    text: &str,
+    start: usize,
+) -> Result<Option<(usize, Option<Range<usize>>)>, GaveUp> {
+    let mut trial = Trial::new(text, start, true);
+    Ok(trial.part(hir, start, &Rest::End)?.then_some((trial.end, trial.value)))
+}
+
 /// Told where it takes too long.
-struct GaveUp;
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct GaveUp;
 
 /// What has to match behind a part.
 enum Rest<'r> {
@@ -34,6 +47,8 @@ enum Rest<'r> {
         began: usize,
         rest: &'r Rest<'r>,
     },
+    /// The group named `value` began there and ends here.
+    Value(usize, &'r Rest<'r>),
 }
 
 struct Trial<'t> {
@@ -41,11 +56,20 @@ struct Trial<'t> {
     looks: LookMatcher,
     left: usize,
     depth: usize,
+    /// What comes first where several match is found, and not any match.
+    first: bool,
     /// The last place that was looked at.
     read: usize,
+    end: usize,
+    value: Option<Range<usize>>,
 }
 
-impl Trial<'_> {
+impl<'t> Trial<'t> {
+    fn new(text: &'t str, start: usize, first: bool) -> Self {
+        let looks = LookMatcher::new();
+        Self { text, looks, left: STEPS, depth: 0, first, read: start, end: start, value: None }
+    }
+
     /// Whether a part matches here, and the rest behind it.
     fn part(&mut self, hir: &Hir, at: usize, rest: &Rest<'_>) -> Result<bool, GaveUp> {
         if self.left == 0 || self.depth == DEEPEST {
@@ -79,6 +103,9 @@ impl Trial<'_> {
                     Ok(false)
                 }
             }
+            HirKind::Capture(capture) if self.first && capture.name.as_deref() == Some("value") => {
+                self.part(&capture.sub, at, &Rest::Value(at, rest))
+            }
             HirKind::Capture(capture) => self.part(&capture.sub, at, rest),
             HirKind::Concat(parts) => self.rest(&Rest::Parts(parts, rest), at),
             HirKind::Alternation(parts) => {
@@ -91,6 +118,8 @@ impl Trial<'_> {
             }
             HirKind::Repetition(repetition) => match repetition.sub.kind() {
                 HirKind::Class(class) => self.row(repetition, class, at, rest),
+                // Which of several empty ones comes first is not told here.
+                _ if self.first && repetition.sub.properties().minimum_len() == Some(0) => Err(GaveUp),
                 _ => self.again(repetition, 0, at, rest),
             },
         }
@@ -98,7 +127,18 @@ impl Trial<'_> {
 
     fn rest(&mut self, rest: &Rest<'_>, at: usize) -> Result<bool, GaveUp> {
         match *rest {
-            Rest::End => Ok(true),
+            Rest::End => {
+                self.end = at;
+                Ok(true)
+            }
+            Rest::Value(began, rest) => {
+                let before = self.value.replace(began..at);
+                let matches = self.rest(rest, at)?;
+                if !matches {
+                    self.value = before;
+                }
+                Ok(matches)
+            }
             Rest::Parts([], rest) => self.rest(rest, at),
             Rest::Parts([part, parts @ ..], rest) => self.part(part, at, &Rest::Parts(parts, rest)),
             // What matches nothing does so any number of times.
@@ -115,14 +155,18 @@ impl Trial<'_> {
         at: usize,
         rest: &Rest<'_>,
     ) -> Result<bool, GaveUp> {
-        if times >= repetition.min && self.rest(rest, at)? {
+        let enough = times >= repetition.min;
+        let most_first = self.first && repetition.greedy;
+        if enough && !most_first && self.rest(rest, at)? {
             return Ok(true);
         }
-        if repetition.max.is_some_and(|max| times >= max) {
-            return Ok(false);
+        if repetition.max.is_none_or(|max| times < max) {
+            let again = Rest::Again { repetition, times: times.saturating_add(1), began: at, rest };
+            if self.part(&repetition.sub, at, &again)? {
+                return Ok(true);
+            }
         }
-        let again = Rest::Again { repetition, times: times.saturating_add(1), began: at, rest };
-        self.part(&repetition.sub, at, &again)
+        Ok(enough && most_first && self.rest(rest, at)?)
     }
 
     /// A repetition of single characters.
@@ -133,9 +177,15 @@ impl Trial<'_> {
         mut at: usize,
         rest: &Rest<'_>,
     ) -> Result<bool, GaveUp> {
+        let most_first = self.first && repetition.greedy;
+        let mut ends = Vec::new();
         for times in 0.. {
-            if times >= repetition.min && self.rest(rest, at)? {
-                return Ok(true);
+            if times >= repetition.min {
+                if most_first {
+                    ends.push(at);
+                } else if self.rest(rest, at)? {
+                    return Ok(true);
+                }
             }
             if repetition.max.is_some_and(|max| times >= max) {
                 break;
@@ -143,6 +193,11 @@ impl Trial<'_> {
             self.left = self.left.checked_sub(1).ok_or(GaveUp)?;
             let Some(length) = self.length(class, at) else { break };
             at += length;
+        }
+        for end in ends.into_iter().rev() {
+            if self.rest(rest, end)? {
+                return Ok(true);
+            }
         }
         Ok(false)
     }
@@ -209,17 +264,26 @@ mod tests {
             r"(?:a?){3}(?:b|)+(?:ab|a?b?)*?k",
             r"(?-u:[a-f]{2})\B[1-9]?(?:\d|\n\b{start}me)",
             r"(?:(?:a|b\b)*[\n ]){2,}12",
+            r"(?:a|ab|abc)(?P<value>(?:c-|b)?[1-9]{1,3}|c)?(?:\d?|k)?",
+            r"(?:(?P<value>[a-z]{1,4}?|é\n?) ){1,3}?(?:me|rules |12)+",
         ];
         let parts = [
             "tell ", "show ", "me ", "rules", "prompt ", "abc-", "12", "345x", "a", "b", "\n", "é", "k", "K",
             " ",
         ];
-        let (mut dice, mut refused, mut matched) = (Dice(9), 0, 0);
+        let (mut dice, mut refused, mut matched, mut told) = (Dice(9), 0, 0, 0);
         for pattern in patterns {
             let hir = Expression::new(pattern).unwrap().hir;
             let whole = regex_automata::meta::Builder::new().build_from_hir(&hir).unwrap();
             let matches = |text: &str, start: usize| {
                 whole.is_match(Input::new(text).span(start..text.len()).anchored(Anchored::Yes))
+            };
+            let first = |text: &str, start: usize| {
+                let mut captures = whole.create_captures();
+                let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
+                whole.search_captures(&input, &mut captures);
+                let value = captures.get_group_by_name("value").map(|value| value.range());
+                captures.get_match().map(|found| (found.end(), value))
             };
             for _ in 0..2000 {
                 let mut text = String::new();
@@ -230,6 +294,10 @@ mod tests {
                     let none = none(&hir, &text, start);
                     assert_eq!(none.is_none(), matches(&text, start), "{pattern} in {text:?} at {start}");
                     matched += usize::from(none.is_none());
+                    if let Ok(found) = find(&hir, &text, start) {
+                        told += 1;
+                        assert_eq!(found, first(&text, start), "{pattern} in {text:?} at {start}");
+                    }
                     let Some(read) = none else { continue };
                     refused += 1;
                     let known = text.ceil_char_boundary(start + read + 1);
@@ -240,7 +308,7 @@ mod tests {
                 }
             }
         }
-        assert!(refused > 1000 && matched > 100, "{refused} {matched}");
+        assert!(refused > 1000 && matched > 100 && told > 1000, "{refused} {matched} {told}");
     }
 
     /// What takes long is left to others.
@@ -251,6 +319,7 @@ mod tests {
         for (pattern, text) in [takes_long, deep] {
             let hir = Expression::new(pattern).unwrap().hir;
             assert_eq!(none(&hir, &text, 0), None, "{pattern}");
+            assert_eq!(find(&hir, &text, 0), Err(GaveUp), "{pattern}");
         }
     }
 }
