@@ -1,12 +1,14 @@
 //! A regular expression: parsed when a bundle is compiled, made ready when first used.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use regex_automata::meta;
 use regex_automata::nfa::thompson::WhichCaptures;
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
-use super::{FindError, ready};
+use super::{FindError, ready, trial};
 
 /// Largest program of one pattern, in bytes.
 pub(super) const SIZE_LIMIT: usize = 4 << 20;
@@ -21,6 +23,8 @@ pub(super) struct Expression {
     /// It has a group named `value`.
     pub(super) has_value: bool,
     meta: OnceLock<Option<meta::Regex>>,
+    /// How often it was told without being made ready that it matches nowhere.
+    nowhere: AtomicUsize,
 }
 
 impl Expression {
@@ -28,7 +32,7 @@ impl Expression {
         let parsed = regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(pattern);
         let hir = parsed.map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })?;
         let has_value = pattern.contains("(?P<value>") || pattern.contains("(?<value>");
-        Ok(Self { hir: plain(hir), has_value, meta: OnceLock::new() })
+        Ok(Self { hir: plain(hir), has_value, meta: OnceLock::new(), nowhere: AtomicUsize::new(0) })
     }
 
     fn compile(&self) -> Result<meta::Regex, FindError> {
@@ -50,6 +54,18 @@ impl Expression {
 
     pub(super) fn prove(&self) -> Result<(), FindError> {
         self.compile().map(|_| ())
+    }
+
+    /// Whether it matches nowhere in a short text, as far as that is told without making it ready: for the first few of them.
+    pub(super) fn is_nowhere(&self, text: &str) -> bool {
+        const FEW: usize = 32;
+        const SHORT: usize = 128;
+        if self.meta.get().is_some() || text.len() > SHORT || self.nowhere.load(Relaxed) >= FEW {
+            return false;
+        }
+        self.nowhere.fetch_add(1, Relaxed);
+        let mut places = (0..=text.len()).filter(|at| text.is_char_boundary(*at));
+        places.all(|at| trial::none(&self.hir, text, at).is_some())
     }
 
     /// The compiled pattern. `None` only for one that `prove` would have refused.

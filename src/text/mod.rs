@@ -7,6 +7,7 @@
 mod back;
 mod block;
 pub mod check;
+mod conditions;
 mod decoded;
 #[cfg(test)]
 mod dice;
@@ -43,16 +44,12 @@ mod walker;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use regex_automata::Input;
 use serde::{Deserialize, Serialize};
 
-use check::Wrong;
-use expression::Expression;
+use conditions::Conditions;
 pub(crate) use fold::{is_invisible, look_alike};
 pub use hold_back::{Held, SHORT_LINES};
 use matcher::Matcher;
-use near::Near;
-use pattern::Answer;
 pub(crate) use pattern::MAX_PART;
 use places::Places;
 pub use scanner::Scanner;
@@ -228,56 +225,11 @@ struct Made {
 }
 
 impl Made {
-    fn new(spec: &FinderSpec) -> Result<Self, FindError> {
-        let explain = spec.check.as_deref().and_then(check::explained);
-        let check = match &spec.check {
-            Some(name) => {
-                Some(check::named(name).ok_or_else(|| FindError::UnknownCheck { name: name.clone() })?)
-            }
-            None => None,
-        };
-        let near = spec.near.as_ref().map(Near::new).transpose()?;
-        let not = spec
-            .not
-            .iter()
-            .map(|exception| match exception {
-                Exception::Literal(text) => Ok(Rejection::Literal(text.trim().to_lowercase())),
-                Exception::Pattern(pattern) => Expression::new(pattern).map(Rejection::Pattern),
-            })
-            .collect::<Result<_, _>>()?;
+    /// All of it; what a `trusted` one needs for few matches is parsed when it is needed.
+    fn new(spec: &FinderSpec, trusted: bool) -> Result<Self, FindError> {
+        let conditions = Conditions::new(spec, trusted)?;
         let matcher = Matcher::new(&spec.kind, spec.views.contains(&View::Folded), spec.max_bytes)?;
-        Ok(Self { matcher, conditions: Conditions { check, explain, near, not } })
-    }
-}
-
-/// What a match has to fulfil beyond its shape.
-#[derive(Debug)]
-struct Conditions {
-    check: Option<check::Check>,
-    explain: Option<check::Explain>,
-    near: Option<Near>,
-    not: Vec<Rejection>,
-}
-
-#[derive(Debug)]
-enum Rejection {
-    Literal(String),
-    Pattern(Expression),
-}
-
-impl Rejection {
-    fn refuse(&self, matched: &str) -> Option<Answer> {
-        match self {
-            Rejection::Literal(literal) => (matched.trim().to_lowercase() == *literal).then_some(Answer::No),
-            Rejection::Pattern(pattern) => {
-                // Without what it should look for, nothing is known of a text.
-                let Some(regex) = pattern.get() else { return Some(Answer::No) };
-                let found = regex.search_half(&Input::new(matched).earliest(true))?;
-                // It stands there whatever follows.
-                let anyhow = pattern.hir.properties().look_set().is_empty();
-                Some(if anyhow { Answer::NoUpTo(found.offset()) } else { Answer::No })
-            }
-        }
+        Ok(Self { matcher, conditions })
     }
 }
 
@@ -287,7 +239,7 @@ impl Finder {
     /// # Errors
     /// When a pattern, phrase or check can't be used.
     pub fn new(spec: &FinderSpec) -> Result<Self, FindError> {
-        let made = Made::new(spec)?;
+        let made = Made::new(spec, false)?;
         let finder = Self::trusted(spec.clone());
         // It was empty.
         let _ = finder.made.set(Some(made));
@@ -306,12 +258,13 @@ impl Finder {
     }
 
     fn made(&self) -> Option<&Made> {
-        self.made.get_or_init(|| ready::make(|| Made::new(&self.spec).ok())).as_ref()
+        self.made.get_or_init(|| ready::make(|| Made::new(&self.spec, true).ok())).as_ref()
     }
 
     /// Calls `with` with each of its leaves and their numbers. What is made for that is not kept.
     fn each_leaf(&self, mut with: impl FnMut(usize, &matcher::Leaf)) {
-        let here = self.made.get().is_none().then(|| ready::make(|| Made::new(&self.spec).ok())).flatten();
+        let here =
+            self.made.get().is_none().then(|| ready::make(|| Made::new(&self.spec, true).ok())).flatten();
         let made = self.made.get().and_then(Option::as_ref).or(here.as_ref());
         let leaves = made.into_iter().flat_map(|made| made.matcher.leaves());
         leaves.enumerate().for_each(|(number, leaf)| with(number, leaf));
@@ -333,13 +286,9 @@ impl Finder {
     /// # Errors
     /// When a pattern can't be compiled.
     pub fn prove(&self) -> Result<(), FindError> {
-        let Some(made) = self.made() else { return Made::new(&self.spec).map(drop) };
+        let Some(made) = self.made() else { return Made::new(&self.spec, false).map(drop) };
         made.matcher.prove()?;
-        made.conditions.near.as_ref().map_or(Ok(()), Near::prove)?;
-        made.conditions.not.iter().try_for_each(|rejection| match rejection {
-            Rejection::Literal(_) => Ok(()),
-            Rejection::Pattern(pattern) => pattern.prove(),
-        })
+        made.conditions.prove()
     }
 
     /// Whether it reads what looks encoded, and may be seen: a stream is held back by the line that has begun.
@@ -477,38 +426,6 @@ fn decoded_hits(
         }
         Ok(())
     })
-}
-
-impl Conditions {
-    /// Whether a match counts: `matched` as its view shows it, `hit` in the original text.
-    fn accept(&self, matched: &str, hit: Hit, text: &Text<'_>) -> Answer {
-        let near = || {
-            let before = text.around().1;
-            let hit = Hit { start: hit.start + before, end: hit.end + before };
-            self.near.as_ref().map_or(Some(true), |near| near.holds(matched, hit, text))
-        };
-        // Words are no farther from a match than from what it begins with, unless they are in it.
-        let wordless = self.near.as_ref().is_some_and(|near| near.is_not_in(matched));
-        let early = wordless.then(near);
-        if early == Some(Some(false)) {
-            return Answer::Never;
-        }
-        if !self.check.is_none_or(|check| check(matched)) {
-            return match self.explain.and_then(|explain| explain(matched)) {
-                Some(Wrong::Beginnings) => Answer::Never,
-                Some(Wrong::From(at)) => Answer::NoFrom(at),
-                None => Answer::No,
-            };
-        }
-        if let Some(refused) = self.not.iter().find_map(|rejection| rejection.refuse(matched)) {
-            return refused;
-        }
-        match early.unwrap_or_else(near) {
-            Some(true) => Answer::Yes,
-            Some(false) => Answer::No,
-            None => Answer::Later,
-        }
-    }
 }
 
 /// Told when a scan was stopped before its end.

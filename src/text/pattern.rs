@@ -581,7 +581,9 @@ impl Pattern {
             }
             for start in starts.filter(|start| text.text.is_char_boundary(*start)) {
                 found.fetch_add(1, Relaxed);
-                if let Some((end, value)) = trial::find(&self.expression.hir, text.text, start)? {
+                if let Some(trial::Match { end, value }) =
+                    trial::find(&self.expression.hir, text.text, start)?
+                {
                     let whole = (start, end);
                     let value = value.map_or(whole, |value| (value.start, value.end));
                     return Ok(Some(Found { whole, value, decided: value.1 }));

@@ -22,14 +22,19 @@ pub(super) fn none(hir: &Hir, text: &str, start: usize) -> Option<usize> {
     }
 }
 
-/// The match of a pattern at a place of a text: where it ends, and what its group named `value` matched.
-pub(super) fn find(
-    hir: &Hir,
-    text: &str,
-    start: usize,
-) -> Result<Option<(usize, Option<Range<usize>>)>, GaveUp> {
+/// A match.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Match {
+    pub(super) end: usize,
+    /// What the group named `value` matched.
+    pub(super) value: Option<Range<usize>>,
+}
+
+/// The match of a pattern at a place of a text.
+pub(super) fn find(hir: &Hir, text: &str, start: usize) -> Result<Option<Match>, GaveUp> {
     let mut trial = Trial::new(text, start, true);
-    Ok(trial.part(hir, start, &Rest::End)?.then_some((trial.end, trial.value)))
+    let matches = trial.part(hir, start, &Rest::End)?;
+    Ok(matches.then_some(Match { end: trial.end, value: trial.value }))
 }
 
 /// Told where it takes too long.
@@ -283,7 +288,7 @@ mod tests {
                 let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
                 whole.search_captures(&input, &mut captures);
                 let value = captures.get_group_by_name("value").map(|value| value.range());
-                captures.get_match().map(|found| (found.end(), value))
+                captures.get_match().map(|found| Match { end: found.end(), value })
             };
             for _ in 0..2000 {
                 let mut text = String::new();
