@@ -42,17 +42,14 @@ pub(super) struct Reader<'b> {
 pub(super) struct Way {
     /// What stands there, without counts, as it is kept.
     before: Box<[u8]>,
-    /// How often a literal was seen behind it.
+    /// In any text, and in one of nothing but ASCII: how often a literal was seen behind it, and what reads it.
     #[serde(skip)]
-    seen: AtomicUsize,
-    /// To be read in any text, and in one of nothing but ASCII.
-    #[serde(skip)]
-    backs: [OnceLock<Option<Back>>; 2],
+    backs: [(AtomicUsize, OnceLock<Option<Back>>); 2],
 }
 
 impl Way {
     pub(super) fn new(before: Box<[u8]>) -> Self {
-        Self { before, seen: AtomicUsize::new(0), backs: Default::default() }
+        Self { before, backs: Default::default() }
     }
 
     /// What tells a way, the same for all literals with the same before them; `None` if nothing can stand there.
@@ -63,12 +60,13 @@ impl Way {
     /// That back from some more literals, in a text of nothing but ASCII if `ascii` says so. `None` where it can't be read backwards,
     /// and until so many have been seen that this is worth it.
     pub(super) fn back(&self, ascii: bool, more: usize) -> Option<&Back> {
-        if self.seen.load(Relaxed) < SEEN_OFTEN {
-            self.seen.fetch_add(more, Relaxed);
+        let (seen, made) = self.backs.get(usize::from(ascii))?;
+        if seen.load(Relaxed) < SEEN_OFTEN {
+            seen.fetch_add(more, Relaxed);
             return None;
         }
         let back = || Rough::backwards(&Kept::read(&self.before)?.hir(ascii)?).map(Back);
-        self.backs.get(usize::from(ascii))?.get_or_init(|| ready::make(back)).as_ref()
+        made.get_or_init(|| ready::make(back)).as_ref()
     }
 }
 

@@ -143,8 +143,8 @@ pub(super) struct Pattern {
 #[derive(Debug, Default)]
 struct Quick {
     /// At how many places it was tried, and looked for what it matches there.
-    tried: AtomicUsize,
-    found: AtomicUsize,
+    tried: [AtomicUsize; 2],
+    found: [AtomicUsize; 2],
     rough: [OnceLock<Option<Rough>>; 2],
     last_letters: OnceLock<Option<ByteSet>>,
 }
@@ -201,7 +201,8 @@ impl Pattern {
         let decided = if self.is_endless() { self.bound() } else { usize::MAX };
         let exact =
             |shown: &str, start: usize| trial::none(hir, shown, start).filter(|steps| *steps < decided);
-        let tried = &self.quick.tried;
+        let [any, ascii] = &self.quick.tried;
+        let tried = if text.is_clean() { ascii } else { any };
         if tried.load(Relaxed) < TRIED_OFTEN
             && tried.fetch_add(places.len(), Relaxed) + places.len() <= TRIED_OFTEN
         {
@@ -569,7 +570,8 @@ impl Pattern {
     ) -> Result<Option<Found>, GaveUp> {
         /// Longest range of places that are tried one by one.
         const RANGE: usize = 8;
-        let found = &self.quick.found;
+        let [any, ascii] = &self.quick.found;
+        let found = if text.ascii { ascii } else { any };
         if text.open || found.load(Relaxed) >= FOUND_OFTEN {
             return Err(GaveUp);
         }
