@@ -6,6 +6,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use regex_automata::meta;
 use regex_automata::nfa::thompson::WhichCaptures;
+use regex_syntax::ast::parse::ParserBuilder;
+use regex_syntax::ast::{
+    Ast, ClassSet, ClassSetItem, Flag, Flags, FlagsItem, FlagsItemKind, Group, GroupKind,
+};
+use regex_syntax::hir::translate::Translator;
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
 use super::{FindError, ready, trial};
@@ -29,8 +34,12 @@ pub(super) struct Expression {
 
 impl Expression {
     pub(super) fn new(pattern: &str) -> Result<Self, FindError> {
-        let parsed = regex_syntax::ParserBuilder::new().nest_limit(NEST_LIMIT).build().parse(pattern);
-        let hir = parsed.map_err(|error| FindError::Pattern { message: last_line(&error.to_string()) })?;
+        let wrong =
+            |error: regex_syntax::Error| FindError::Pattern { message: last_line(&error.to_string()) };
+        let mut parser = ParserBuilder::new().nest_limit(NEST_LIMIT).build();
+        let mut parsed = parser.parse(pattern).map_err(|error| wrong(error.into()))?;
+        any_as_dot(&mut parsed);
+        let hir = Translator::new().translate(pattern, &parsed).map_err(|error| wrong(error.into()))?;
         let has_value = pattern.contains("(?P<value>") || pattern.contains("(?<value>");
         Ok(Self { hir: plain(hir), has_value, meta: OnceLock::new(), nowhere: AtomicUsize::new(0) })
     }
@@ -76,6 +85,33 @@ impl Expression {
 
 pub(super) fn last_line(message: &str) -> String {
     message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+/// Has `[\s\S]` and the like as a dot: to find the other cases of all characters takes ten milliseconds.
+fn any_as_dot(ast: &mut Ast) {
+    match ast {
+        Ast::ClassBracketed(class) if !class.negated && is_any(&class.kind) => {
+            let flag = FlagsItem { span: class.span, kind: FlagsItemKind::Flag(Flag::DotMatchesNewLine) };
+            let flags = Flags { span: class.span, items: vec![flag] };
+            let kind = GroupKind::NonCapturing(flags);
+            *ast = Ast::group(Group { span: class.span, kind, ast: Box::new(Ast::dot(class.span)) });
+        }
+        Ast::Repetition(repetition) => any_as_dot(&mut repetition.ast),
+        Ast::Group(group) => any_as_dot(&mut group.ast),
+        Ast::Alternation(alternation) => alternation.asts.iter_mut().for_each(any_as_dot),
+        Ast::Concat(concat) => concat.asts.iter_mut().for_each(any_as_dot),
+        _ => {}
+    }
+}
+
+fn is_any(set: &ClassSet) -> bool {
+    let ClassSet::Item(ClassSetItem::Union(union)) = set else { return false };
+    match union.items.as_slice() {
+        [ClassSetItem::Perl(one), ClassSetItem::Perl(other)] => {
+            one.kind == other.kind && one.negated != other.negated
+        }
+        _ => false,
+    }
 }
 
 /// What `\d` stands for in Unicode.
@@ -132,5 +168,26 @@ fn plain(hir: Hir) -> Hir {
         }
         HirKind::Concat(parts) => Hir::concat(parts.into_iter().map(plain).collect()),
         HirKind::Alternation(parts) => Hir::alternation(parts.into_iter().map(plain).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_character_is_a_dot() {
+        let hir = |pattern: &str| Expression::new(pattern).unwrap().hir;
+        for (pattern, other) in [
+            (r"(?i)a[\s\S]{2}b|(?:[\D\d]c)?", "(?i)a(?s:.){2}b|(?:(?s:.)c)?"),
+            (r"(?x) [\w\W] # [\s\S]", "(?s:.)"),
+            (r"[\s\S\n]", "(?s:.)"),
+            (r"\[\s\S]", r"\[\s(?:\S)\]"),
+        ] {
+            assert_eq!(hir(pattern), hir(other), "{pattern}");
+        }
+        for other in [r"[\s\D]", r"[\s\s]", r"[^\s\S]"] {
+            assert_ne!(hir(other), hir("(?s:.)"), "{other}");
+        }
     }
 }
