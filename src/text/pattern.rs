@@ -142,7 +142,7 @@ pub(super) struct Pattern {
 /// What quickly tells where a pattern may match, by the texts for which it does: any, and those of nothing but ASCII.
 #[derive(Debug, Default)]
 struct Quick {
-    /// At how many places it was tried, and looked for what it matches there.
+    /// At how many places it was tried, and told exactly what it matches there.
     tried: [AtomicUsize; 2],
     found: [AtomicUsize; 2],
     rough: [OnceLock<Option<Rough>>; 2],
@@ -224,10 +224,16 @@ impl Pattern {
         if !(1..=FEW).contains(&rest.len()) {
             return;
         }
-        let walker = self.walkers.get(usize::from(text.is_clean())).and_then(OnceLock::get);
-        let first = match walker.and_then(Option::as_ref).filter(|_| !self.is_endless()) {
-            Some(walker) => possible(text, folded, rest, walker.none(length)).next(),
-            None => possible(text, folded, rest, exact).next(),
+        let found = self.found(text.is_clean());
+        let first = if found.load(Relaxed) < FOUND_OFTEN {
+            found.fetch_add(rest.len(), Relaxed);
+            possible(text, folded, rest, exact).next()
+        } else if !self.is_endless()
+            && let Some(walker) = self.walker(text.is_clean())
+        {
+            possible(text, folded, rest, walker.none(length)).next()
+        } else {
+            return;
         };
         if first.is_none() {
             left.truncate(before);
@@ -561,6 +567,12 @@ impl Pattern {
         Ok(found.map_or(Next::None, Next::Found))
     }
 
+    /// At how many places it was told without an automaton what it matches, in texts of nothing but ASCII, or in others.
+    fn found(&self, ascii: bool) -> &AtomicUsize {
+        let [any, of_ascii] = &self.quick.found;
+        if ascii { of_ascii } else { any }
+    }
+
     /// The same without an automaton, for the first matches of a pattern; an error where that is not told.
     fn first_finds(
         &self,
@@ -570,8 +582,7 @@ impl Pattern {
     ) -> Result<Option<Found>, GaveUp> {
         /// Longest range of places that are tried one by one.
         const RANGE: usize = 8;
-        let [any, ascii] = &self.quick.found;
-        let found = if text.ascii { ascii } else { any };
+        let found = self.found(text.ascii);
         if text.open || found.load(Relaxed) >= FOUND_OFTEN {
             return Err(GaveUp);
         }

@@ -9,7 +9,7 @@ use regex_automata::util::look::LookMatcher;
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
 /// Parts of an expression that are looked at for one place.
-const STEPS: usize = 2048;
+const STEPS: usize = 1024;
 /// Parts within parts.
 const DEEPEST: usize = 128;
 
