@@ -65,7 +65,7 @@ impl Way {
             seen.fetch_add(more, Relaxed);
             return None;
         }
-        let back = || Rough::backwards(&Kept::read(&self.before)?.hir(ascii)?).map(Back);
+        let back = || Rough::backwards(&Kept::read(&self.before)?.hir()?, ascii).map(Back);
         made.get_or_init(|| ready::make(back)).as_ref()
     }
 }

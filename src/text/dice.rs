@@ -13,6 +13,11 @@ impl Dice {
         of[self.next() % of.len()]
     }
 
+    /// A text of so many parts.
+    pub(super) fn text(&mut self, parts: &[&str], count: usize) -> String {
+        (0..count).map(|_| self.pick(parts)).collect()
+    }
+
     /// Whether the last throw was one in a power of two.
     pub(super) fn was_one_in(&self, power: usize) -> bool {
         self.0 >> 40 & (power - 1) == 0

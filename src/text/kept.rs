@@ -55,44 +55,29 @@ impl Kept {
         postcard::from_bytes(bytes).ok()
     }
 
-    /// The expression; if `ascii` says so, what is left of it in texts of nothing but ASCII. `None` if that is nothing.
-    pub(super) fn hir(&self, ascii: bool) -> Option<Hir> {
+    /// The expression; `None` only for what was not written here.
+    pub(super) fn hir(&self) -> Option<Hir> {
+        let all = |parts: &[Self]| parts.iter().map(Self::hir).collect::<Option<_>>();
         Some(match self {
-            Self::Literal(bytes) => {
-                Some(Hir::literal(bytes.clone())).filter(|_| !ascii || bytes.is_ascii())?
-            }
+            Self::Literal(bytes) => Hir::literal(bytes.clone()),
             Self::Class(ranges) => {
-                let last = if ascii { 0x7f } else { u32::from(char::MAX) };
-                let ranges = ranges.iter().take_while(|(start, _)| *start <= last);
                 let range = |(start, end): &(u32, u32)| {
-                    Some(ClassUnicodeRange::new(char::from_u32(*start)?, char::from_u32(last.min(*end))?))
+                    Some(ClassUnicodeRange::new(char::from_u32(*start)?, char::from_u32(*end)?))
                 };
-                let class = ClassUnicode::new(ranges.map(range).collect::<Option<Vec<_>>>()?);
-                Some(class).filter(|class| !class.ranges().is_empty()).map(Class::Unicode).map(Hir::class)?
+                let ranges = ranges.iter().map(range).collect::<Option<Vec<_>>>()?;
+                Hir::class(Class::Unicode(ClassUnicode::new(ranges)))
             }
             Self::Bytes(ranges) => {
-                let ranges = ranges.iter().filter(|(start, _)| !ascii || start.is_ascii());
-                let last = if ascii { 0x7f } else { u8::MAX };
-                let class =
-                    ClassBytes::new(ranges.map(|(start, end)| ClassBytesRange::new(*start, last.min(*end))));
-                Some(class).filter(|class| !class.ranges().is_empty()).map(Class::Bytes).map(Hir::class)?
+                let ranges = ranges.iter().map(|(start, end)| ClassBytesRange::new(*start, *end));
+                Hir::class(Class::Bytes(ClassBytes::new(ranges)))
             }
             Self::Look(look) => Hir::look(Look::from_repr(*look)?),
-            Self::Repetition { min, max, sub } => match sub.hir(ascii) {
-                Some(sub) => {
-                    let sub = Box::new(sub);
-                    Hir::repetition(Repetition { min: *min, max: *max, greedy: true, sub })
-                }
-                None if *min == 0 => Hir::empty(),
-                None => return None,
-            },
-            Self::Concat(parts) => {
-                Hir::concat(parts.iter().map(|part| part.hir(ascii)).collect::<Option<_>>()?)
+            Self::Repetition { min, max, sub } => {
+                let sub = Box::new(sub.hir()?);
+                Hir::repetition(Repetition { min: *min, max: *max, greedy: true, sub })
             }
-            Self::Alternation(parts) => {
-                let parts: Vec<Hir> = parts.iter().filter_map(|part| part.hir(ascii)).collect();
-                Some(parts).filter(|parts| !parts.is_empty()).map(Hir::alternation)?
-            }
+            Self::Concat(parts) => Hir::concat(all(parts)?),
+            Self::Alternation(parts) => Hir::alternation(all(parts)?),
         })
     }
 }
@@ -116,8 +101,9 @@ mod tests {
         ] {
             let Expression { hir, .. } = Expression::new(pattern).unwrap();
             let kept = Kept::new(&hir);
-            assert_eq!(kept.hir(false), Some(hir.clone()), "{pattern}");
-            assert_eq!(kept.hir(true), in_ascii(&hir), "{pattern}");
+            let back = kept.hir().unwrap();
+            assert_eq!(back, hir, "{pattern}");
+            assert_eq!(in_ascii(&back), in_ascii(&hir), "{pattern}");
             assert_eq!(Kept::read(&kept.write().unwrap()), Some(kept));
         }
     }

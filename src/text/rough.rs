@@ -11,7 +11,7 @@ use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 use super::expression::SIZE_LIMIT;
-use super::uniform::in_ascii;
+use super::uniform::{in_ascii, part_in_ascii, rebuilt};
 use super::walker::TRIES;
 
 /// Most repetitions that are counted.
@@ -50,8 +50,8 @@ impl Rough {
     }
 
     /// To be read backwards, of what does not count.
-    pub(super) fn backwards(uncounted: &Hir) -> Option<Self> {
-        Self::new(uncounted, true)
+    pub(super) fn backwards(uncounted: &Hir, ascii: bool) -> Option<Self> {
+        if ascii { Self::new(&in_ascii(uncounted)?, true) } else { Self::new(uncounted, true) }
     }
 
     fn new(hir: &Hir, reverse: bool) -> Option<Self> {
@@ -105,37 +105,16 @@ impl Rough {
 /// The same with any number of repetitions where they are counted beyond a few, but for up to `long` characters that it takes
 /// at least; if `ascii` says so, what is left of it in texts of nothing but ASCII. `None` if that is nothing.
 pub(super) fn uncounted(hir: &Hir, long: u32, ascii: bool) -> Option<Hir> {
-    Some(match hir.kind() {
-        HirKind::Repetition(repetition) => {
-            let few = repetition.max.is_some_and(|max| max <= FEW);
-            let least = if matches!(repetition.sub.kind(), HirKind::Class(_)) { long } else { 1 };
-            let min = if few { repetition.min } else { repetition.min.min(least) };
-            let max = repetition.max.filter(|_| few);
-            let Some(sub) = uncounted(&repetition.sub, long, ascii) else {
-                return (min == 0).then(Hir::empty);
-            };
-            // One in another is one.
-            let one = match sub.kind() {
-                HirKind::Repetition(inner) => {
-                    Repetition { min: inner.min * min.min(1), max: None, ..inner.clone() }
-                }
-                _ => Repetition { min, max, greedy: true, sub: Box::new(sub) },
-            };
-            Hir::repetition(one)
+    let part: &dyn Fn(&Hir) -> Option<Hir> = if ascii { &part_in_ascii } else { &|hir| Some(hir.clone()) };
+    rebuilt(hir, part, &|repetition, sub| {
+        let few = repetition.max.is_some_and(|max| max <= FEW);
+        let least = if matches!(repetition.sub.kind(), HirKind::Class(_)) { long } else { 1 };
+        Repetition {
+            min: if few { repetition.min } else { repetition.min.min(least) },
+            max: repetition.max.filter(|_| few),
+            greedy: true,
+            sub: Box::new(sub),
         }
-        HirKind::Capture(capture) => uncounted(&capture.sub, long, ascii)?,
-        HirKind::Concat(parts) => {
-            let parts = parts.iter().map(|part| uncounted(part, long, ascii));
-            Hir::concat(parts.collect::<Option<_>>()?)
-        }
-        HirKind::Alternation(parts) => {
-            let parts: Vec<Hir> = parts.iter().filter_map(|part| uncounted(part, long, ascii)).collect();
-            Some(parts).filter(|parts| !parts.is_empty()).map(Hir::alternation)?
-        }
-        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) if ascii => {
-            in_ascii(hir)?
-        }
-        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => hir.clone(),
     })
 }
 
@@ -164,10 +143,7 @@ mod tests {
             let whole = regex_automata::meta::Regex::new(pattern).unwrap();
             let (any, ascii) = (Rough::forwards(&hir, false).unwrap(), Rough::forwards(&hir, true));
             for _ in 0..2000 {
-                let mut text = String::new();
-                for _ in 0..12 {
-                    text.push_str(dice.pick(&parts));
-                }
+                let text = dice.text(&parts, 12);
                 for start in (0..text.len()).filter(|start| text.is_char_boundary(*start)) {
                     let input = Input::new(&text).span(start..text.len()).anchored(Anchored::Yes);
                     let matches = whole.is_match(input);

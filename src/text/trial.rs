@@ -291,10 +291,7 @@ mod tests {
                 captures.get_match().map(|found| Match { end: found.end(), value })
             };
             for _ in 0..2000 {
-                let mut text = String::new();
-                for _ in 0..12 {
-                    text.push_str(dice.pick(&parts));
-                }
+                let text = dice.text(&parts, 12);
                 for start in (0..text.len()).filter(|start| text.is_char_boundary(*start)) {
                     let none = none(&hir, &text, start);
                     assert_eq!(none.is_none(), matches(&text, start), "{pattern} in {text:?} at {start}");

@@ -2,7 +2,7 @@
 //! in a text of nothing but ASCII.
 
 use regex_syntax::hir::{
-    Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look,
+    Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look, Repetition,
 };
 
 use super::first::holds;
@@ -51,33 +51,47 @@ impl Uniform {
 
 /// The same pattern for texts of nothing but ASCII; `None` if it matches nothing there.
 pub(super) fn in_ascii(hir: &Hir) -> Option<Hir> {
-    Some(match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => hir.clone(),
-        HirKind::Literal(literal) => Some(hir.clone()).filter(|_| literal.0.is_ascii())?,
-        HirKind::Class(Class::Unicode(class)) if class.is_ascii() && !class.ranges().is_empty() => {
-            hir.clone()
-        }
-        HirKind::Class(Class::Unicode(class)) => {
+    rebuilt(hir, &part_in_ascii, &Repetition::with)
+}
+
+/// The same of a part that has none in it.
+pub(super) fn part_in_ascii(hir: &Hir) -> Option<Hir> {
+    match hir.kind() {
+        HirKind::Literal(literal) => Some(hir.clone()).filter(|_| literal.0.is_ascii()),
+        HirKind::Class(Class::Unicode(class)) if !class.is_ascii() => {
             let ranges = class.ranges().iter().take_while(|range| range.start().is_ascii());
             let ranges = ranges.map(|range| ClassUnicodeRange::new(range.start(), range.end().min('\x7f')));
-            let class = ClassUnicode::new(ranges);
-            Some(class).filter(|class| !class.ranges().is_empty()).map(Class::Unicode).map(Hir::class)?
+            Some(Class::Unicode(ClassUnicode::new(ranges))).filter(|class| !class.is_empty()).map(Hir::class)
         }
         HirKind::Class(Class::Bytes(class)) => {
             let mut class = class.clone();
             class.intersect(&ClassBytes::new([ClassBytesRange::new(0, 0x7f)]));
-            Some(class).filter(|class| !class.ranges().is_empty()).map(Class::Bytes).map(Hir::class)?
+            Some(Class::Bytes(class)).filter(|class| !class.is_empty()).map(Hir::class)
         }
-        HirKind::Repetition(repetition) => match in_ascii(&repetition.sub) {
-            Some(sub) => Hir::repetition(repetition.with(sub)),
-            None if repetition.min == 0 => Hir::empty(),
-            None => return None,
+        HirKind::Class(class) => Some(hir.clone()).filter(|_| !class.is_empty()),
+        _ => Some(hir.clone()),
+    }
+}
+
+/// The same pattern, without groups, of other smallest parts and with other repetitions; `None` if it matches nothing, as a part
+/// does of which nothing is left.
+pub(super) fn rebuilt(
+    hir: &Hir,
+    part: &dyn Fn(&Hir) -> Option<Hir>,
+    repeated: &dyn Fn(&Repetition, Hir) -> Repetition,
+) -> Option<Hir> {
+    let again = |hir: &Hir| rebuilt(hir, part, repeated);
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) | HirKind::Class(_) => part(hir),
+        HirKind::Repetition(repetition) => match again(&repetition.sub) {
+            Some(sub) => Some(Hir::repetition(repeated(repetition, sub))),
+            None => (repetition.min == 0).then(Hir::empty),
         },
-        HirKind::Capture(capture) => in_ascii(&capture.sub)?,
-        HirKind::Concat(parts) => Hir::concat(parts.iter().map(in_ascii).collect::<Option<_>>()?),
+        HirKind::Capture(capture) => again(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(again).collect::<Option<_>>().map(Hir::concat),
         HirKind::Alternation(parts) => {
-            let parts: Vec<Hir> = parts.iter().filter_map(in_ascii).collect();
-            Some(parts).filter(|parts| !parts.is_empty()).map(Hir::alternation)?
+            let parts: Vec<Hir> = parts.iter().filter_map(again).collect();
+            Some(parts).filter(|parts| !parts.is_empty()).map(Hir::alternation)
         }
-    })
+    }
 }
