@@ -134,19 +134,19 @@ pub(super) struct Pattern {
     expression: Expression,
     bound: Bound,
     first: OnceLock<First>,
+    last_letters: OnceLock<Option<Box<ByteSet>>>,
     /// For any text, and for one of nothing but ASCII.
-    walkers: [OnceLock<Option<Box<Walker>>>; 2],
-    quick: Box<Quick>,
+    tellers: Box<[Teller; 2]>,
 }
 
-/// What quickly tells where a pattern may match, by the texts for which it does: any, and those of nothing but ASCII.
+/// What tells where a pattern matches in texts of one kind.
 #[derive(Debug, Default)]
-struct Quick {
-    /// At how many places it was tried, and told exactly what it matches there.
-    tried: [AtomicUsize; 2],
-    found: [AtomicUsize; 2],
-    rough: [OnceLock<Option<Rough>>; 2],
-    last_letters: OnceLock<Option<ByteSet>>,
+struct Teller {
+    /// At how many places the pattern was tried, and told without an automaton what it matches there.
+    tried: AtomicUsize,
+    found: AtomicUsize,
+    rough: OnceLock<Option<Rough>>,
+    walker: OnceLock<Option<Box<Walker>>>,
 }
 
 #[derive(Debug)]
@@ -178,8 +178,8 @@ impl Pattern {
             expression,
             bound,
             first: OnceLock::new(),
-            walkers: Default::default(),
-            quick: Box::default(),
+            last_letters: OnceLock::new(),
+            tellers: Box::default(),
         })
     }
 
@@ -201,8 +201,7 @@ impl Pattern {
         let decided = if self.is_endless() { self.bound() } else { usize::MAX };
         let exact =
             |shown: &str, start: usize| trial::none(hir, shown, start).filter(|steps| *steps < decided);
-        let [any, ascii] = &self.quick.tried;
-        let tried = if text.is_clean() { ascii } else { any };
+        let Teller { tried, found, rough, .. } = self.teller(text.is_clean());
         if tried.load(Relaxed) < TRIED_OFTEN
             && tried.fetch_add(places.len(), Relaxed) + places.len() <= TRIED_OFTEN
         {
@@ -211,8 +210,7 @@ impl Pattern {
         }
         let (before, length) = (left.len(), text.raw().len());
         let make = || ready::make(|| Rough::forwards(hir, text.is_clean()));
-        let rough = self.quick.rough.get(usize::from(text.is_clean()));
-        match rough.and_then(|rough| rough.get_or_init(make).as_ref()) {
+        match rough.get_or_init(make) {
             Some(rough) => {
                 let mut none = rough.none(length);
                 let none = |shown: &str, start: usize| none(shown, start).filter(|steps| *steps < decided);
@@ -224,7 +222,6 @@ impl Pattern {
         if !(1..=FEW).contains(&rest.len()) {
             return;
         }
-        let found = self.found(text.is_clean());
         let first = if found.load(Relaxed) < FOUND_OFTEN {
             found.fetch_add(rest.len(), Relaxed);
             possible(text, folded, rest, exact).next()
@@ -484,9 +481,9 @@ impl Pattern {
         let Expression { hir, has_value, .. } = &self.expression;
         let letters = || {
             let letters = ends(hir, *has_value).without(|byte| !byte.is_ascii_alphabetic());
-            letters.any(|_| true).then_some(letters)
+            letters.any(|_| true).then(|| Box::new(letters))
         };
-        self.quick.last_letters.get_or_init(|| ready::make(letters)).as_ref()
+        self.last_letters.get_or_init(|| ready::make(letters)).as_deref()
     }
 
     /// Whether a match can be longer than what decides about it.
@@ -498,13 +495,18 @@ impl Pattern {
         self.first.get_or_init(|| ready::make(|| First::new(&self.expression.hir)))
     }
 
+    fn teller(&self, ascii: bool) -> &Teller {
+        let [any, of_ascii] = &*self.tellers;
+        if ascii { of_ascii } else { any }
+    }
+
     fn walker(&self, ascii: bool) -> Option<&Walker> {
         let make = || {
             let Expression { hir, .. } = &self.expression;
             let hir = if ascii { Cow::Owned(in_ascii(hir)?) } else { Cow::Borrowed(hir) };
             Walker::new(&hir, self.bound()).ok().map(Box::new)
         };
-        self.walkers.get(usize::from(ascii))?.get_or_init(|| ready::make(make)).as_deref()
+        self.teller(ascii).walker.get_or_init(|| ready::make(make)).as_deref()
     }
 
     /// The match at the same place that ends before this one and `below` a place, between words: a number that a check refuses may be
@@ -567,12 +569,6 @@ impl Pattern {
         Ok(found.map_or(Next::None, Next::Found))
     }
 
-    /// At how many places it was told without an automaton what it matches, in texts of nothing but ASCII, or in others.
-    fn found(&self, ascii: bool) -> &AtomicUsize {
-        let [any, of_ascii] = &self.quick.found;
-        if ascii { of_ascii } else { any }
-    }
-
     /// The same without an automaton, for the first matches of a pattern; an error where that is not told.
     fn first_finds(
         &self,
@@ -582,7 +578,7 @@ impl Pattern {
     ) -> Result<Option<Found>, GaveUp> {
         /// Longest range of places that are tried one by one.
         const RANGE: usize = 8;
-        let found = self.found(text.ascii);
+        let Teller { found, .. } = self.teller(text.ascii);
         if text.open || found.load(Relaxed) >= FOUND_OFTEN {
             return Err(GaveUp);
         }
