@@ -434,7 +434,31 @@ impl Extractor {
     }
 
     fn members(&self, class: &Class) -> Option<Vec<Literal>> {
-        let all = members(class)?;
+        let mut all = Vec::new();
+        let mut add = |bytes: &[u8]| {
+            all.push(bytes.to_vec());
+            all.len() <= MAX_MEMBERS
+        };
+        match class {
+            Class::Unicode(class) => {
+                for range in class.ranges() {
+                    for c in range.start()..=range.end() {
+                        if !add(c.encode_utf8(&mut [0; 4]).as_bytes()) {
+                            return None;
+                        }
+                    }
+                }
+            }
+            Class::Bytes(class) => {
+                for range in class.ranges() {
+                    for byte in range.start()..=range.end() {
+                        if !add(&[byte]) {
+                            return None;
+                        }
+                    }
+                }
+            }
+        }
         if self.spaced && all.iter().flatten().any(u8::is_ascii_whitespace) {
             return None;
         }
@@ -452,36 +476,6 @@ impl Extractor {
         });
         unique(literals.collect())
     }
-}
-
-/// What a class holds, where that is little.
-fn members(class: &Class) -> Option<Vec<Vec<u8>>> {
-    let mut all = Vec::new();
-    let mut add = |bytes: &[u8]| {
-        all.push(bytes.to_vec());
-        all.len() <= MAX_MEMBERS
-    };
-    match class {
-        Class::Unicode(class) => {
-            for range in class.ranges() {
-                for c in range.start()..=range.end() {
-                    if !add(c.encode_utf8(&mut [0; 4]).as_bytes()) {
-                        return None;
-                    }
-                }
-            }
-        }
-        Class::Bytes(class) => {
-            for range in class.ranges() {
-                for byte in range.start()..=range.end() {
-                    if !add(&[byte]) {
-                        return None;
-                    }
-                }
-            }
-        }
-    }
-    Some(all)
 }
 
 /// What can stand before and behind some pieces.

@@ -187,18 +187,16 @@ fn decode(
             release(&mut held, &mut decoded);
             decoded.push_same(text.get(same..at)?, same);
         }
+        let end = at + escape.length();
         match escape {
-            Escape::Byte(byte, length) => {
-                held.push((byte, (at, at + length)));
-                at += length;
-            }
-            Escape::Char(c, length) | Escape::Break(c, length) => {
+            Escape::Byte(byte, _) => held.push((byte, (at, end))),
+            Escape::Char(c, _) | Escape::Break(c, _) => {
                 release(&mut held, &mut decoded);
-                decoded.push_decoded(c, (at, at + length));
-                at += length;
+                decoded.push_decoded(c, (at, end));
             }
-            Escape::Unseen(length) => at += length,
+            Escape::Unseen(_) => {}
         }
+        at = end;
         same = at;
     }
     release(&mut held, &mut decoded);
